@@ -1,0 +1,102 @@
+//! Every protected action of the application. The frame refuses to sign what is not here; the server refuses to serve
+//! a server function that is neither here nor declared public.
+//!
+//! To protect something new: add it here, and write the server function of the same path in `app`. The README has a
+//! worked example.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{Action, Entry, Level, Summary},
+    value::{Amount, DisplayName, Note, UserName},
+};
+
+/// Defines each action as a type, implements [`Action`] for it, and lists it in [`CATALOGUE`].
+macro_rules! actions {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident at $path:literal needs $level:ident { $( $(#[$field_doc:meta])* $field:ident: $type:ty ),* $(,)? }
+        says |$this:ident| $summary:expr
+    )+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $name { $( $(#[$field_doc])* pub $field: $type ),* }
+
+            impl Action for $name {
+                const NAME: &'static str = $path;
+                const PATH: &'static str = concat!("/api/", $path);
+                const LEVEL: Level = Level::$level;
+
+                fn summary(&self) -> Summary {
+                    let $this = self;
+                    $summary
+                }
+            }
+        )+
+
+        /// Every protected action, in the order of this file.
+        pub static CATALOGUE: &[Entry] = &[$(Entry::of::<$name>()),+];
+    };
+}
+
+actions! {
+    /// More nonces, when the page has run out. The only request that is signed with a nonce which the frame invents.
+    Nonces at "nonces" needs Signed {}
+    says |_nonces| plain("Keep this session working", "Continue")
+
+    /// Ends this session.
+    SignOut at "sign_out" needs Signed {}
+    says |_sign_out| plain("Sign out", "Sign out")
+
+    /// Balance, history and display name.
+    ReadAccount at "account" needs Signed {}
+    says |_read| plain("Show your account", "Show")
+
+    /// Changes the name that others see.
+    Rename at "display_name" needs Interaction {
+        /// The new name.
+        name: DisplayName,
+    }
+    says |rename| Summary {
+        title: "Change your display name",
+        lines: vec![("New name", rename.name.to_string())],
+        button: "Change name".into(),
+    }
+
+    /// Sends money to another account.
+    Transfer at "transfer" needs Confirmed {
+        /// Who gets it.
+        to: UserName,
+        /// How much.
+        amount: Amount,
+        /// What for; may be empty.
+        note: Note,
+    }
+    says |transfer| Summary {
+        title: "Send money",
+        lines: vec![
+            ("Amount", transfer.amount.to_string()),
+            ("To", transfer.to.to_string()),
+            ("Note", transfer.note.to_string()),
+        ],
+        button: format!("Send {}", transfer.amount),
+    }
+}
+
+/// The catalogue's entry for a path.
+///
+/// ```
+/// use protocol::{action::Level, catalogue::at};
+/// assert_eq!(at("/api/transfer").map(|entry| entry.level), Some(Level::Confirmed));
+/// assert!(at("/api/unheard_of").is_none());
+/// ```
+pub fn at(path: &str) -> Option<&'static Entry> {
+    CATALOGUE.iter().find(|entry| entry.path == path)
+}
+
+/// The summary of an action without arguments.
+fn plain(title: &'static str, button: &str) -> Summary {
+    Summary { title, lines: Vec::new(), button: button.to_owned() }
+}

@@ -1,0 +1,39 @@
+//! What PAN says on the wire, and the one way to spell each thing.
+//!
+//! Both ends compile this crate in: the signing frame builds a request with it, the server rebuilds the same bytes
+//! with it. It therefore does no I/O and has no clock, no randomness and no features: the same input gives the same
+//! text natively and in WebAssembly.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`token`] | session token, session handle, nonce, challenge: random values and what is derived from them |
+//! | [`key`] | the session's public key, its JWK and its RFC 7638 thumbprint |
+//! | [`digest`] | `Content-Digest` (RFC 9530) |
+//! | [`json`] | reading JSON in its one spelling |
+//! | [`signature`] | signature base, `Signature-Input` and `Signature` (RFC 9421) |
+//! | [`proof`] | the interaction proof and its header |
+//! | [`action`] | what a protected action is: path, level, human summary |
+//! | [`catalogue`] | every protected action of this application |
+//! | [`value`] | the values that actions carry, and how a person is shown them |
+//! | [`message`] | messages between the page and the signing frame, and of the frame's own origin |
+//! | [`problem`] | the public refusals (RFC 9457) |
+
+pub mod action;
+pub mod catalogue;
+pub mod digest;
+pub mod json;
+pub mod key;
+pub mod message;
+pub mod problem;
+pub mod proof;
+pub mod signature;
+mod text;
+pub mod token;
+pub mod value;
+
+/// A text that is not the one accepted spelling of a value.
+///
+/// It deliberately says no more than which value was meant: the text may come from an attacker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {0}")]
+pub struct Malformed(pub &'static str);

@@ -1,0 +1,82 @@
+//! The public refusals: few codes, one sentence each, as problem documents (RFC 9457). What exactly was wrong goes to
+//! the server's log and never to the client.
+
+use serde::{Deserialize, Serialize};
+
+/// The media type of a problem document.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($( $(#[$doc:meta])* $code:ident = $text:literal, $status:literal, $title:literal; )+) => {
+        /// Why a request was refused, as far as the client may know.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+        pub enum Code { $( $(#[$doc])* #[serde(rename = $text)] $code ),+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$code),+];
+
+            /// Its name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $text),+ }
+            }
+
+            /// Its HTTP status.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$code => $status),+ }
+            }
+
+            /// What it means, in a sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$code => $title),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No session, an ended one, or one that this request has no authority over.
+    InvalidSession = "invalid_session", 401, "This session cannot do that.";
+    /// The signature or the interaction proof does not hold.
+    InvalidProof = "invalid_proof", 403, "The request's signature or proof does not hold.";
+    /// The nonce or the time is not good any more: sign again with a fresh nonce.
+    UseFreshNonce = "use_fresh_nonce", 401, "Sign the request again with a fresh nonce.";
+    /// A person must confirm this on the signing frame's sheet.
+    StepUpRequired = "step_up_required", 403, "This must be confirmed.";
+    /// Too many requests; `Retry-After` says how many seconds to wait.
+    RateLimited = "rate_limited", 429, "Too many requests.";
+    /// The server cannot decide now.
+    Unavailable = "unavailable", 503, "The service is not available.";
+    /// The request comes from a place that may not make it.
+    ForbiddenOrigin = "forbidden_origin", 403, "This origin may not do that.";
+    /// The request is not one that this server understands.
+    Malformed = "malformed", 400, "The request is malformed.";
+}
+
+/// A problem document (RFC 9457 §3).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Problem {
+    /// Always `about:blank`: the code says it all.
+    pub r#type: String,
+    /// [`Code::title`].
+    pub title: String,
+    /// [`Code::status`].
+    pub status: u16,
+    /// The code.
+    pub code: Code,
+    /// Seconds to wait, with [`Code::RateLimited`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self {
+            r#type: "about:blank".to_owned(),
+            title: code.title().to_owned(),
+            status: code.status(),
+            code,
+            retry_after: None,
+        }
+    }
+}

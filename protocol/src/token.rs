@@ -1,0 +1,125 @@
+//! Random values that name things, and what is derived from them.
+//!
+//! The caller brings the randomness: `Nonce::new(random_bytes)`.
+
+use core::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+use crate::{
+    Malformed,
+    text::{base64url, bytes_in_base64url, spelled},
+};
+
+bytes_in_base64url! {
+    /// A single-use number that the server hands out for one request: 16 random bytes, 22 characters.
+    Nonce, 16, "nonce"
+}
+
+bytes_in_base64url! {
+    /// What the frame signs to prove that it holds the key that it asks to bind: 32 random bytes, 43 characters.
+    Challenge, 32, "challenge"
+}
+
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// How many random bytes it is made of.
+            pub const BYTES: usize = 32;
+
+            /// Takes fresh random bytes. The caller brings the randomness.
+            pub const fn new(random: [u8; 32]) -> Self {
+                Self(random)
+            }
+
+            /// Reads the one accepted spelling, 43 characters.
+            ///
+            /// # Errors
+            /// [`Malformed`] for any other text.
+            pub fn parse(text: &str) -> Result<Self, Malformed> {
+                base64url(text, $what).map(Self)
+            }
+
+            /// The spelling, for the `Set-Cookie` header and nowhere else: there is no `Display`.
+            pub fn reveal(&self) -> String {
+                Base64UrlUnpadded::encode_string(&self.0)
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.0.zeroize();
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+secret! {
+    /// The value of the session cookie. It names a session and authorises nothing.
+    SessionToken, "session token"
+}
+
+secret! {
+    /// The secret half of the bind cookie: good for binding one key to one session, once, within a minute.
+    BindSecret, "bind secret"
+}
+
+impl SessionToken {
+    /// The public name of the session that this token names.
+    pub fn handle(&self) -> SessionHandle {
+        let mut name = SessionHandle([0; 22]);
+        name.0.copy_from_slice(&derive(b"pan-handle", &self.0).as_bytes()[..22]);
+        name
+    }
+}
+
+impl BindSecret {
+    /// What the store keeps of the secret, so that a leaked store binds nothing.
+    pub fn hashed(&self) -> String {
+        derive(b"pan-bind", &self.0)
+    }
+}
+
+/// base64url(SHA-256(`label` ‖ 0x00 ‖ `secret`)).
+fn derive(label: &[u8], secret: &[u8]) -> String {
+    let hash = Sha256::new().chain_update(label).chain_update([0]).chain_update(secret).finalize();
+    Base64UrlUnpadded::encode_string(&hash)
+}
+
+/// The public name of a session: 22 base64url characters, derived one-way from the token.
+///
+/// It is the store's key and the `X-Session-ID` header. Knowing it gives nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SessionHandle([u8; 22]);
+
+impl SessionHandle {
+    /// Reads 22 base64url characters.
+    ///
+    /// # Errors
+    /// [`Malformed`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let is_base64url = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        match <[u8; 22]>::try_from(text.as_bytes()) {
+            Ok(bytes) if bytes.iter().all(is_base64url) => Ok(Self(bytes)),
+            _ => Err(Malformed("session handle")),
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&b| fmt::Write::write_char(f, char::from(b)))
+    }
+}
+
+spelled!(SessionHandle);

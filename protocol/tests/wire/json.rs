@@ -1,0 +1,96 @@
+//! The reader of JSON, held against `serde_json`.
+
+use proptest::prelude::*;
+use protocol::{
+    catalogue::{Rename, Transfer},
+    json,
+    message::{Bound, FromFrame, Time, ToFrame},
+    proof::Proof,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    any::{self, Damage},
+    test,
+};
+
+/// What is accepted is what `serde_json` reads, too; the other way round, what is spelled is read.
+fn agrees<T: Serialize + DeserializeOwned>(text: &str) -> Result<(), TestCaseError> {
+    if let Ok(value) = json::read::<T>(text.as_bytes()) {
+        let other: T = serde_json::from_str(text).map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;
+        prop_assert_eq!(serde_json::to_string(&value).unwrap(), serde_json::to_string(&other).unwrap());
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn every_text_comes_back(name in any::display_name()) {
+        let rename = Rename { name };
+        prop_assert_eq!(json::read(&serde_json::to_vec(&rename).unwrap()), Ok(rename));
+    }
+
+    #[test]
+    fn every_proof_comes_back(proof in any::proof()) {
+        prop_assert_eq!(json::read(&serde_json::to_vec(&proof).unwrap()), Ok(proof));
+    }
+
+    #[test]
+    fn damaged_text_is_refused_or_read_as_serde_json_reads_it(proof in any::proof(), note in any::note(), damage in any::damage()) {
+        agrees::<Proof>(&Damage::of(&damage, &serde_json::to_string(&proof).unwrap()))?;
+        let transfer = Transfer { to: "bob".parse().unwrap(), amount: 1.try_into().unwrap(), note };
+        agrees::<Transfer>(&Damage::of(&damage, &serde_json::to_string(&transfer).unwrap()))?;
+    }
+
+    #[test]
+    fn any_text_is_refused_or_read_as_serde_json_reads_it(text in r#"[\[\]{}:,"\\a-z0-9 .eE+-]{0,40}|\PC*"#) {
+        agrees::<Proof>(&text)?;
+        agrees::<ToFrame>(&text)?;
+        agrees::<FromFrame>(&text)?;
+        agrees::<Vec<i64>>(&text)?;
+        agrees::<Vec<String>>(&text)?;
+        agrees::<Option<u32>>(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_are_no_panic(bytes: Vec<u8>) {
+        let _ = json::read::<ToFrame>(&bytes);
+        let _ = json::read::<Bound>(&bytes);
+    }
+
+    #[test]
+    fn numbers_come_back(signed: i64, unsigned: u64, small: u8) {
+        prop_assert_eq!(json::read(signed.to_string().as_bytes()), Ok(signed));
+        prop_assert_eq!(json::read(unsigned.to_string().as_bytes()), Ok(unsigned));
+        prop_assert_eq!(json::read(small.to_string().as_bytes()), Ok(small));
+    }
+}
+
+#[test]
+fn another_spelling_is_refused() {
+    assert_eq!(json::read::<Time>(br#"{"now":5}"#).map(|time| time.now), Ok(5));
+    for text in [
+        "",
+        "[5]",
+        r#"{"now":5,}"#,
+        r#"{,"now":5}"#,
+        r#"{"now":5 }"#,
+        r#"{"now":05}"#,
+        r#"{"now":-5}"#,
+        r#"{"now":+5}"#,
+        r#"{"now":5.0}"#,
+        r#"{"now":5e0}"#,
+        r#"{"now":18446744073709551616}"#,
+        r#"{"now":5,"now":5}"#,
+        r#"{"now":5,"then":6}"#,
+        r#"{"now":5}{}"#,
+        r#"{"now":5"#,
+        r"{now:5}",
+        r"{'now':5}",
+    ] {
+        assert!(json::read::<Time>(text.as_bytes()).is_err(), "{text}");
+    }
+    for text in [r#""\ud800""#, r#""\u00g0""#, r#""\u+041""#, r#""\x41""#, "\"\n\"", "\"a", "\"\\", "\"\\u00"] {
+        assert!(json::read::<String>(text.as_bytes()).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,23 @@
+//! The wire crate's tests. The same tests run natively and as WebAssembly, because both ends compile the crate in:
+//!
+//! ```text
+//! cargo test -p protocol
+//! cargo test -p protocol --target wasm32-unknown-unknown
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod action;
+mod any;
+mod json;
+mod message;
+mod proof;
+mod spelling;
+mod value;
+mod vectors;
+
+/// `#[test]`, on either machine. Every module takes it from here.
+#[cfg(not(target_family = "wasm"))]
+use core::prelude::v1::test;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
