@@ -1,0 +1,74 @@
+//! Session keys: ECDSA P-256 in `WebCrypto`, made so that their private half cannot be exported, not even by the frame.
+
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use protocol::{key::PublicKey, signature::Signature, token::Nonce};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Crypto, CryptoKey, SubtleCrypto};
+
+/// A session's key.
+pub(crate) struct Key {
+    private: CryptoKey,
+    public: PublicKey,
+}
+
+impl Key {
+    /// Makes a fresh key.
+    pub(crate) async fn generate() -> Result<Self, JsValue> {
+        let usages = Array::of1(&"sign".into());
+        let pair = wait(subtle()?.generate_key_with_object(&ecdsa("namedCurve", "P-256")?, false, &usages)).await?;
+        let half = |name: &str| Reflect::get(&pair, &name.into()).map(JsValue::unchecked_into::<CryptoKey>);
+        let point = wait(subtle()?.export_key("raw", &half("publicKey")?)).await?;
+        Self::of(half("privateKey")?, &Uint8Array::new(&point).to_vec())
+    }
+
+    /// A key as the vault kept it: the private half and the public point.
+    pub(crate) fn of(private: CryptoKey, point: &[u8]) -> Result<Self, JsValue> {
+        let public = PublicKey::from_sec1(point).map_err(|_| JsValue::NULL)?;
+        Ok(Self { private, public })
+    }
+
+    /// The private half: a handle that `WebCrypto` lets nobody look into.
+    pub(crate) fn private(&self) -> &CryptoKey {
+        &self.private
+    }
+
+    /// The public half.
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs a text. Not for the page: what is signed is built by the frame.
+    pub(crate) async fn sign(&self, text: &str) -> Result<Signature, JsValue> {
+        let bytes = Uint8Array::from(text.as_bytes());
+        let algorithm = ecdsa("hash", "SHA-256")?;
+        let made = wait(subtle()?.sign_with_object_and_js_u8_array(&algorithm, &self.private, &bytes)).await?;
+        Signature::from_p1363(&Uint8Array::new(&made).to_vec()).map_err(|_| JsValue::NULL)
+    }
+}
+
+/// A nonce of the frame's own.
+pub(crate) fn fresh_nonce() -> Result<Nonce, JsValue> {
+    let mut bytes = [0; Nonce::BYTES];
+    crypto()?.get_random_values_with_u8_array(&mut bytes)?;
+    Ok(Nonce::new(bytes))
+}
+
+fn ecdsa(name: &str, value: &str) -> Result<Object, JsValue> {
+    let algorithm = Object::new();
+    Reflect::set(&algorithm, &"name".into(), &"ECDSA".into())?;
+    Reflect::set(&algorithm, &name.into(), &value.into())?;
+    Ok(algorithm)
+}
+
+fn crypto() -> Result<Crypto, JsValue> {
+    web_sys::window().ok_or(JsValue::NULL)?.crypto()
+}
+
+fn subtle() -> Result<SubtleCrypto, JsValue> {
+    Ok(crypto()?.subtle())
+}
+
+async fn wait(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
+    JsFuture::from(promise?).await
+}

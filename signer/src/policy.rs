@@ -1,0 +1,248 @@
+//! What the frame is willing to sign. No browser in here: the rules are tested natively.
+//!
+//! The page may be under attack, so nothing of what it asks is taken on trust. The server checks all this again; the
+//! frame checks it so that script in the page cannot even collect signatures.
+
+use std::collections::VecDeque;
+
+use protocol::{
+    action::{Action as _, Entry, Level, Summary},
+    catalogue::{self, Nonces},
+    message::{Refusal, ToSign},
+    proof::Recorder,
+    token::Nonce,
+};
+
+/// The most signatures in any minute. A person at work needs far fewer; a script that floods is slowed down.
+const SIGNATURES_A_MINUTE: usize = 120;
+
+const MINUTE: f64 = 60_000.0;
+
+/// How long a spent nonce is remembered, in ms: the life of a nonce at the server. It was issued before it was spent, so
+/// after this time the server refuses it anyway. With the limit above this also bounds the memory.
+const MEMORY: f64 = 300_000.0;
+
+/// What was signed lately.
+#[derive(Default)]
+pub(crate) struct Policy {
+    /// Nonces and when each was spent, oldest first.
+    spent: VecDeque<(f64, Nonce)>,
+}
+
+/// A request that may be signed, once its nonce is [`Policy::spend`]-able and, at level Confirmed, a person agrees.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    /// The action that it is.
+    pub(crate) entry: &'static Entry,
+    /// What it would do, from the very bytes that will be signed.
+    pub(crate) summary: Summary,
+}
+
+impl Policy {
+    /// Judges a request. `now` is on a clock that never goes back, in ms.
+    ///
+    /// Nothing is spent yet: a sheet that is cancelled costs no nonce.
+    pub(crate) fn judge(&self, ask: &ToSign, now: f64) -> Result<Permit, Refusal> {
+        // A query is no part of any path in the catalogue, so it is refused here too.
+        let entry = catalogue::at(&ask.path).ok_or(Refusal::UnknownAction)?;
+        let summary = entry.summarize(ask.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
+        if ask.level < entry.level {
+            return Err(Refusal::LevelTooLow);
+        }
+        if !proof_fits(ask, entry) {
+            return Err(Refusal::BadProof);
+        }
+        match &ask.nonce {
+            Some(nonce) if entry.path != Nonces::PATH => self.check(nonce, now)?,
+            None if entry.path == Nonces::PATH => {}
+            _ => return Err(Refusal::BadNonce),
+        }
+        Ok(Permit { entry, summary })
+    }
+
+    /// Spends a nonce for one signature. It is asked last, so that of two requests with the same nonce that were judged
+    /// before either was signed, one is refused.
+    pub(crate) fn spend(&mut self, nonce: Nonce, now: f64) -> Result<(), Refusal> {
+        self.check(&nonce, now)?;
+        while self.spent.front().is_some_and(|&(at, _)| now - at > MEMORY) {
+            self.spent.pop_front();
+        }
+        self.spent.push_back((now, nonce));
+        Ok(())
+    }
+
+    fn check(&self, nonce: &Nonce, now: f64) -> Result<(), Refusal> {
+        if self.spent.iter().any(|(_, spent)| spent == nonce) {
+            return Err(Refusal::BadNonce);
+        }
+        let lately = self.spent.iter().rev().take_while(|&&(at, _)| now - at < MINUTE).count();
+        if lately >= SIGNATURES_A_MINUTE { Err(Refusal::TooMany) } else { Ok(()) }
+    }
+}
+
+/// Whether the proof is the one that the level asks for. Only the page's own recording can come from the page: what is
+/// recorded in the frame, the frame writes.
+fn proof_fits(ask: &ToSign, entry: &Entry) -> bool {
+    match (&ask.proof, ask.level) {
+        (Some(proof), Level::Interaction) => {
+            proof.by == Recorder::App && proof.action == entry.name && proof.to_header().is_ok()
+        }
+        (None, Level::Signed | Level::Confirmed) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{
+        proof::{Kind, Proof},
+        token::SessionHandle,
+    };
+
+    use super::*;
+
+    const RENAME: &str = r#"{"name":"Ada"}"#;
+    const TRANSFER: &str = r#"{"to":"grace","amount":1200,"note":"rent"}"#;
+
+    fn nonce(n: u16) -> Nonce {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&n.to_be_bytes());
+        Nonce::new(bytes)
+    }
+
+    fn session() -> SessionHandle {
+        SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters")
+    }
+
+    fn ask(path: &str, body: &str, level: Level) -> ToSign {
+        ToSign {
+            session: session(),
+            path: path.to_owned(),
+            body: body.to_owned(),
+            level,
+            nonce: Some(nonce(0)),
+            proof: None,
+        }
+    }
+
+    fn proof(action: &str) -> Proof {
+        Proof {
+            v: 1,
+            by: Recorder::App,
+            action: action.to_owned(),
+            kind: Kind::Keyboard,
+            at: 1,
+            hold: 80,
+            path: Vec::new(),
+            target: [0, 0, 10, 10],
+            hit: [5, 5],
+            dwell: None,
+            visible: None,
+        }
+    }
+
+    fn refusal(ask: &ToSign) -> Option<Refusal> {
+        Policy::default().judge(ask, 0.0).err()
+    }
+
+    #[test]
+    fn each_action_is_permitted_at_its_level_and_above() {
+        assert_eq!(refusal(&ask("/api/account", "{}", Level::Signed)), None);
+        assert_eq!(refusal(&ask("/api/account", "{}", Level::Confirmed)), None);
+        assert_eq!(refusal(&ask("/api/display_name", RENAME, Level::Confirmed)), None);
+        assert_eq!(refusal(&ask("/api/transfer", TRANSFER, Level::Confirmed)), None);
+        let rename =
+            ToSign { proof: Some(proof("display_name")), ..ask("/api/display_name", RENAME, Level::Interaction) };
+        assert_eq!(refusal(&rename), None);
+    }
+
+    #[test]
+    fn the_summary_is_of_the_bytes_that_are_signed() {
+        let judged = Policy::default().judge(&ask("/api/transfer", TRANSFER, Level::Confirmed), 0.0);
+        let permit = judged.expect("it is permitted");
+        assert_eq!(permit.summary.lines[0], ("Amount", "12.00 EUR".to_owned()));
+        assert_eq!(permit.entry.name, "transfer");
+    }
+
+    #[test]
+    fn a_level_below_the_catalogue_is_refused() {
+        assert_eq!(refusal(&ask("/api/transfer", TRANSFER, Level::Signed)), Some(Refusal::LevelTooLow));
+        let forged = ToSign { proof: Some(proof("transfer")), ..ask("/api/transfer", TRANSFER, Level::Interaction) };
+        assert_eq!(refusal(&forged), Some(Refusal::LevelTooLow));
+        assert_eq!(refusal(&ask("/api/display_name", RENAME, Level::Signed)), Some(Refusal::LevelTooLow));
+    }
+
+    #[test]
+    fn a_path_that_is_not_exactly_in_the_catalogue_is_refused() {
+        for path in
+            ["/api/sign_in", "/api/account?", "/api/account?a=1", "/api/account/", "api/account", "/API/account", ""]
+        {
+            assert_eq!(refusal(&ask(path, "{}", Level::Signed)), Some(Refusal::UnknownAction), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_that_action_is_refused() {
+        for body in ["", "{", "[]", "null", RENAME, r#"{"to":"grace","amount":0,"note":""}"#, "{}{}"] {
+            let refused = refusal(&ask("/api/transfer", body, Level::Confirmed));
+            assert_eq!(refused, Some(Refusal::UnknownArguments), "{body}");
+        }
+        let twice = r#"{"to":"grace","to":"mallory","amount":1,"note":""}"#;
+        assert_eq!(refusal(&ask("/api/transfer", twice, Level::Confirmed)), Some(Refusal::UnknownArguments));
+    }
+
+    #[test]
+    fn a_proof_is_there_exactly_when_the_page_recorded_it_for_this_action() {
+        let rename = |proof| ToSign { proof, ..ask("/api/display_name", RENAME, Level::Interaction) };
+        let wrong = [
+            None,
+            Some(proof("transfer")),
+            Some(Proof { v: 2, ..proof("display_name") }),
+            Some(Proof { by: Recorder::Signer, ..proof("display_name") }),
+            Some(Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(900), ..proof("display_name") }),
+            Some(Proof { kind: Kind::Confirm, ..proof("display_name") }),
+            Some(Proof { visible: Some(true), ..proof("display_name") }),
+            Some(Proof { path: vec![[1, 1, 1]; 101], ..proof("display_name") }),
+        ];
+        for proof in wrong {
+            assert_eq!(refusal(&rename(proof.clone())), Some(Refusal::BadProof), "{proof:?}");
+        }
+        let forged = Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(900), ..proof("transfer") };
+        let confirmed = ToSign { proof: Some(forged), ..ask("/api/transfer", TRANSFER, Level::Confirmed) };
+        assert_eq!(refusal(&confirmed), Some(Refusal::BadProof));
+        let signed = ToSign { proof: Some(proof("account")), ..ask("/api/account", "{}", Level::Signed) };
+        assert_eq!(refusal(&signed), Some(Refusal::BadProof));
+    }
+
+    #[test]
+    fn the_page_brings_the_nonce_except_where_the_frame_invents_it() {
+        let without = ToSign { nonce: None, ..ask("/api/account", "{}", Level::Signed) };
+        assert_eq!(refusal(&without), Some(Refusal::BadNonce));
+        assert_eq!(refusal(&ask("/api/nonces", "{}", Level::Signed)), Some(Refusal::BadNonce));
+        assert_eq!(refusal(&ToSign { nonce: None, ..ask("/api/nonces", "{}", Level::Signed) }), None);
+    }
+
+    #[test]
+    fn a_nonce_is_spent_once_and_not_by_judging() {
+        let mut policy = Policy::default();
+        let account = ask("/api/account", "{}", Level::Signed);
+        assert!(policy.judge(&account, 0.0).is_ok());
+        assert!(policy.judge(&account, 0.0).is_ok());
+        assert_eq!(policy.spend(nonce(0), 1.0), Ok(()));
+        assert_eq!(policy.spend(nonce(0), 1.0), Err(Refusal::BadNonce));
+        assert_eq!(policy.judge(&account, 2.0).err(), Some(Refusal::BadNonce));
+    }
+
+    #[test]
+    fn signatures_are_limited_by_the_minute_and_the_memory_of_them_is_bounded() {
+        let mut policy = Policy::default();
+        for n in 0..120 {
+            assert_eq!(policy.spend(nonce(n), 0.0), Ok(()));
+        }
+        assert_eq!(policy.spend(nonce(200), MINUTE - 1.0), Err(Refusal::TooMany));
+        assert_eq!(policy.spend(nonce(200), MINUTE), Ok(()));
+        assert_eq!(policy.spend(nonce(0), MEMORY), Err(Refusal::BadNonce), "still remembered");
+        assert_eq!(policy.spend(nonce(201), MEMORY + 1.0), Ok(()));
+        assert_eq!(policy.spent.len(), 2, "those of the first minute are forgotten");
+    }
+}

@@ -1,0 +1,71 @@
+//! The one line to the page.
+//!
+//! The frame says that it is ready, and takes the first port that its parent sends from the app origin. It takes no
+//! second one, and listens to no other window.
+
+use js_sys::{Array, Promise};
+use protocol::message::{CONNECT, FromFrame, READY};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{MessageEvent, MessagePort, Window};
+
+/// The longest message that is read, in bytes: a body of 64 KiB, whose JSON text may be escaped, and a proof.
+const MAX_MESSAGE: usize = 512 * 1024;
+
+/// The port, claimed.
+pub(crate) struct Port(MessagePort);
+
+impl Port {
+    /// Waits for the page. Never returns when the frame is not directly in a top-level page: `frame-ancestors` keeps
+    /// other pages out already; that the parent is the top keeps the app's own page from being put in a frame.
+    pub(crate) async fn claim(window: &Window, app_origin: &str) -> Result<Self, JsValue> {
+        let parent = window.parent()?.ok_or(JsValue::NULL)?;
+        if parent == *window || window.top()?.as_ref() != Some(&parent) {
+            return Err("PAN's frame works directly inside the application's page only".into());
+        }
+        let origin = app_origin.to_owned();
+        let source = parent.clone();
+        let from_page = move |event: &MessageEvent| {
+            let is_parent = event.source().is_some_and(|window| window.loose_eq(&source));
+            is_parent && event.origin() == origin && event.data() == CONNECT
+        };
+        let mut listener = None;
+        // A promise is settled once, so the first port is the only one.
+        let first = Promise::new(&mut |resolve, _| {
+            let from_page = from_page.clone();
+            listener = Some(Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+                let ports: Array = event.ports().unchecked_into();
+                if from_page(&event) && ports.length() == 1 {
+                    // Calling resolve cannot fail.
+                    let _ = resolve.call1(&JsValue::NULL, &ports.get(0));
+                }
+            }));
+        });
+        let listener = listener.ok_or(JsValue::NULL)?;
+        let callback = listener.as_ref().unchecked_ref();
+        window.add_event_listener_with_callback("message", callback)?;
+        parent.post_message(&READY.into(), app_origin)?;
+        let port = JsFuture::from(first).await?.unchecked_into();
+        window.remove_event_listener_with_callback("message", callback)?;
+        Ok(Self(port))
+    }
+
+    /// Hands every message to `hear`, for as long as the page lives.
+    pub(crate) fn listen(&self, hear: impl Fn(String) + 'static) {
+        let listener = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let Some(text) = event.data().as_string().filter(|text| text.len() <= MAX_MESSAGE) {
+                hear(text);
+            }
+        });
+        // Setting it starts the port.
+        self.0.set_onmessage(Some(listener.into_js_value().unchecked_ref()));
+    }
+
+    /// Says something to the page.
+    pub(crate) fn say(&self, message: &FromFrame) {
+        // A message always has a JSON text, and a port takes every text, also when the page is gone.
+        if let Ok(text) = serde_json::to_string(message) {
+            let _ = self.0.post_message(&text.into());
+        }
+    }
+}
