@@ -1,0 +1,279 @@
+//! The verification layer: it stands in front of every server function and lets nothing through that it does not know.
+//!
+//! Order, cheap first, failing closed at each step (docs/PROTOCOL.md §7):
+//!
+//! 1. method, `Origin`, `Sec-Fetch-Site`, content type: may this place ask at all?
+//! 2. path: protected (in the catalogue), public (declared), or refused;
+//! 3. headers into an [`UnverifiedRequest`], body within its limit, digest over the body;
+//! 4. level, proof's action and freshness, signature's freshness: all still without the store;
+//! 5. one store operation: session, nonce, limit;
+//! 6. the signature, with the session's key;
+//! 7. the risk of a proof that the page recorded;
+//! 8. a [`VerifiedRequest`] in the request's extensions, which is the only way that a handler learns who asks.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use protocol::{
+    action::{Action, Entry, Level},
+    catalogue::{self, Nonces},
+    digest::ContentDigest,
+    message::header as name,
+    proof::Recorder,
+    signature::Covered,
+    token::{Nonce, SessionHandle},
+    value::UserName,
+};
+
+use crate::{
+    Pan,
+    clock::random,
+    origin::Origin,
+    refusal::Reason,
+    risk,
+    settings::per_minute,
+    store::{Admission, Admit, Session},
+    unverified::{UnverifiedRequest, single},
+    verify::verify,
+};
+
+/// How far a signature's or a proof's time may be from the server's. The nonce outlives it by far, so nothing can be
+/// replayed by waiting (one constant for both).
+pub const FRESHNESS: Duration = Duration::from_secs(5);
+
+/// `created` is in whole seconds.
+const ROUNDING: Duration = Duration::from_secs(1);
+
+/// How many nonces one `POST /api/nonces`, or one bound key, brings.
+pub(crate) const NONCES_AT_ONCE: usize = 4;
+
+/// A request whose token, signature, nonce and proof hold. Only this module makes one.
+#[derive(Clone, Debug)]
+pub struct VerifiedRequest {
+    session: SessionHandle,
+    user: UserName,
+    entry: &'static Entry,
+    level: Level,
+}
+
+impl VerifiedRequest {
+    /// The session that asks.
+    pub fn session(&self) -> &SessionHandle {
+        &self.session
+    }
+
+    /// Who signed in.
+    pub fn user(&self) -> &UserName {
+        &self.user
+    }
+
+    /// The action that was verified: [`Action::NAME`]. A handler must check that it is its own.
+    pub fn action(&self) -> &'static str {
+        self.entry.name
+    }
+
+    /// The level that was reached; at least the action's.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+}
+
+/// Stands in front of the application's router. See the module.
+pub(crate) async fn authorize(
+    State((pan, public)): State<(Pan, &'static [&'static str])>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match decide(&pan, public, request, next).await {
+        Ok(response) => response,
+        Err(reason) => reason.into_response(),
+    }
+}
+
+async fn decide(pan: &Pan, public: &[&str], request: Request, next: Next) -> Result<Response, Reason> {
+    let path = request.uri().path();
+    let entry = catalogue::at(path);
+    let is_public = public.contains(&path);
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_page && entry.is_none() && !is_public && !path.starts_with("/api/") {
+        return Ok(next.run(request).await);
+    }
+    if request.method() != Method::POST || (entry.is_none() && !is_public) {
+        return Err(Reason::UnknownFunction);
+    }
+    check_source(request.headers(), &pan.settings().origins.app)?;
+    let (mut parts, body) = request.into_parts();
+    let Some(entry) = entry else {
+        let body = read(body, pan.settings().limits.body).await?;
+        return Ok(next.run(Request::from_parts(parts, body.into())).await);
+    };
+
+    let unverified = UnverifiedRequest::read(&parts.headers)?;
+    let body = read(body, pan.settings().limits.body).await?;
+    let level = check_offline(pan, entry, &unverified, &body)?;
+    if entry.path == Nonces::PATH {
+        return refill(pan, &parts, &unverified).await;
+    }
+    let (session, fresh) = admit(pan, entry, &unverified).await?;
+    check_signature(pan, &parts, &unverified, &session)?;
+    check_risk(&unverified)?;
+    parts.extensions.insert(VerifiedRequest { session: unverified.handle, user: session.user, entry, level });
+    let mut response = next.run(Request::from_parts(parts, body.into())).await;
+    add_nonces(&mut response, &[fresh]);
+    Ok(response)
+}
+
+/// May this place ask? A browser always says where a POST comes from; what says nothing, or something else, is refused.
+pub(crate) fn check_source(headers: &HeaderMap, origin: &Origin) -> Result<(), Reason> {
+    match single(headers, "origin") {
+        Ok(value) if value == origin.as_str() => {}
+        _ => return Err(Reason::WrongOrigin),
+    }
+    match single(headers, "sec-fetch-site") {
+        Ok(value) if value == "same-origin" => {}
+        // Clients that are no browser, and old browsers, do not send it; Origin has been checked.
+        Err(Reason::HeaderMissing(_)) => {}
+        _ => return Err(Reason::CrossSite),
+    }
+    match single(headers, "content-type") {
+        Ok(value) if value == "application/json" => Ok(()),
+        _ => Err(Reason::WrongContentType),
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Reason> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Reason::BodyTooLarge),
+        Err(_) => Err(Reason::BodyUnreadable),
+    }
+}
+
+/// Everything that can be decided from the request and the clock alone. Gives the level that the proof reaches.
+fn check_offline(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest, body: &[u8]) -> Result<Level, Reason> {
+    if unverified.digest != ContentDigest::of(body) {
+        return Err(Reason::DigestMismatch);
+    }
+    entry.summarize(body).map_err(|_| Reason::BodyMalformed)?;
+    let signed_ago = pan.ago(unverified.input.created().saturating_mul(1000));
+    if signed_ago.unsigned_abs() > millis(FRESHNESS + ROUNDING) {
+        return Err(Reason::NotFresh(signed_ago));
+    }
+    let Some(proof) = &unverified.proof else {
+        return if entry.level == Level::Signed { Ok(Level::Signed) } else { Err(Reason::LevelTooLow) };
+    };
+    if proof.action != entry.name {
+        return Err(Reason::ProofOfAnotherAction);
+    }
+    let acted_ago = pan.ago(proof.at);
+    if acted_ago.unsigned_abs() > millis(FRESHNESS + ROUNDING) {
+        return Err(Reason::ProofNotFresh(acted_ago));
+    }
+    if proof.level() < entry.level {
+        return Err(Reason::LevelTooLow);
+    }
+    Ok(proof.level())
+}
+
+/// The store's part: session, nonce, limit, in one round trip. Gives the session and the next nonce.
+async fn admit(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest) -> Result<(Session, Nonce), Reason> {
+    let settings = pan.settings();
+    let (counter, max) = match entry.level {
+        Level::Signed => ("reads", settings.limits.reads_per_minute),
+        Level::Interaction | Level::Confirmed => ("changes", settings.limits.changes_per_minute),
+    };
+    let fresh = Nonce::new(random()?);
+    let admission = pan.store().admit(Admit {
+        handle: unverified.handle,
+        nonce: *unverified.input.nonce(),
+        next: fresh,
+        now: pan.now(),
+        idle: settings.lifetimes.idle(),
+        nonce_life: settings.lifetimes.nonce(),
+        counter,
+        limit: per_minute(max),
+    });
+    match admission.await? {
+        Admission::Admitted(session) => Ok((session, fresh)),
+        Admission::NoSession => Err(Reason::NoSession),
+        Admission::BadNonce => Err(Reason::BadNonce),
+        Admission::Limited(wait) => Err(Reason::Limited(wait)),
+    }
+}
+
+/// Rebuilds the signature base from the request that was received, and verifies it with the session's key.
+fn check_signature(pan: &Pan, parts: &Parts, unverified: &UnverifiedRequest, session: &Session) -> Result<(), Reason> {
+    if *unverified.input.keyid() != session.key.thumbprint() {
+        return Err(Reason::WrongKey);
+    }
+    let base = Covered {
+        method: parts.method.as_str(),
+        // Host routing has let only this authority through.
+        authority: pan.settings().origins.app.authority(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        digest: &unverified.digest,
+        session: &unverified.handle,
+        proof: &unverified.proof_text,
+    }
+    .base(&unverified.input);
+    verify(session.key.as_sec1(), base.as_bytes(), unverified.signature.as_p1363()).map_err(|_| Reason::BadSignature)
+}
+
+/// What the page recorded is judged as risk: a suspicious proof is not refused, but a person must confirm.
+fn check_risk(unverified: &UnverifiedRequest) -> Result<(), Reason> {
+    match &unverified.proof {
+        Some(proof) if proof.by == Recorder::App => {
+            let risk = risk::judge(proof);
+            if risk.is_raised() { Err(Reason::Suspicious(risk.findings)) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `POST /api/nonces`: signed with a nonce that the frame invents, so everything else is verified before anything is
+/// counted or issued. It costs a second round trip, once for many requests.
+async fn refill(pan: &Pan, parts: &Parts, unverified: &UnverifiedRequest) -> Result<Response, Reason> {
+    let lifetimes = pan.settings().lifetimes;
+    let session = pan.store().session(&unverified.handle, lifetimes.idle(), pan.now()).await?;
+    let session = session.ok_or(Reason::NoSession)?;
+    check_signature(pan, parts, unverified, &session)?;
+    let counter = format!("refill:{}", unverified.handle);
+    let limit = per_minute(pan.settings().limits.refills_per_minute);
+    if let Some(wait) = pan.store().count(&counter, limit, pan.now()).await? {
+        return Err(Reason::Limited(wait));
+    }
+    let nonces = fresh_nonces()?;
+    let spent = unverified.input.nonce();
+    if !pan.store().refill(&unverified.handle, spent, &nonces, lifetimes.nonce(), pan.now()).await? {
+        return Err(Reason::BadNonce);
+    }
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let mut response = (StatusCode::OK, json, "null").into_response();
+    add_nonces(&mut response, &nonces);
+    Ok(response)
+}
+
+/// Nonces for a page that has none.
+pub(crate) fn fresh_nonces() -> Result<Vec<Nonce>, getrandom::Error> {
+    (0..NONCES_AT_ONCE).map(|_| random().map(Nonce::new)).collect()
+}
+
+fn add_nonces(response: &mut Response, nonces: &[Nonce]) {
+    let list = nonces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if let Ok(value) = HeaderValue::from_str(&list) {
+        response.headers_mut().insert(name::NONCE, value);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

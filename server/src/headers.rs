@@ -1,0 +1,58 @@
+//! The security headers of both origins, in one place.
+
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, header};
+
+use crate::settings::{Environment, Settings};
+
+/// What every response of either origin carries.
+const EVERYWHERE: [(HeaderName, &str); 5] = [
+    // A same-site frame may then get its own process.
+    (HeaderName::from_static("origin-agent-cluster"), "?1"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
+         accelerometer=(), gyroscope=(), magnetometer=()",
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// The policy of a response that brings none of its own: nothing may load, nobody may frame it.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+const HSTS: &str = "max-age=63072000; includeSubDomains";
+
+/// Adds to a response what every response must carry, without replacing a policy or a cache rule that it brings.
+pub fn add(settings: &Settings, response: &mut Response) {
+    let headers = response.headers_mut();
+    for (name, value) in EVERYWHERE {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(HeaderName::from_static("cross-origin-resource-policy"))
+        .or_insert(HeaderValue::from_static("same-origin"));
+    if settings.origins.app.is_secure() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
+}
+
+/// The application's Content-Security-Policy (CSP Level 3). `nonce` is fresh for each page.
+///
+/// `wasm-unsafe-eval` lets WebAssembly be compiled and nothing else be evaluated; there is no `unsafe-inline`.
+pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
+    let sign = &settings.origins.sign;
+    // cargo-leptos' reload socket, on its own port of the same host.
+    let reload = match settings.environment {
+        Environment::Development => format!(" ws://{}:*", settings.origins.app.host()),
+        Environment::Production => String::new(),
+    };
+    format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
+         img-src 'self'; font-src 'self'; manifest-src 'self'; connect-src 'self'{reload}; frame-src {sign}; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; worker-src 'none'"
+    )
+}

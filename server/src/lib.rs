@@ -1,0 +1,204 @@
+//! PAN's verifying side: who may do what, and the signing frame's origin. It knows axum and no user interface.
+//!
+//! [`Pan`] is the house; an application brings a router and says which of its functions are public:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let pan = server::Pan::start(server::settings::Settings::load()?).await?;
+//! let functions = server::Functions { public: &["/api/sign_in"], served: vec!["/api/sign_in"] };
+//! pan.serve(axum::Router::new(), functions).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | decides |
+//! |---|---|
+//! | `hosts` | which origin a request means |
+//! | [`authority`] | whether a request may reach a handler |
+//! | `sign_origin` | which key a session is bound to |
+//! | [`verify`] | whether a signature holds |
+//! | [`store`] | what must be decided atomically |
+//! | [`accounts`] | who somebody is |
+//! | [`risk`] | whether an interaction looks like a machine's |
+//! | [`refusal`] | what a refused client is told |
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{Router, middleware};
+use protocol::{
+    action::Action,
+    catalogue::{CATALOGUE, Nonces},
+};
+use tokio::net::TcpListener;
+
+pub mod accounts;
+mod assets;
+pub mod authority;
+pub mod clock;
+pub mod headers;
+mod hosts;
+pub mod origin;
+mod password;
+pub mod refusal;
+pub mod risk;
+mod sessions;
+pub mod settings;
+mod sign_origin;
+pub mod store;
+mod unverified;
+pub mod verify;
+
+pub use authority::VerifiedRequest;
+pub use sessions::Opened;
+
+use accounts::Accounts;
+use clock::Clock;
+use settings::{Environment, Settings};
+use store::{SharedStore, StoreError, memory::MemoryStore, redis::RedisStore};
+
+/// Why the server does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be reached.
+    #[error("{0}; is store.redis (or REDIS_URL) right, and is Redis running?")]
+    Store(#[from] StoreError),
+    /// A server function would be served that nobody has decided about.
+    #[error("the server function {0} is neither in protocol's catalogue nor declared public")]
+    Unprotected(String),
+    /// A function cannot be both.
+    #[error("the server function {0} is declared public and is in protocol's catalogue")]
+    Ambiguous(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+}
+
+/// The application's server functions.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    /// Paths that anybody may POST to from the app origin.
+    pub public: &'static [&'static str],
+    /// Every path that the application's router serves as a function. Each must be public or in the catalogue.
+    pub served: Vec<&'static str>,
+}
+
+/// The house: settings, store, accounts and clock. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Pan(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    store: SharedStore,
+    accounts: Accounts,
+    clock: Clock,
+}
+
+impl Pan {
+    /// Opens the store that the settings name.
+    ///
+    /// # Errors
+    /// [`StartError::Store`] when it cannot be reached.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let store: SharedStore = match (&settings.store.redis, &settings.store.snapshot) {
+            (Some(url), _) => Arc::new(RedisStore::connect(url).await?),
+            (None, Some(path)) if settings.environment == Environment::Development => {
+                Arc::new(MemoryStore::with_snapshot(path.clone()))
+            }
+            (None, _) => Arc::new(MemoryStore::new()),
+        };
+        Ok(Self::with(settings, store, Clock::system()))
+    }
+
+    /// Puts the parts together.
+    pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Self {
+        let accounts = Accounts::new(store.clone());
+        Self(Arc::new(Inner { settings, store, accounts, clock }))
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The store; an application keeps its own records there too.
+    pub fn store(&self) -> &SharedStore {
+        &self.0.store
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    /// The Content-Security-Policy of a page with this nonce.
+    pub fn content_security_policy(&self, nonce: &str) -> String {
+        headers::content_security_policy(self.settings(), nonce)
+    }
+
+    /// Unix ms.
+    pub(crate) fn now(&self) -> u64 {
+        self.0.clock.now()
+    }
+
+    /// How long ago a moment (Unix ms) was; negative when it is yet to come.
+    pub(crate) fn ago(&self, moment: u64) -> i64 {
+        let signed = |moment: u64| i64::try_from(moment).unwrap_or(i64::MAX);
+        signed(self.now()).saturating_sub(signed(moment))
+    }
+
+    /// Both origins as one router: the application behind the verification layer, and the signing frame's origin.
+    ///
+    /// # Errors
+    /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly one or the other:
+    /// forgetting to protect something stops the start.
+    pub fn router(&self, app: Router, functions: &Functions) -> Result<Router, StartError> {
+        let is_protected = |path: &str| CATALOGUE.iter().any(|entry| entry.path == path);
+        if let Some(path) = functions.public.iter().find(|path| is_protected(path)) {
+            return Err(StartError::Ambiguous((*path).to_owned()));
+        }
+        if let Some(path) = functions.served.iter().find(|path| !is_protected(path) && !functions.public.contains(path))
+        {
+            return Err(StartError::Unprotected((*path).to_owned()));
+        }
+        for entry in CATALOGUE.iter().filter(|entry| entry.path != Nonces::PATH) {
+            if !functions.served.contains(&entry.path) {
+                tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");
+            }
+        }
+        let guard = middleware::from_fn_with_state((self.clone(), functions.public), authority::authorize);
+        // As a fallback service, so that the guard also stands before paths that the application does not route.
+        let app = Router::new().fallback_service(app).layer(guard);
+        Ok(hosts::Hosts { pan: self.clone(), app, sign: sign_origin::router(self.clone()) }.router())
+    }
+
+    /// Serves until the process is told to stop, and lets requests in flight finish.
+    ///
+    /// # Errors
+    /// As [`Pan::router`]; [`StartError::Listen`] when the address cannot be had.
+    pub async fn serve(&self, app: Router, functions: Functions) -> Result<(), StartError> {
+        let router = self.router(app, &functions)?;
+        let address = self.settings().listen;
+        let failed = |error| StartError::Listen(address, error);
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        tracing::info!("listening at {}", self.settings().origins.app);
+        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(stopped())
+            .await
+            .map_err(failed)
+    }
+}
+
+/// Resolves when the process is asked to stop (SIGINT or SIGTERM).
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

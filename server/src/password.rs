@@ -1,0 +1,131 @@
+//! Hashing passwords: Argon2id (RFC 9106), beside the async threads, and never more at once than the machine can bear.
+
+use std::{sync::Arc, thread::available_parallelism};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+use zeroize::Zeroizing;
+
+/// 19 MiB, 2 passes, 1 lane: the first choice of OWASP's Password Storage Cheat Sheet, and the most memory among its
+/// equally strong ones. A hash says its own parameters, so raising these leaves old accounts valid.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// How many may wait for each core. At some 20 ms a hash the last one waits a third of a second; more would only let
+/// a flood of guesses take memory and time from everybody.
+const WAITING_PER_CORE: usize = 16;
+
+/// Why there is no hash.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HashError {
+    /// Too many are waiting.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// The stored hash is broken, or there is no memory or randomness.
+    #[error(transparent)]
+    Failed(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The bounded place where passwords are hashed.
+#[derive(Clone, Debug)]
+pub(crate) struct Hasher {
+    /// A place for each that waits or runs.
+    places: Arc<Semaphore>,
+    /// A core for each that runs.
+    cores: Arc<Semaphore>,
+}
+
+impl Hasher {
+    /// For all cores of this machine.
+    pub(crate) fn new() -> Self {
+        Self::with_cores(available_parallelism().map_or(1, usize::from))
+    }
+
+    fn with_cores(cores: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
+            cores: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// Hashes a new password with fresh salt, into a PHC string.
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, HashError> {
+        self.run(password, |argon2, password| Ok(argon2.hash_password(password)?.to_string())).await
+    }
+
+    /// Whether the password is the one of this PHC string. Without one it does the same work and says no, so that
+    /// nobody learns from the time whether an account exists.
+    pub(crate) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, HashError> {
+        let Some(hash) = hash else {
+            return self.hash(password).await.map(|_| false);
+        };
+        let matches = move |argon2: Argon2, password: &[u8]| match argon2.verify_password(password, hash.as_str()) {
+            Ok(()) => Ok(true),
+            Err(password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(error),
+        };
+        self.run(password, matches).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        password: &str,
+        work: impl FnOnce(Argon2, &[u8]) -> password_hash::Result<T> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let core = self.cores.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
+        let password = Zeroizing::new(password.to_owned());
+        let finished = spawn_blocking(move || {
+            // They move in here: a caller that goes away stops waiting, but does not stop the work.
+            let _held = (place, core);
+            let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(password_hash::Error::from)?;
+            work(Argon2::new(Algorithm::Argon2id, Version::V0x13, params), password.as_bytes())
+        });
+        finished.await.map_err(Box::from)?.map_err(|error| HashError::Failed(Box::new(error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hash_says_its_algorithm_and_parameters_and_has_its_own_salt() -> Result<(), HashError> {
+        let hasher = Hasher::new();
+        let (one, other) = (hasher.hash("correct horse").await?, hasher.hash("correct horse").await?);
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, other);
+        assert!(hasher.verify("correct horse", Some(one.clone())).await?);
+        assert!(!hasher.verify("correct house", Some(one)).await?);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_broken_hash_is_an_error_and_not_a_wrong_password() {
+        let verified = Hasher::new().verify("correct horse", Some("not a PHC string".to_owned())).await;
+        assert!(matches!(verified, Err(HashError::Failed(_))), "{verified:?}");
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_is_told_at_once() -> Result<(), HashError> {
+        let hasher = Hasher::with_cores(1);
+        let core = hasher.cores.clone().acquire_owned().await;
+        let mut waiting = Vec::new();
+        for _ in 0..=WAITING_PER_CORE {
+            let hasher = hasher.clone();
+            waiting.push(tokio::spawn(async move { hasher.hash("correct horse").await }));
+        }
+        while hasher.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(hasher.hash("correct horse").await, Err(HashError::Busy)));
+        // Who goes away makes room.
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+        while hasher.places.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(core);
+        hasher.hash("correct horse").await.map(drop)
+    }
+}

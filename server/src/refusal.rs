@@ -1,0 +1,154 @@
+//! Why a request is refused: precisely for the log, and in one of few public codes for the client.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use protocol::problem::{self, Code, Problem};
+use std::time::Duration;
+
+use crate::{risk::Finding, store::StoreError};
+
+/// The precise reason of a refusal. It goes to tracing, never to the client.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// The Origin header is missing, doubled or another origin.
+    #[error("the Origin header is not the one that may ask this")]
+    WrongOrigin,
+    /// Sec-Fetch-Site says that another site or origin asks.
+    #[error("Sec-Fetch-Site says that the request comes from elsewhere")]
+    CrossSite,
+    /// Not `application/json`.
+    #[error("the content type is not application/json")]
+    WrongContentType,
+    /// No such function, or not with this method.
+    #[error("there is no such function")]
+    UnknownFunction,
+    /// The body is over the limit.
+    #[error("the body is too large")]
+    BodyTooLarge,
+    /// The body could not be read.
+    #[error("the body ended early")]
+    BodyUnreadable,
+    /// A header that must be there is not.
+    #[error("the header {0} is missing")]
+    HeaderMissing(&'static str),
+    /// A header that may be there once is there twice, is oversized, or is not spelled as it must be.
+    #[error("the header {0} is malformed")]
+    HeaderMalformed(&'static str),
+    /// No session cookie.
+    #[error("there is no session cookie")]
+    NoCookie,
+    /// The session header names another session than the cookie.
+    #[error("the session header and the cookie disagree")]
+    HandleMismatch,
+    /// The body is not what the action takes.
+    #[error("the body is not the action's")]
+    BodyMalformed,
+    /// The body is not the one that was signed.
+    #[error("the body is not the one that was signed")]
+    DigestMismatch,
+    /// Signed too long ago, or in the future.
+    #[error("signed {0} ms from now")]
+    NotFresh(i64),
+    /// No such living, bound session.
+    #[error("there is no such session")]
+    NoSession,
+    /// The nonce is not one of the session's live ones.
+    #[error("the nonce is not one of the session's")]
+    BadNonce,
+    /// Too many requests.
+    #[error("too many requests; {0:?} to wait")]
+    Limited(Duration),
+    /// The signature names another key than the session's.
+    #[error("signed by another key than the session's")]
+    WrongKey,
+    /// The signature does not hold.
+    #[error("the signature does not hold")]
+    BadSignature,
+    /// The proof is of another action.
+    #[error("the interaction proof is of another action")]
+    ProofOfAnotherAction,
+    /// The proof is too old, or of the future.
+    #[error("the interaction proof is {0} ms old")]
+    ProofNotFresh(i64),
+    /// The action needs a higher level.
+    #[error("the level is too low for this action")]
+    LevelTooLow,
+    /// The proof looks like a machine's: what counted, with its points.
+    #[error("the interaction proof looks like a machine's: {0:?}")]
+    Suspicious(Vec<(Finding, u32)>),
+    /// The bind cookie is missing or wrong, or what it was good for is over.
+    #[error("there is nothing to bind a key to")]
+    NothingToBind,
+    /// The key to bind is not a point on the curve.
+    #[error("the key is not a point on the curve")]
+    BadKey,
+    /// The store cannot answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no randomness.
+    #[error("no randomness")]
+    Randomness(#[from] getrandom::Error),
+}
+
+impl Reason {
+    /// The public code, and the HTTP status where it is more exact than the code's own.
+    fn public(&self) -> (Code, Option<StatusCode>) {
+        match self {
+            Self::WrongOrigin | Self::CrossSite => (Code::ForbiddenOrigin, None),
+            Self::WrongContentType => (Code::Malformed, Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            Self::UnknownFunction => (Code::Malformed, Some(StatusCode::NOT_FOUND)),
+            Self::BodyTooLarge => (Code::Malformed, Some(StatusCode::PAYLOAD_TOO_LARGE)),
+            Self::BodyUnreadable | Self::BodyMalformed | Self::HeaderMalformed(_) | Self::BadKey => {
+                (Code::Malformed, None)
+            }
+            Self::HeaderMissing(_) | Self::NoCookie | Self::HandleMismatch | Self::NoSession | Self::NothingToBind => {
+                (Code::InvalidSession, None)
+            }
+            Self::NotFresh(_) | Self::BadNonce => (Code::UseFreshNonce, None),
+            Self::Limited(_) => (Code::RateLimited, None),
+            Self::DigestMismatch
+            | Self::WrongKey
+            | Self::BadSignature
+            | Self::ProofOfAnotherAction
+            | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
+            Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
+            Self::Store(_) | Self::Randomness(_) => (Code::Unavailable, None),
+        }
+    }
+}
+
+impl IntoResponse for Reason {
+    fn into_response(self) -> Response {
+        let (code, status) = self.public();
+        match &self {
+            Self::Store(error) => tracing::error!(reason = %self, source = ?error.0, "refused"),
+            Self::Randomness(_) => tracing::error!(reason = %self, "refused"),
+            _ => tracing::info!(reason = %self, code = code.as_str(), "refused"),
+        }
+        let mut problem = Problem::from(code);
+        if let Some(status) = status {
+            problem.status = status.as_u16();
+        }
+        if let Self::Limited(wait) = self {
+            problem.retry_after = Some(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1));
+        }
+        respond(&problem)
+    }
+}
+
+/// A problem document as a response (RFC 9457 §3), with `Retry-After` where it says one (RFC 9110 §10.2.3).
+fn respond(problem: &Problem) -> Response {
+    let body = serde_json::to_vec(problem).map_or_else(|_| Body::empty(), Body::from);
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

@@ -1,0 +1,286 @@
+//! How much an interaction proof by the page looks like a machine's work: an explainable score.
+//!
+//! It is risk and not proof. Script in the page can forge a proof that passes; what it catches is the cheap ways. A proof
+//! that scores [`RAISE`] or more is not refused: the action then needs the signing frame's sheet, which script cannot
+//! click. So a person who moves unusually sees the sheet once and goes on.
+//!
+//! The weights were chosen by measuring real people's paths against machine-made ones. What tells them apart:
+//!
+//! | finding | people | machines |
+//! |---|---|---|
+//! | [`Finding::Teleport`] | come from somewhere | appear on the button |
+//! | [`Finding::Even`] | speed up and slow down | cover the way at an even pace |
+//! | [`Finding::Straight`] | curve | go along a ruler, with or without noise |
+//! | [`Finding::Regular`] | are sampled as the system has time | take a point every so many ms exactly |
+//! | [`Finding::NoHold`] | hold the button for a while | press and release in the same moment |
+//! | [`Finding::Missed`] | hit what they click | need not |
+//!
+//! Keyboard, touch and assistive technology have no path and are not judged by one.
+
+use protocol::proof::{Kind, Proof};
+
+/// From this score on, the level asked is raised to Confirmed.
+pub const RAISE: u32 = 85;
+
+/// Shorter ways are not judged by their shape: px.
+const SHORT: f64 = 50.0;
+
+/// What counted towards the score.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// There is no way to the control.
+    Teleport,
+    /// The way was covered at an even pace, by time or by step.
+    Even,
+    /// The way is a straight line.
+    Straight,
+    /// The points are equally far apart in time.
+    Regular,
+    /// Down and up are one moment.
+    NoHold,
+    /// The point hit is not on the control.
+    Missed,
+}
+
+/// A score and what it is made of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Risk {
+    /// The findings that count, with their points.
+    pub findings: Vec<(Finding, u32)>,
+}
+
+impl Risk {
+    /// The sum of all points.
+    pub fn score(&self) -> u32 {
+        self.findings.iter().map(|(_, points)| points).sum()
+    }
+
+    /// Whether a person must confirm.
+    pub fn is_raised(&self) -> bool {
+        self.score() >= RAISE
+    }
+
+    /// Adds up to `full` points, by how much it is so (0 to 1).
+    fn add(&mut self, finding: Finding, full: f64, share: f64) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 100
+        let points = (full * share).round().clamp(0.0, 100.0) as u32;
+        if points > 0 {
+            self.findings.push((finding, points));
+        }
+    }
+}
+
+/// Judges a proof that the page recorded.
+pub fn judge(proof: &Proof) -> Risk {
+    let mut risk = Risk::default();
+    let by_pointer = matches!(proof.kind, Kind::Pointer | Kind::Pen);
+    if by_pointer {
+        judge_way(&proof.path, &mut risk);
+    }
+    if by_pointer || proof.kind == Kind::Touch {
+        risk.add(Finding::NoHold, 30.0, falling(f64::from(proof.hold), 2.0, 20.0));
+        if !is_hit(proof) {
+            risk.add(Finding::Missed, 100.0, 1.0);
+        }
+    }
+    risk
+}
+
+fn judge_way(path: &[[i32; 3]], risk: &mut Risk) {
+    let way = Way::of(path);
+    if way.steps.len() <= 1 {
+        return risk.add(Finding::Teleport, 100.0, 1.0);
+    }
+    // Two or three steps can be even by chance.
+    let full = if way.steps.len() >= 4 { 100.0 } else { 60.0 };
+    risk.add(Finding::Even, full, falling(way.unevenness(), 0.05, 0.14));
+    if way.steps.len() >= 3 && way.length >= SHORT {
+        let off = way.deviation();
+        let ruler = 100.0 * falling(off, 1.0, 2.0);
+        let noisy = 60.0 * falling(off / way.length, 0.005, 0.04);
+        risk.add(Finding::Straight, ruler.max(noisy), 1.0);
+    }
+    if way.steps.len() >= 8 {
+        // Little alone: a browser's own frames are regular too.
+        risk.add(Finding::Regular, 30.0, falling(way.irregularity(), 0.01, 0.05));
+    }
+}
+
+/// Whether the point hit lies on the control, give or take a pixel of rounding.
+fn is_hit(proof: &Proof) -> bool {
+    let [x, y, width, height] = proof.target.map(i64::from);
+    let [hit_x, hit_y] = proof.hit.map(i64::from);
+    (x - 1..=x + width + 1).contains(&hit_x) && (y - 1..=y + height + 1).contains(&hit_y)
+}
+
+/// 1 at `full` and below, 0 at `none` and above, falling evenly between.
+fn falling(value: f64, full: f64, none: f64) -> f64 {
+    ((none - value) / (none - full)).clamp(0.0, 1.0)
+}
+
+/// A path without its standstills: what is left has moved in every step.
+struct Way {
+    /// Each step's `(length in px, duration in ms)`.
+    steps: Vec<(f64, f64)>,
+    /// Where it was before the first step and after each.
+    points: Vec<(f64, f64)>,
+    length: f64,
+}
+
+impl Way {
+    fn of(path: &[[i32; 3]]) -> Self {
+        let mut way = Self { steps: Vec::new(), points: vec![(0.0, 0.0)], length: 0.0 };
+        let (mut x, mut y, mut waited) = (0.0, 0.0, 0.0);
+        // The first entry is where it began, and no step.
+        for &[dx, dy, dt] in path.iter().skip(1) {
+            waited += f64::from(dt);
+            let length = f64::from(dx).hypot(f64::from(dy));
+            if length > 0.0 {
+                (x, y) = (x + f64::from(dx), y + f64::from(dy));
+                way.steps.push((length, waited));
+                way.points.push((x, y));
+                way.length += length;
+                waited = 0.0;
+            }
+        }
+        way
+    }
+
+    /// How far the progress along the way is from an even one, as a share of the way (0 to 1): measured against time and
+    /// against the number of steps, the smaller of the two.
+    #[allow(clippy::cast_precision_loss)] // at most 100 steps
+    fn unevenness(&self) -> f64 {
+        let duration: f64 = self.steps.iter().map(|(_, duration)| duration).sum();
+        let (mut gone, mut passed) = (0.0, 0.0);
+        let (mut by_time, mut by_step) = (0.0_f64, 0.0_f64);
+        for (at, (length, step)) in self.steps.iter().enumerate() {
+            gone += length / self.length;
+            passed += if duration > 0.0 { step / duration } else { 0.0 };
+            by_time = by_time.max((gone - passed).abs());
+            by_step = by_step.max((gone - (at + 1) as f64 / self.steps.len() as f64).abs());
+        }
+        by_time.min(by_step)
+    }
+
+    /// The farthest that it gets from the straight line between its ends: px.
+    fn deviation(&self) -> f64 {
+        let (end_x, end_y) = self.points.last().copied().unwrap_or_default();
+        let chord = end_x.hypot(end_y);
+        let off = |&(x, y): &(f64, f64)| {
+            if chord > 0.0 { (end_x * y - end_y * x).abs() / chord } else { x.hypot(y) }
+        };
+        self.points.iter().map(off).fold(0.0, f64::max)
+    }
+
+    /// The variation of the time between points (standard deviation over mean).
+    #[allow(clippy::cast_precision_loss)] // at most 100 steps
+    fn irregularity(&self) -> f64 {
+        let count = self.steps.len() as f64;
+        let mean = self.steps.iter().map(|(_, duration)| duration).sum::<f64>() / count;
+        let variance = self.steps.iter().map(|(_, duration)| (duration - mean).powi(2)).sum::<f64>() / count;
+        if mean > 0.0 { variance.sqrt() / mean } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::proof::Recorder;
+
+    use super::*;
+
+    fn proof(kind: Kind, path: Vec<[i32; 3]>) -> Proof {
+        Proof {
+            v: 1,
+            by: Recorder::App,
+            action: "display_name".into(),
+            kind,
+            at: 0,
+            hold: 90,
+            path,
+            target: [0, 0, 100, 40],
+            hit: [50, 20],
+            dwell: None,
+            visible: None,
+        }
+    }
+
+    fn findings(risk: &Risk) -> Vec<Finding> {
+        risk.findings.iter().map(|(finding, _)| *finding).collect()
+    }
+
+    /// A hand: slow, fast, slow, along a curve, with uneven sampling.
+    fn hand() -> Vec<[i32; 3]> {
+        vec![
+            [400, 300, 0],
+            [-2, 1, 24],
+            [-9, 3, 16],
+            [-31, 9, 17],
+            [-58, 31, 16],
+            [-64, 52, 33],
+            [-41, 47, 17],
+            [-17, 30, 16],
+            [-6, 14, 50],
+            [-2, 5, 16],
+            [-1, 1, 83],
+        ]
+    }
+
+    #[test]
+    fn a_hand_passes() {
+        let risk = judge(&proof(Kind::Pointer, hand()));
+        assert!(!risk.is_raised(), "{risk:?}");
+    }
+
+    #[test]
+    fn no_way_at_all_is_raised() {
+        for path in [vec![], vec![[50, 20, 0]], vec![[400, 300, 0], [-350, -280, 90]], vec![[5, 5, 0], [0, 0, 9]]] {
+            let risk = judge(&proof(Kind::Pointer, path));
+            assert!(risk.is_raised() && findings(&risk).contains(&Finding::Teleport), "{risk:?}");
+        }
+    }
+
+    #[test]
+    fn a_ruler_is_raised_however_it_speeds() {
+        let speeds = [[1, 2, 4, 8, 13, 17, 13, 8, 4, 2, 1], [9; 11]];
+        for speed in speeds {
+            let path = std::iter::once([10, 10, 0]).chain(speed.map(|v| [5 * v, 3 * v, 16])).collect();
+            let risk = judge(&proof(Kind::Pointer, path));
+            assert!(risk.is_raised() && findings(&risk).contains(&Finding::Straight), "{risk:?}");
+        }
+    }
+
+    #[test]
+    fn an_even_pace_is_raised_even_on_a_curve() {
+        // A quarter of a circle, 20 px each 16 ms.
+        let path = (0..24).map(|at| {
+            let angle = f64::from(at) * std::f64::consts::FRAC_PI_2 / 24.0;
+            #[allow(clippy::cast_possible_truncation)]
+            let step = [(20.0 * angle.cos()).round() as i32, (20.0 * angle.sin()).round() as i32];
+            [step[0], step[1], 16]
+        });
+        let risk = judge(&proof(Kind::Pointer, std::iter::once([10, 10, 0]).chain(path).collect()));
+        assert!(risk.is_raised() && findings(&risk).contains(&Finding::Even), "{risk:?}");
+    }
+
+    #[test]
+    fn missing_the_control_is_raised() {
+        let risk = judge(&Proof { hit: [500, 20], ..proof(Kind::Pointer, hand()) });
+        assert!(risk.is_raised() && findings(&risk) == [Finding::Missed], "{risk:?}");
+    }
+
+    #[test]
+    fn keyboard_touch_and_assistive_technology_pass() {
+        for kind in [Kind::Keyboard, Kind::Touch] {
+            assert!(!judge(&proof(kind, vec![])).is_raised());
+        }
+        assert!(!judge(&Proof { hold: 0, hit: [50, 20], ..proof(Kind::Keyboard, vec![]) }).is_raised());
+    }
+
+    #[test]
+    fn any_path_can_be_judged() {
+        for path in [vec![[i32::MIN; 3]; 100], vec![[i32::MAX; 3]; 100], vec![[0; 3]; 100], vec![[1, 1, 0]; 100]] {
+            let extreme = Proof { target: [i32::MIN, i32::MAX, i32::MAX, 0], ..proof(Kind::Pointer, path) };
+            assert!(judge(&extreme).is_raised());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The signing frame's own origin: its page and assets, the time, and binding a key (docs/PROTOCOL.md §4).
+//!
+//! Only script of this origin can bind: `Origin` and `Sec-Fetch-Site` are checked, and the bind cookie that the request
+//! must carry can be read by no script at all.
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Request, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use protocol::{
+    json,
+    key::PublicKey,
+    message::{self, Bind, Bound, Challenged, Time, bind_statement},
+    token::{BindSecret, Challenge, SessionHandle},
+};
+
+use crate::{
+    Pan, assets,
+    authority::{check_source, fresh_nonces, read},
+    clock::random,
+    refusal::Reason,
+    sessions,
+    unverified::{cookie, single},
+    verify::{check_key, verify},
+};
+
+/// The largest body that binding takes, in bytes.
+const MAX_BODY: usize = 2048;
+
+/// Everything that the sign origin serves.
+pub(crate) fn router(pan: Pan) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/time", get(async |State(pan): State<Pan>| Json(Time { now: pan.now() })))
+        .route("/challenge", post(challenge))
+        .route("/bind", post(bind))
+        .fallback(get(asset))
+        .with_state(pan)
+}
+
+/// The frame's page.
+async fn page(State(pan): State<Pan>) -> Response {
+    let app = pan.settings().origins.app.as_str();
+    let mut response =
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], assets::page(app))
+            .into_response();
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&assets::content_security_policy(app)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-site"));
+    response
+}
+
+/// An asset of the frame, by its hashed name: it never changes.
+async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+    let Some(asset) = assets::find(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
+    let takes_brotli = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().split(';').next() == Some("br"));
+    let mut response = if takes_brotli { asset.brotli } else { asset.bytes }.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if takes_brotli {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+    }
+    response
+}
+
+/// What the bind cookie says.
+struct Ticket {
+    handle: SessionHandle,
+    /// [`BindSecret::hashed`].
+    secret: String,
+}
+
+/// Checks that the frame itself asks, and reads its bind cookie and body.
+async fn receive(pan: &Pan, request: Request) -> Result<(Ticket, Bytes), Reason> {
+    let (parts, body) = request.into_parts();
+    check_source(&parts.headers, &pan.settings().origins.sign)?;
+    // Here it must be there: nothing but a browser's frame has business on this origin.
+    single(&parts.headers, "sec-fetch-site").map_err(|_| Reason::CrossSite)?;
+    let value = cookie(&parts.headers, message::cookie::BIND)?.ok_or(Reason::NothingToBind)?;
+    let malformed = |_| Reason::HeaderMalformed("cookie");
+    let (handle, secret) = value.split_once('.').ok_or(Reason::HeaderMalformed("cookie"))?;
+    let ticket = Ticket {
+        handle: handle.parse().map_err(malformed)?,
+        secret: BindSecret::parse(secret).map_err(malformed)?.hashed(),
+    };
+    Ok((ticket, read(body, MAX_BODY).await?))
+}
+
+/// `POST /challenge`: something fresh to sign.
+async fn challenge(State(pan): State<Pan>, request: Request) -> Result<Json<Challenged>, Reason> {
+    let (ticket, _empty) = receive(&pan, request).await?;
+    let challenge = Challenge::new(random()?);
+    let now = pan.now();
+    if !pan.store().challenge(&ticket.handle, &ticket.secret, &challenge, now).await? {
+        return Err(Reason::NothingToBind);
+    }
+    Ok(Json(Challenged { challenge, now }))
+}
+
+/// `POST /bind`: binds a key to the session, once and for ever.
+async fn bind(State(pan): State<Pan>, request: Request) -> Result<Response, Reason> {
+    let (ticket, body) = receive(&pan, request).await?;
+    let Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Reason::BodyMalformed)?;
+    let key = PublicKey::from(&jwk);
+    check_key(&key).map_err(|_| Reason::BadKey)?;
+    let statement = bind_statement(pan.settings().origins.sign.authority(), &challenge, &key.thumbprint());
+    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Reason::BadSignature)?;
+    let nonces = fresh_nonces()?;
+    let now = pan.now();
+    if !pan.store().bind(&ticket.handle, &ticket.secret, &challenge, &key, &nonces, now).await? {
+        return Err(Reason::NothingToBind);
+    }
+    tracing::info!(session = %ticket.handle, "bound");
+    let spent = sessions::clear_bind_cookie(pan.settings());
+    Ok(([(header::SET_COOKIE, spent)], Json(Bound { session: ticket.handle, nonces, now })).into_response())
+}

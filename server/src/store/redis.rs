@@ -1,0 +1,322 @@
+//! The store in Redis 7 or later, for as many servers as share it.
+//!
+//! | key | value | life |
+//! |---|---|---|
+//! | `session:{handle}` | hash: user, key, created, seen, expires, ip, agent; while unbound `bind_by`, `bind_secret`, `challenge`; the session's limits as `limit:<counter>` | as the session |
+//! | `nonces:{handle}` | sorted set: nonce → when it was issued | as the session, at most 32 |
+//! | `spent:{handle}` | sorted set: invented nonce → when it was spent | as the session |
+//! | `ratelimit:<counter>` | a count and the end of its window | the window |
+//! | `record:{all}:<name>` | a version and a value | for ever |
+//!
+//! The braces are literal: they make a cluster keep what belongs together in one slot. A nonce is a member of its
+//! session's set instead of a key of its own (`nonce:{handle}:<nonce>`), because only so "at most 32 alive" is exact
+//! and ending a session surely ends its nonces; `ZREM` spends as atomically as `GETDEL` does. The session's limits are
+//! fields of its hash, so that they cannot outlive it either.
+//!
+//! # Why scripts
+//!
+//! [`Store::admit`] is one command, `EVALSHA`. A pipeline would be one round trip as well, but its commands do not
+//! depend on each other: the count, the next nonce and `seen` would be written whether or not the nonce was good.
+//! Whoever stole a cookie could then use up the owner's limit and push out the owner's nonces, and a request in flight
+//! could write `seen` into a session that has just been ended, and so bring back half of it. A script decides first
+//! and writes then, and nothing comes between. The other verbs of several steps are scripts for the same reason.
+//! `#!lua` on the first line makes Redis refuse a script as a whole when its memory is full.
+//!
+//! Expiry is judged by the time that the caller brings. `PEXPIRE` only gives memory back, a minute later.
+//!
+//! # When Redis forgets
+//!
+//! Redis may come back from an older snapshot, or a replica without the last writes may take its place; nonces that
+//! were spent in between would then live again. But what comes back has an empty script cache: from version 7 on Redis
+//! neither saves nor replicates scripts. The text of ours carries a random name, so nobody else can have loaded it, and
+//! `NOSCRIPT` means: this Redis is not the one that we knew. The store then loads a new text, which says the time as
+//! `not_before` and holds every older nonce for dead; the pages ask for fresh ones. As the time is *in* the text, no
+//! request can run the new script with the old time. A server that starts does the same, because it cannot know what
+//! Redis went through before.
+//!
+//! This needs the servers' clocks to agree, as the 5 seconds of a request's freshness do. Sessions, records and key
+//! bindings cannot be guarded so: how many of the last ones a failure may cost is decided by Redis's own persistence
+//! (`appendonly yes`) and `min-replicas-to-write`.
+//!
+//! # When Redis is away
+//!
+//! Every verb answers within two seconds, with [`StoreError`] if need be, and the connection comes back by itself.
+
+use std::{fmt::Display, time::Duration};
+
+use async_trait::async_trait;
+use protocol::{
+    key::PublicKey,
+    token::{Challenge, Nonce, SessionHandle},
+};
+use redis::{
+    Client, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    cmd,
+};
+use tokio::{sync::RwLock, time::timeout};
+
+use super::{Admission, Admit, Limit, NewSession, Record, RecordKey, Result, Session, Store, StoreError, Write};
+use crate::clock::{Clock, random};
+
+/// How long a verb may take, with reconnecting.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long Redis may take to answer, or to accept a connection.
+const ANSWER: Duration = Duration::from_millis(1500);
+
+/// After how long without an acknowledgement the connection is given up: a peer that vanished without a word.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
+const VERBS: &str = include_str!("redis.lua");
+
+/// The store in Redis.
+pub struct RedisStore {
+    connection: ConnectionManager,
+    /// The hash of the script as it was loaded last.
+    script: RwLock<String>,
+}
+
+/// What the script is called with: the verb, the time, and what the verb needs.
+struct Call {
+    keys: Vec<String>,
+    args: Vec<String>,
+}
+
+impl Call {
+    fn new(keys: impl Into<Vec<String>>, verb: &str, now: u64) -> Self {
+        Self { keys: keys.into(), args: vec![verb.to_owned(), now.to_string()] }
+    }
+
+    fn of(handle: &SessionHandle, verb: &str, now: u64) -> Self {
+        Self::new(session_keys(handle), verb, now)
+    }
+
+    fn arg(mut self, value: impl Display) -> Self {
+        self.args.push(value.to_string());
+        self
+    }
+
+    fn args(self, values: &[impl Display]) -> Self {
+        values.iter().fold(self, Self::arg)
+    }
+
+    fn field(self, name: &str, value: impl Display) -> Self {
+        self.arg(name).arg(value)
+    }
+}
+
+fn session_keys(handle: &SessionHandle) -> [String; 3] {
+    ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
+}
+
+fn record_key(RecordKey(name): &RecordKey) -> String {
+    format!("record:{{all}}:{name}")
+}
+
+impl RedisStore {
+    /// Connects to `redis://[user:password@]host:port[/database]`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the address is malformed or no Redis 7 answers there within two seconds.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let info = url.into_connection_info().map_err(failed)?;
+        #[cfg(target_os = "linux")]
+        let info = {
+            let tcp = info.tcp_settings().clone().set_user_timeout(UNACKNOWLEDGED);
+            info.set_tcp_settings(tcp)
+        };
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_connection_timeout(Some(ANSWER))
+            .set_response_timeout(Some(ANSWER));
+        in_time(async {
+            let connection = ConnectionManager::new_with_config(Client::open(info)?, config).await?;
+            let script = RwLock::new(load(&connection).await?);
+            Ok(Self { connection, script })
+        })
+        .await
+    }
+
+    /// Runs a verb of the script.
+    async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
+        in_time(async {
+            let script = self.script.read().await.clone();
+            match self.evaluate(&script, &call).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    tracing::warn!("Redis was restarted or replaced: nonces issued until now are void");
+                    let script = self.load_instead_of(&script).await?;
+                    self.evaluate(&script, &call).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    async fn evaluate<T: FromRedisValue>(&self, script: &str, call: &Call) -> RedisResult<T> {
+        let mut command = cmd("EVALSHA");
+        command.arg(script).arg(call.keys.len()).arg(&call.keys).arg(&call.args);
+        command.query_async(&mut self.connection.clone()).await
+    }
+
+    /// Loads the script anew, unless another request has already done it since `forgotten` was loaded.
+    async fn load_instead_of(&self, forgotten: &str) -> RedisResult<String> {
+        let mut script = self.script.write().await;
+        if *script == forgotten {
+            *script = load(&self.connection).await?;
+        }
+        Ok(script.clone())
+    }
+}
+
+/// Loads a script that no other server has and that takes no nonce from before this moment. Gives its hash.
+async fn load(connection: &ConnectionManager) -> RedisResult<String> {
+    let unavailable = |error: getrandom::Error| RedisError::from(std::io::Error::other(error));
+    let name = u128::from_ne_bytes(random().map_err(unavailable)?);
+    let text = format!("#!lua\n-- {name:032x}\nlocal not_before = {}\n{VERBS}", Clock::system().now());
+    cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection.clone()).await
+}
+
+/// Puts an end to waiting: a Redis that hangs is a Redis that is away.
+async fn in_time<T>(work: impl Future<Output = RedisResult<T>>) -> Result<T> {
+    timeout(PATIENCE, work).await.map_err(failed)?.map_err(failed)
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError(error.into())
+}
+
+/// Milliseconds, as the script counts.
+fn ms(length: Duration) -> u128 {
+    length.as_millis()
+}
+
+fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> Result<T> {
+    text.parse().map_err(failed)
+}
+
+/// Reads the fields in the order of the script's `living`.
+fn parse_session(fields: &[String]) -> Result<Session> {
+    let [user, key, created, seen, expires, ip, agent] = fields else {
+        return Err(failed("a session in Redis has other fields"));
+    };
+    Ok(Session {
+        user: parse(user)?,
+        key: parse(key)?,
+        created: parse(created)?,
+        seen: parse(seen)?,
+        expires: parse(expires)?,
+        ip: ip.clone(),
+        agent: agent.clone(),
+    })
+}
+
+fn parse_record(text: &str) -> Result<Record> {
+    let (version, value) = text.split_once(':').ok_or_else(|| failed("a record in Redis has no version"))?;
+    Ok(Record { version: parse(version)?, value: value.to_owned() })
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn open(&self, session: NewSession) -> Result<()> {
+        let NewSession { handle, user, created, bind_by, expires, ip, agent, bind_secret } = session;
+        let call = Call::of(&handle, "open", created)
+            .arg(bind_by)
+            .field("user", user)
+            .field("created", created)
+            .field("seen", created)
+            .field("expires", expires)
+            .field("ip", ip)
+            .field("agent", agent)
+            .field("bind_by", bind_by)
+            .field("bind_secret", bind_secret);
+        self.run(call).await
+    }
+
+    async fn challenge(
+        &self,
+        handle: &SessionHandle,
+        bind_secret: &str,
+        challenge: &Challenge,
+        now: u64,
+    ) -> Result<bool> {
+        self.run(Call::of(handle, "challenge", now).arg(bind_secret).arg(challenge)).await
+    }
+
+    async fn bind(
+        &self,
+        handle: &SessionHandle,
+        bind_secret: &str,
+        challenge: &Challenge,
+        key: &PublicKey,
+        nonces: &[Nonce],
+        now: u64,
+    ) -> Result<bool> {
+        self.run(Call::of(handle, "bind", now).arg(bind_secret).arg(challenge).arg(key).args(nonces)).await
+    }
+
+    async fn admit(&self, admit: Admit) -> Result<Admission> {
+        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit } = admit;
+        let call = Call::of(&handle, "admit", now)
+            .arg(ms(idle))
+            .arg(ms(nonce_life))
+            .arg(counter)
+            .arg(limit.max)
+            .arg(ms(limit.window))
+            .arg(nonce)
+            .arg(next);
+        let answer: Vec<String> = self.run(call).await?;
+        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["no session"] => Ok(Admission::NoSession),
+            ["bad nonce"] => Ok(Admission::BadNonce),
+            ["limited", left] => Ok(Admission::Limited(Duration::from_millis(parse(left)?))),
+            ["admitted", ..] => parse_session(&answer[1..]).map(Admission::Admitted),
+            _ => Err(failed("the script gave another answer")),
+        }
+    }
+
+    async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
+        let fields: Vec<String> = self.run(Call::of(handle, "session", now).arg(ms(idle))).await?;
+        if fields.is_empty() { Ok(None) } else { parse_session(&fields).map(Some) }
+    }
+
+    async fn refill(
+        &self,
+        handle: &SessionHandle,
+        spent: &Nonce,
+        nonces: &[Nonce],
+        nonce_life: Duration,
+        now: u64,
+    ) -> Result<bool> {
+        self.run(Call::of(handle, "refill", now).arg(ms(nonce_life)).arg(spent).args(nonces)).await
+    }
+
+    async fn end(&self, handle: &SessionHandle) -> Result<()> {
+        // Not a script: it must also work when Redis has no memory left.
+        in_time(cmd("DEL").arg(&session_keys(handle)).query_async(&mut self.connection.clone())).await
+    }
+
+    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Option<Duration>> {
+        let call = Call::new([format!("ratelimit:{counter}")], "count", now).arg(limit.max).arg(ms(limit.window));
+        let left: Option<u64> = self.run(call).await?;
+        Ok(left.map(Duration::from_millis))
+    }
+
+    async fn read(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = keys.iter().map(record_key).collect();
+        let found: Vec<Option<String>> =
+            in_time(cmd("MGET").arg(keys).query_async(&mut self.connection.clone())).await?;
+        found.iter().map(|text| text.as_deref().map(parse_record).transpose()).collect()
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<bool> {
+        let keys: Vec<String> = writes.iter().map(|write| record_key(&write.key)).collect();
+        let call = Call::new(keys, "write", 0);
+        self.run(writes.iter().fold(call, |call, write| call.arg(write.seen).arg(&write.value))).await
+    }
+}

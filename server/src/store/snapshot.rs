@@ -1,0 +1,98 @@
+//! The file in which a development server's memory outlives its restarts.
+
+use std::{
+    collections::HashMap,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use protocol::token::SessionHandle;
+use serde::{Deserialize, Serialize};
+
+use super::{Record, RecordKey, Session};
+
+/// The shortest time between two writes.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is kept: bound sessions and records. Never anything that a request spends.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Snapshot {
+    pub(super) sessions: HashMap<SessionHandle, Session>,
+    pub(super) records: HashMap<RecordKey, Record>,
+}
+
+impl Snapshot {
+    /// Reads the file. What cannot be read is logged and taken for empty: nobody is worse off than without a file.
+    pub(super) fn load(path: &Path) -> Self {
+        let read = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
+            read => read,
+        };
+        read.and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "the snapshot is broken; starting empty");
+            Self::default()
+        })
+    }
+
+    /// Replaces the file as a whole, so that no reader and no crash meets half of one. Only its owner may read it: it
+    /// holds password hashes.
+    fn save(&self, path: &Path) -> io::Result<()> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
+        if let Err(error) = fs::remove_file(&temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&temporary)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_data()?;
+        fs::rename(temporary, path)
+    }
+}
+
+/// Keeps a file current from a thread of its own. Dropping it waits until the last change is written.
+pub(super) struct SnapshotFile {
+    changes: Option<SyncSender<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SnapshotFile {
+    pub(super) fn keep(path: PathBuf, take: impl Fn() -> Snapshot + Send + 'static) -> Self {
+        // One place in the channel is enough: it says that something has changed since the last write began.
+        let (changes, receiver) = sync_channel(1);
+        let writer = thread::spawn(move || {
+            // The first change is written at once and the pause comes after it: watch mode may kill us any moment.
+            while receiver.recv().is_ok() {
+                if let Err(error) = take().save(&path) {
+                    tracing::warn!(path = %path.display(), %error, "the snapshot cannot be written");
+                }
+                thread::sleep(PAUSE);
+            }
+        });
+        Self { changes: Some(changes), writer: Some(writer) }
+    }
+
+    /// Says that the memory has changed.
+    pub(super) fn changed(&self) {
+        // A full channel has already been told.
+        let _ = self.changes.as_ref().map(|changes| changes.try_send(()));
+    }
+}
+
+impl Drop for SnapshotFile {
+    fn drop(&mut self) {
+        // Without a sender the writer ends, after what it has been told of.
+        self.changes = None;
+        let _ = self.writer.take().map(JoinHandle::join);
+    }
+}

@@ -1,0 +1,330 @@
+//! What a page and its signing frame do, in plain Rust: sign in, bind a key, sign requests. Every header can be bent.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Extension, Json, Router,
+    body::{Body, to_bytes},
+    response::{AppendHeaders, IntoResponse},
+    routing::post,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
+use protocol::{
+    action::{Action, Level},
+    digest::ContentDigest,
+    key::PublicKey,
+    message::{Bind, Bound, Challenged, bind_statement, header as name},
+    problem::{Code, Problem},
+    proof::{self, Kind, Proof, Recorder},
+    signature::{Covered, Signature, SignatureInput},
+    token::{Challenge, Nonce, SessionHandle},
+    value::UserName,
+};
+use server::{
+    Functions, Pan, VerifiedRequest,
+    clock::{Clock, random},
+    settings::Settings,
+    store::SharedStore,
+};
+use tower::ServiceExt;
+
+/// The clock of the tests starts here: Unix ms.
+pub(crate) const START: u64 = 1_750_000_000_000;
+
+/// A server with a clock that the test moves. Its handlers answer with what was verified.
+#[derive(Clone)]
+pub(crate) struct House {
+    router: Router,
+    now: Arc<AtomicU64>,
+}
+
+impl House {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        let now = Arc::new(AtomicU64::new(START));
+        let clock = Clock::new({
+            let now = now.clone();
+            move || now.load(Ordering::SeqCst)
+        });
+        let pan = Pan::with(Settings::default(), store, clock);
+        let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
+        let app = Router::new()
+            .route("/api/account", echo())
+            .route("/api/display_name", echo())
+            .route("/api/transfer", echo())
+            .route("/api/sign_out", post(sign_out))
+            .route("/api/sign_in", post(sign_in))
+            .layer(Extension(pan.clone()));
+        let served = vec!["/api/account", "/api/display_name", "/api/transfer", "/api/sign_out", "/api/sign_in"];
+        let router = pan.router(app, &Functions { public: &["/api/sign_in"], served }).expect("all is decided");
+        Self { router, now }
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn wait(&self, ms: u64) {
+        self.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("a router never fails");
+        Reply::read(response).await
+    }
+
+    /// Signs in and binds a key.
+    pub(crate) async fn browser(&self, user: &str) -> Browser {
+        let mut browser = self.unbound(user).await;
+        let bound = browser.bind(self).await;
+        assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
+        browser
+    }
+
+    /// Signs in only.
+    pub(crate) async fn unbound(&self, user: &str) -> Browser {
+        let body = serde_json::to_vec(user).expect("JSON");
+        let reply = self.send(from_app("/api/sign_in").body(body.into()).expect("a request")).await;
+        let cookies: Vec<String> = reply
+            .headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|cookie| cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned())
+            .collect();
+        let [session, bind] = cookies.try_into().expect("two cookies");
+        let handle = bind["pan-bind=".len()..].split('.').next().expect("a handle").parse().expect("a handle");
+        Browser { session, bind, handle, key: new_key(), nonces: Vec::new() }
+    }
+}
+
+async fn sign_in(Extension(pan): Extension<Pan>, request: Request<Body>) -> impl IntoResponse {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 100).await.expect("a small body");
+    let user: UserName = serde_json::from_slice(&body).expect("a user name");
+    let opened = pan.open_session(&user, &parts).await.expect("a store");
+    AppendHeaders(opened.cookies.map(|cookie| (header::SET_COOKIE, cookie)))
+}
+
+async fn sign_out(
+    Extension(pan): Extension<Pan>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
+    let cookie = pan.end_session(verified.session()).await.expect("a store");
+    ([(header::SET_COOKIE, cookie)], Json(()))
+}
+
+pub(crate) fn new_key() -> SigningKey {
+    loop {
+        if let Ok(key) = SigningKey::from_slice(&random::<32>().expect("randomness")) {
+            return key;
+        }
+    }
+}
+
+pub(crate) fn public(key: &SigningKey) -> PublicKey {
+    PublicKey::from_sec1(key.verifying_key().to_sec1_point(false).as_bytes()).expect("a point")
+}
+
+pub(crate) fn sign(key: &SigningKey, message: &str) -> Signature {
+    let signature: P256Signature = key.sign(message.as_bytes());
+    Signature::from_p1363(&signature.to_bytes()).expect("64 bytes")
+}
+
+pub(crate) fn from_app(path: &str) -> http::request::Builder {
+    Request::post(path)
+        .header(header::HOST, "pan.localhost:3000")
+        .header(header::ORIGIN, "http://pan.localhost:3000")
+        .header("sec-fetch-site", "same-origin")
+        .header(header::CONTENT_TYPE, "application/json")
+}
+
+pub(crate) fn from_frame(path: &str) -> http::request::Builder {
+    Request::post(path)
+        .header(header::HOST, "sign.pan.localhost:3000")
+        .header(header::ORIGIN, "http://sign.pan.localhost:3000")
+        .header("sec-fetch-site", "same-origin")
+        .header(header::CONTENT_TYPE, "application/json")
+}
+
+/// One person's browser: cookies, key and nonces.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    pub session: String,
+    pub bind: String,
+    pub handle: SessionHandle,
+    pub key: SigningKey,
+    pub nonces: Vec<Nonce>,
+}
+
+impl Browser {
+    pub(crate) async fn challenge(&self, house: &House) -> Challenge {
+        let request = from_frame("/challenge").header(header::COOKIE, &self.bind).body(Body::empty());
+        house.send(request.expect("a request")).await.json::<Challenged>().challenge
+    }
+
+    /// The body of `POST /bind`.
+    pub(crate) fn statement(&self, challenge: Challenge) -> Bind {
+        let key = public(&self.key);
+        let statement = bind_statement("sign.pan.localhost:3000", &challenge, &key.thumbprint());
+        Bind { jwk: key.to_jwk(), challenge, signature: sign(&self.key, &statement) }
+    }
+
+    pub(crate) async fn send_bind(&self, house: &House, body: impl serde::Serialize) -> Reply {
+        let body = serde_json::to_vec(&body).expect("JSON");
+        let request = from_frame("/bind").header(header::COOKIE, &self.bind).body(body.into());
+        house.send(request.expect("a request")).await
+    }
+
+    pub(crate) async fn bind(&mut self, house: &House) -> Reply {
+        let challenge = self.challenge(house).await;
+        let reply = self.send_bind(house, self.statement(challenge)).await;
+        if reply.status == StatusCode::OK {
+            self.nonces = reply.json::<Bound>().nonces;
+        }
+        reply
+    }
+
+    /// A request as an honest browser makes it, at the level that the action needs. Spends a nonce.
+    pub(crate) fn request<A: Action>(&mut self, house: &House, action: &A) -> Signed {
+        let nonce = self.nonces.pop().expect("a nonce");
+        let proof = proof_of::<A>(A::LEVEL, house.now());
+        self.sign::<A>(house.now() / 1000, nonce, serde_json::to_string(action).expect("JSON"), proof.as_ref())
+    }
+
+    pub(crate) fn sign<A: Action>(&self, created: u64, nonce: Nonce, body: String, proof: Option<&Proof>) -> Signed {
+        let thumbprint = public(&self.key).thumbprint();
+        let input = SignatureInput::new(created, nonce, thumbprint).expect("a time");
+        let proof = proof::header(proof).expect("a proof");
+        let digest = ContentDigest::of(body.as_bytes());
+        let base = Covered {
+            method: "POST",
+            authority: "pan.localhost:3000",
+            path: A::PATH,
+            query: "",
+            digest: &digest,
+            session: &self.handle,
+            proof: &proof,
+        }
+        .base(&input);
+        let signature = sign(&self.key, &base);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (name::SESSION, self.handle.to_string()),
+            (name::PROOF, proof),
+            (name::DIGEST, digest.to_string()),
+            (name::SIGNATURE_INPUT, input.to_string()),
+            (name::SIGNATURE, signature.to_string()),
+            ("cookie", self.session.clone()),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header"));
+        }
+        Signed { path: A::PATH.to_owned(), headers, body }
+    }
+
+    /// Sends an honest request; keeps the nonces of the reply.
+    pub(crate) async fn call<A: Action>(&mut self, house: &House, action: &A) -> Reply {
+        let reply = house.send(self.request(house, action).build()).await;
+        self.nonces.extend(reply.nonces());
+        reply
+    }
+}
+
+/// The proof that reaches a level.
+pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
+    let by = match level {
+        Level::Signed => return None,
+        Level::Interaction => Recorder::App,
+        Level::Confirmed => Recorder::Signer,
+    };
+    let is_confirmed = by == Recorder::Signer;
+    Some(Proof {
+        v: 1,
+        by,
+        action: A::NAME.to_owned(),
+        kind: if is_confirmed { Kind::Confirm } else { Kind::Pointer },
+        at,
+        hold: 80,
+        path: vec![[10, 10, 0], [5, 6, 16], [9, 4, 17]],
+        target: [20, 15, 80, 30],
+        hit: [24, 20],
+        dwell: is_confirmed.then_some(900),
+        visible: is_confirmed.then_some(true),
+    })
+}
+
+/// A signed request before it is sent, to be bent.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Signed {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+        self
+    }
+
+    pub(crate) fn twice(mut self, name: &'static str) -> Self {
+        let value = self.headers[name].clone();
+        self.headers.append(name, value);
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    pub(crate) fn build(&self) -> Request<Body> {
+        let mut request = from_app(&self.path).body(Body::from(self.body.clone())).expect("a request");
+        // A bent header replaces the honest one.
+        for name in self.headers.keys() {
+            request.headers_mut().remove(name);
+        }
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name, value.clone());
+        }
+        request
+    }
+}
+
+/// A reply, read whole.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    async fn read(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The public code of a refusal.
+    pub(crate) fn code(&self) -> Code {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let problem = self.json::<Problem>();
+        assert_eq!(problem.status, self.status.as_u16());
+        problem.code
+    }
+
+    pub(crate) fn nonces(&self) -> Vec<Nonce> {
+        self.headers
+            .get(name::NONCE)
+            .map(|list| list.to_str().expect("text").split(", ").map(|nonce| nonce.parse().expect("a nonce")).collect())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,42 @@
+//! The verification layer and the sign origin over HTTP, without a network: every way in, honest and bent.
+
+#![allow(clippy::unwrap_used)]
+
+mod browser;
+mod limits;
+mod origins;
+mod requests;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use protocol::{
+    catalogue::{ReadAccount, Rename, Transfer},
+    value::Amount,
+};
+use server::store::memory::MemoryStore;
+
+use browser::{Browser, House};
+
+fn house() -> House {
+    House::new(Arc::new(MemoryStore::new()))
+}
+
+fn read() -> ReadAccount {
+    ReadAccount {}
+}
+
+fn rename() -> Rename {
+    Rename { name: "Ada".parse().unwrap() }
+}
+
+fn transfer() -> Transfer {
+    Transfer { to: "bob".parse().unwrap(), amount: Amount::try_from(1200).unwrap(), note: "rent".parse().unwrap() }
+}
+
+/// What was refused has cost the owner nothing: the same nonce still works.
+async fn owner_still_acts(house: &House, browser: &mut Browser) {
+    let reply = browser.call(house, &read()).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    assert_eq!(reply.body, b"ada");
+}

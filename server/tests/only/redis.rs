@@ -1,0 +1,255 @@
+//! What only the Redis store must do: one command a request, and no harm when Redis is restarted, away or full.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use redis::{Client, Connection, cmd};
+use server::{
+    clock::Clock,
+    store::{Admission, NewSession, RecordKey, SharedStore, redis::RedisStore},
+};
+
+use crate::{contract::fixture::*, support::redis_server::RedisServer};
+
+async fn connect(server: &RedisServer) -> SharedStore {
+    Arc::new(RedisStore::connect(&server.url()).await.expect("a connection to Redis"))
+}
+
+/// A connection of the test's own.
+fn aside(server: &RedisServer) -> Connection {
+    let client = Client::open(server.url()).expect("a Redis address");
+    client.get_connection().expect("a connection to Redis")
+}
+
+fn save(server: &RedisServer) {
+    cmd("SAVE").exec(&mut aside(server)).expect("Redis saves");
+}
+
+/// Asks until the store answers, as the pages do.
+async fn recovered(store: &SharedStore) -> Duration {
+    let began = Instant::now();
+    while store.session(&handle(), IDLE, *T0).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(10), "the store does not recover");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn an_admit_is_one_command() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+
+    let mut monitor = TcpStream::connect(server.url().trim_start_matches("redis://")).expect("a connection");
+    monitor.write_all(b"MONITOR\r\n").expect("Redis listens");
+    let mut lines = BufReader::new(monitor).lines().map(|line| line.expect("Redis answers"));
+    assert_eq!(lines.next().as_deref(), Some("+OK"));
+
+    assert!(passes(&store, handle, one, *T0).await);
+    cmd("PING").arg("the end").exec(&mut aside(&server)).expect("Redis answers");
+
+    // `+<time> [<database> <client>] "<command>" …`. What a script calls has the client `lua`: it runs inside Redis, in
+    // the same step, and costs no round trip.
+    let seen: Vec<String> = lines.take_while(|line| !line.contains("the end")).collect();
+    let sent: Vec<_> = seen.iter().filter(|line| !line.contains(" lua] ") && !line.contains("CLIENT")).collect();
+    assert_eq!(sent.len(), 1, "{seen:#?}");
+    assert!(sent[0].contains("\"EVALSHA\""), "{sent:?}");
+    assert!(seen.len() > 1, "the script calls something");
+}
+
+#[tokio::test]
+async fn what_is_ended_leaves_nothing_behind() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+    assert!(passes(&store, handle, one, *T0).await);
+    assert!(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
+    let size = || cmd("DBSIZE").query::<u32>(&mut aside(&server)).expect("Redis answers");
+    assert_eq!(size(), 3);
+    store.end(&handle).await.expect("the store answers");
+    assert_eq!(size(), 0);
+}
+
+#[tokio::test]
+async fn redis_gives_the_memory_of_everything_but_records_back() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+    assert!(passes(&store, handle, one, *T0).await);
+    assert!(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
+    store.open(new_session(self::handle())).await.expect("the store answers");
+    store.count("sign_in:ip:192.0.2.1", AMPLE, *T0).await.expect("the store answers");
+    let mut aside = aside(&server);
+    let keys: Vec<String> = cmd("KEYS").arg("*").query(&mut aside).expect("Redis answers");
+    assert_eq!(keys.len(), 5, "{keys:?}");
+    for key in keys {
+        let life: i64 = cmd("PTTL").arg(&key).query(&mut aside).expect("Redis answers");
+        assert!((1..=24 * 3_600_000 + 60_000).contains(&life), "{key} lives {life} ms");
+    }
+}
+
+/// Attacks 10 and 21: Redis comes back without its last writes.
+#[tokio::test]
+async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot() {
+    let mut server = RedisServer::start();
+    let store = connect(&server).await;
+    let elsewhere = connect(&server).await;
+    let now = || Clock::system().now();
+
+    let [spent, unspent] = nonces();
+    let handle = handle();
+    let opened = now();
+    let session = new_session(handle);
+    let lengths = (session.bind_by - session.created, session.expires - session.created);
+    let session = NewSession { created: opened, bind_by: opened + lengths.0, expires: opened + lengths.1, ..session };
+    store.open(session).await.expect("the store answers");
+    let challenge = challenge();
+    assert!(store.challenge(&handle, SECRET, &challenge, opened).await.expect("the store answers"));
+    // A moment after the store was started, or its nonces would be as old as the store.
+    let bound = opened + 2;
+    let key = key();
+    assert!(store.bind(&handle, SECRET, &challenge, &key, &[spent, unspent], bound).await.expect("the store answers"));
+    save(&server);
+    assert!(passes(&store, handle, spent, now()).await);
+    server.kill();
+    server.restart();
+
+    // The replay may be the first thing that either server hears of the restart, and may come a thousand times.
+    recovered_without_asking_the_script(&store).await;
+    for store in [&store, &elsewhere] {
+        let answers = at_once(100, |_| {
+            let (store, replay) = (store.clone(), request(handle, spent, now()));
+            async move { store.admit(replay).await }
+        })
+        .await;
+        assert_eq!(count(&answers, |answer| matches!(answer, Ok(Admission::Admitted(_)))), 0);
+    }
+    recovered(&store).await;
+    recovered(&elsewhere).await;
+    for store in [&store, &elsewhere, &connect(&server).await] {
+        for nonce in [spent, unspent] {
+            assert_eq!(admit(store, request(handle, nonce, now())).await, Admission::BadNonce);
+        }
+    }
+
+    // The session itself goes on, with fresh nonces.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let fresh = nonce();
+    assert!(refill(&store, handle, nonce(), &[fresh], now()).await);
+    assert!(passes(&elsewhere, handle, fresh, now()).await);
+}
+
+/// `read` is no script, so it does not notice the restart by itself.
+async fn recovered_without_asking_the_script(store: &SharedStore) {
+    let key = RecordKey("none".to_owned());
+    while store.read(std::slice::from_ref(&key)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What takes a failed Redis's place must not know the script, or the store would not notice.
+#[tokio::test]
+async fn a_replica_has_the_data_and_not_the_script() {
+    let (server, replica) = (RedisServer::start(), RedisServer::start());
+    let port = server.url().rsplit_once(':').map(|(_, port)| port.to_owned()).expect("a port");
+    cmd("REPLICAOF").arg("127.0.0.1").arg(port).exec(&mut aside(&replica)).expect("Redis obeys");
+    let info = |server: &RedisServer, section: &str| {
+        cmd("INFO").arg(section).query::<String>(&mut aside(server)).expect("Redis answers")
+    };
+    while !info(&replica, "replication").contains("master_link_status:up") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let store = connect(&server).await;
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+    assert!(passes(&store, handle, one, *T0).await);
+    while cmd("DBSIZE").query::<u32>(&mut aside(&replica)).expect("Redis answers") < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(info(&server, "memory").contains("number_of_cached_scripts:1\r"));
+    assert!(info(&replica, "memory").contains("number_of_cached_scripts:0\r"));
+}
+
+#[tokio::test]
+async fn a_dead_redis_is_an_error_and_the_store_recovers_by_itself() {
+    let mut server = RedisServer::start();
+    let store = connect(&server).await;
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+    save(&server);
+    server.kill();
+    for _ in 0..3 {
+        let began = Instant::now();
+        assert!(store.admit(request(handle, one, *T0)).await.is_err());
+        assert!(store.session(&handle, IDLE, *T0).await.is_err());
+        assert!(store.end(&handle).await.is_err());
+        assert!(store.read(&[RecordKey("none".to_owned())]).await.is_err());
+        assert!(began.elapsed() < Duration::from_secs(9), "four verbs took {:?}", began.elapsed());
+    }
+    server.restart();
+    let took = recovered(&store).await;
+    assert!(took < Duration::from_secs(5), "recovering took {took:?}");
+    assert!(lives(&store, handle, *T0).await);
+}
+
+#[tokio::test]
+async fn a_hanging_redis_is_an_error_within_two_seconds() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &server.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    signal("-STOP");
+    let began = Instant::now();
+    let answers = at_once(20, |_| {
+        let (store, request) = (store.clone(), request(handle, nonce(), *T0));
+        async move { store.admit(request).await }
+    })
+    .await;
+    let took = began.elapsed();
+    signal("-CONT");
+    assert_eq!(count(&answers, Result::is_err), 20);
+    assert!(took < Duration::from_millis(2300), "it took {took:?}");
+    recovered(&store).await;
+    assert!(passes(&store, handle, one, *T0).await);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_is_an_error_at_once() {
+    let mut server = RedisServer::start();
+    server.kill();
+    let began = Instant::now();
+    assert!(RedisStore::connect(&server.url()).await.is_err());
+    assert!(RedisStore::connect("not an address").await.is_err());
+    assert!(began.elapsed() < Duration::from_millis(2300));
+}
+
+/// Attack 21: a full Redis changes nothing, half of nothing included, but still ends sessions.
+#[tokio::test]
+async fn a_full_redis_refuses_and_spends_nothing() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let [one, other] = nonces();
+    let (handle, leaving) = (bound(&store, &[one]).await, bound(&store, &[other]).await);
+    let memory = |bytes: &str| {
+        cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut aside(&server)).expect("Redis obeys");
+    };
+    memory("1");
+    assert!(store.admit(request(handle, one, *T0)).await.is_err());
+    store.end(&leaving).await.expect("the store answers");
+    memory("0");
+    assert!(passes(&store, handle, one, *T0).await);
+    assert!(!lives(&store, leaving, *T0).await);
+}

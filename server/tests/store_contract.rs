@@ -1,0 +1,101 @@
+//! What every store must do. A new store is one function and one line of `contract!` below.
+//!
+//! The rules are in `contract/`, as functions over [`SharedStore`]; `contract!` makes each one a test of each store.
+//! Time is passed in and never waited for. What only one of the stores must do is in `only/`.
+
+mod contract {
+    pub(crate) mod binding;
+    pub(crate) mod fixture;
+    pub(crate) mod limits;
+    pub(crate) mod nonces;
+    pub(crate) mod records;
+    pub(crate) mod sessions;
+}
+mod only {
+    mod memory;
+    mod redis;
+}
+mod support {
+    pub(crate) mod redis_server;
+}
+
+use std::sync::Arc;
+
+use server::store::{SharedStore, memory::MemoryStore, redis::RedisStore};
+
+use support::redis_server::RedisServer;
+
+macro_rules! contract {
+    ($($rules:ident: $($rule:ident)+;)+) => {
+        contract!(@store memory $($($rules::$rule)+)+);
+        contract!(@store redis $($($rules::$rule)+)+);
+    };
+    (@store $store:ident $($rules:ident::$rule:ident)+) => {
+        mod $store {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    let (store, _running) = super::$store().await;
+                    super::contract::$rules::$rule(store).await;
+                }
+            )+
+        }
+    };
+}
+
+async fn memory() -> (SharedStore, ()) {
+    (Arc::new(MemoryStore::new()), ())
+}
+
+async fn redis() -> (SharedStore, Arc<RedisServer>) {
+    let server = RedisServer::shared();
+    let store = RedisStore::connect(&server.url()).await.expect("a connection to Redis");
+    (Arc::new(store), server)
+}
+
+contract! {
+    binding:
+        a_bound_session_is_what_was_opened
+        binding_happens_once_of_many_concurrent
+        a_bound_session_is_never_bound_again
+        a_wrong_challenge_uses_up_the_right_one
+        a_later_challenge_replaces_the_earlier
+        a_wrong_secret_changes_nothing
+        the_time_to_bind_ends;
+    sessions:
+        an_unbound_session_admits_nothing
+        idle_and_absolute_expiry_end_a_session
+        use_keeps_a_session_from_idling
+        seen_never_moves_back
+        an_ended_session_is_gone
+        an_ended_session_is_not_resurrected_by_requests_in_flight
+        a_session_not_yet_bound_can_be_ended;
+    nonces:
+        a_nonce_is_spent_once
+        a_thousand_concurrent_admits_of_one_nonce_pass_once
+        the_next_nonce_is_good_for_the_next_request
+        a_nonce_of_another_session_is_refused
+        a_nonce_dies_of_age
+        a_bad_nonce_changes_nothing
+        at_most_32_nonces_live
+        the_oldest_nonce_is_dropped_even_when_requests_overtake_each_other
+        an_invented_nonce_refills_once
+        an_invented_nonce_admits_nothing
+        a_refill_needs_a_living_session
+        a_clock_set_back_locks_nobody_out;
+    limits:
+        a_limited_request_keeps_its_nonce
+        limits_hold_exactly_under_concurrency
+        changes_and_reads_are_counted_apart
+        a_session_limit_ends_with_its_window
+        a_count_holds_exactly_under_concurrency
+        a_count_ends_with_its_window
+        a_clock_set_back_lengthens_no_window;
+    records:
+        a_record_begins_at_version_1
+        records_are_read_in_the_order_asked
+        records_are_written_all_or_none
+        a_record_is_never_overwritten_unseen
+        a_record_cannot_be_written_twice_at_once
+        nothing_is_read_and_written_as_nothing;
+}
