@@ -1,0 +1,113 @@
+//! The bank's server functions.
+//!
+//! Each takes the catalogue's own type as its one, flattened argument: the body that the frame showed and signed is the
+//! body that is executed, and the two cannot drift apart.
+
+use leptos::{prelude::*, server_fn::codec::Json};
+use protocol::{
+    catalogue,
+    value::{Amount, DisplayName, Note, UserName},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{fault::Fault, pan::client::Pan};
+
+/// What its owner sees of an account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// Whose it is.
+    pub user: UserName,
+    /// What others see.
+    pub display_name: DisplayName,
+    /// In cents.
+    pub balance: u64,
+    /// The latest movements, newest first.
+    pub history: Vec<Movement>,
+}
+
+/// Money that came or went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Movement {
+    /// Unix time in ms.
+    pub at: u64,
+    /// Whether it came or went.
+    pub direction: Direction,
+    /// To whom or from whom.
+    pub other: UserName,
+    /// How much.
+    pub amount: Amount,
+    /// What for.
+    pub note: Note,
+}
+
+/// Which way money moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// It went away.
+    Sent,
+    /// It came in.
+    Received,
+}
+
+/// Opens an account with some money to try things with, and signs in. The page must then
+/// [`bind`](crate::pan::bind) a key.
+///
+/// # Errors
+/// [`Fault::NameTaken`]; [`Fault::Password`] with the rule that the password breaks.
+#[server(prefix = "/api", endpoint = "register", input = Json, output = Json, client = Pan)]
+pub async fn register(
+    /// A name that nobody has yet.
+    user: UserName,
+    /// What only they know.
+    password: String,
+) -> Result<(), Fault> {
+    use crate::{authority, demo::ledger};
+    let opening = ledger::opening(&user)?;
+    authority::pan()?.accounts().register_with(&user, &password, vec![opening]).await?;
+    authority::open_session(&user).await
+}
+
+/// Balance, history and display name.
+///
+/// # Errors
+/// [`Fault::Unverified`] for a request that is not verified as this action, as from every function below.
+#[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = Pan)]
+pub async fn read_account() -> Result<Account, Fault> {
+    use crate::{authority, demo::ledger::Ledger};
+    let request = authority::verified::<catalogue::ReadAccount>()?;
+    let pan = authority::pan()?;
+    Ok(Ledger::new(pan.store().as_ref()).account(request.user()).await?)
+}
+
+/// Changes the name that others see.
+///
+/// # Errors
+/// As the ledger's.
+#[server(prefix = "/api", endpoint = "display_name", input = Json, output = Json, client = Pan)]
+pub async fn rename(
+    /// What was signed.
+    #[server(flatten)]
+    order: catalogue::Rename,
+) -> Result<(), Fault> {
+    use crate::{authority, demo::ledger::Ledger};
+    let request = authority::verified::<catalogue::Rename>()?;
+    let pan = authority::pan()?;
+    Ok(Ledger::new(pan.store().as_ref()).rename(request.user(), order.name).await?)
+}
+
+/// Sends money.
+///
+/// # Errors
+/// [`Fault::Declined`] when there is not enough, or nobody to get it.
+#[server(prefix = "/api", endpoint = "transfer", input = Json, output = Json, client = Pan)]
+pub async fn transfer(
+    /// What was signed.
+    #[server(flatten)]
+    order: catalogue::Transfer,
+) -> Result<(), Fault> {
+    use crate::{authority, demo::ledger::Ledger};
+    let request = authority::verified::<catalogue::Transfer>()?;
+    let pan = authority::pan()?;
+    Ok(Ledger::new(pan.store().as_ref()).transfer(request.user(), order).await?)
+}

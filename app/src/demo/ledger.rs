@@ -1,0 +1,289 @@
+//! The bank's books: one JSON record an account, changed only when nobody else has changed it meanwhile.
+
+use std::time::SystemTime;
+
+use protocol::{
+    catalogue::Transfer,
+    value::{DisplayName, UserName, money},
+};
+use serde::{Deserialize, Serialize};
+use server::store::{Record, RecordKey, Store, StoreError, Write};
+
+use super::api::{Account, Direction, Movement};
+use crate::fault::Fault;
+
+/// What a new account holds, in cents.
+const OPENING_BALANCE: u64 = 100_000;
+
+/// How many movements are kept.
+const HISTORY: usize = 50;
+
+/// How often a change is tried when others keep changing the same accounts.
+const ATTEMPTS: usize = 16;
+
+/// Why the books were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// There is less in the account.
+    #[error("You have {}. Send less.", money(*.0))]
+    InsufficientFunds(u64),
+    /// Nobody of that name has an account.
+    #[error("Nobody here is called {0}. Check the name.")]
+    UnknownRecipient(UserName),
+    /// Sender and recipient are one.
+    #[error("That is your own account. Send the money to somebody else.")]
+    ToSelf,
+    /// The recipient has as much as an account can hold.
+    #[error("{0} cannot receive that much.")]
+    Overflow(UserName),
+    /// Others were faster each time.
+    #[error("others keep changing the same accounts")]
+    Contended,
+    /// There is no book for somebody who is signed in, or it cannot be read.
+    #[error("the book of {0} is missing or damaged")]
+    Damaged(UserName),
+    /// The store cannot answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::InsufficientFunds(_)
+            | LedgerError::UnknownRecipient(_)
+            | LedgerError::ToSelf
+            | LedgerError::Overflow(_) => Self::Declined(error.to_string()),
+            LedgerError::Contended => Self::Busy,
+            LedgerError::Store(error) => error.into(),
+            LedgerError::Damaged(_) => {
+                tracing::error!(%error, "ledger");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+/// One account as it is stored.
+#[derive(Clone, Serialize, Deserialize)]
+struct Book {
+    display_name: DisplayName,
+    balance: u64,
+    /// Newest first.
+    history: Vec<Movement>,
+}
+
+impl Book {
+    fn note(&mut self, movement: Movement) {
+        self.history.insert(0, movement);
+        self.history.truncate(HISTORY);
+    }
+}
+
+/// The write that opens somebody's account.
+///
+/// # Errors
+/// [`LedgerError::Damaged`], which cannot happen: every user name is a display name.
+pub fn opening(user: &UserName) -> Result<Write, LedgerError> {
+    let display_name = DisplayName::parse(user.as_str()).map_err(|_| LedgerError::Damaged(user.clone()))?;
+    write(user, 0, &Book { display_name, balance: OPENING_BALANCE, history: Vec::new() })
+}
+
+/// The books in a store.
+pub struct Ledger<'a>(&'a dyn Store);
+
+impl<'a> Ledger<'a> {
+    /// The books in that store.
+    pub fn new(store: &'a dyn Store) -> Self {
+        Self(store)
+    }
+
+    /// What somebody sees of their account.
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`], [`LedgerError::Store`].
+    pub async fn account(&self, user: &UserName) -> Result<Account, LedgerError> {
+        let (book, _) = self.book(user).await?;
+        let Book { display_name, balance, history } = book;
+        Ok(Account { user: user.clone(), display_name, balance, history })
+    }
+
+    /// Changes the name that others see.
+    ///
+    /// # Errors
+    /// [`LedgerError::Contended`], and as [`Ledger::account`].
+    pub async fn rename(&self, user: &UserName, name: DisplayName) -> Result<(), LedgerError> {
+        for _ in 0..ATTEMPTS {
+            let (mut book, seen) = self.book(user).await?;
+            book.display_name = name.clone();
+            if self.0.write(&[write(user, seen, &book)?]).await? {
+                return Ok(());
+            }
+        }
+        Err(LedgerError::Contended)
+    }
+
+    /// Moves money from one account to another: both change, or none.
+    ///
+    /// # Errors
+    /// Every [`LedgerError`].
+    pub async fn transfer(&self, from: &UserName, order: Transfer) -> Result<(), LedgerError> {
+        let Transfer { to, amount, note } = order;
+        if *from == to {
+            return Err(LedgerError::ToSelf);
+        }
+        let movement = |direction, other: &UserName| Movement {
+            at: now(),
+            direction,
+            other: other.clone(),
+            amount,
+            note: note.clone(),
+        };
+        for _ in 0..ATTEMPTS {
+            let records = self.0.read(&[key(from), key(&to)]).await?;
+            let [mine, theirs] = records.as_slice() else { return Err(LedgerError::Damaged(from.clone())) };
+            let (mut from_book, from_seen) = read(from, mine.as_ref())?;
+            if theirs.is_none() {
+                return Err(LedgerError::UnknownRecipient(to));
+            }
+            let (mut to_book, to_seen) = read(&to, theirs.as_ref())?;
+            let rest = from_book.balance.checked_sub(amount.cents());
+            from_book.balance = rest.ok_or(LedgerError::InsufficientFunds(from_book.balance))?;
+            let sum = to_book.balance.checked_add(amount.cents());
+            to_book.balance = sum.ok_or_else(|| LedgerError::Overflow(to.clone()))?;
+            from_book.note(movement(Direction::Sent, &to));
+            to_book.note(movement(Direction::Received, from));
+            if self.0.write(&[write(from, from_seen, &from_book)?, write(&to, to_seen, &to_book)?]).await? {
+                return Ok(());
+            }
+        }
+        Err(LedgerError::Contended)
+    }
+
+    async fn book(&self, user: &UserName) -> Result<(Book, u64), LedgerError> {
+        let records = self.0.read(&[key(user)]).await?;
+        read(user, records.first().and_then(Option::as_ref))
+    }
+}
+
+fn key(user: &UserName) -> RecordKey {
+    RecordKey(format!("ledger:{user}"))
+}
+
+/// A book and the version that was seen of it.
+fn read(user: &UserName, record: Option<&Record>) -> Result<(Book, u64), LedgerError> {
+    record
+        .and_then(|record| Some((serde_json::from_str(&record.value).ok()?, record.version)))
+        .ok_or_else(|| LedgerError::Damaged(user.clone()))
+}
+
+fn write(user: &UserName, seen: u64, book: &Book) -> Result<Write, LedgerError> {
+    let value = serde_json::to_string(book).map_err(|_| LedgerError::Damaged(user.clone()))?;
+    Ok(Write { key: key(user), seen, value })
+}
+
+/// Unix time in ms.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use protocol::value::{Amount, Note};
+    use server::store::memory::MemoryStore;
+
+    use super::*;
+
+    fn name(text: &str) -> UserName {
+        UserName::parse(text).unwrap()
+    }
+
+    fn order(to: &str, cents: u64) -> Transfer {
+        Transfer { to: name(to), amount: Amount::try_from(cents).unwrap(), note: Note::parse("rent").unwrap() }
+    }
+
+    async fn bank() -> MemoryStore {
+        let store = MemoryStore::new();
+        assert!(store.write(&[opening(&name("ada")).unwrap(), opening(&name("bob")).unwrap()]).await.unwrap());
+        store
+    }
+
+    #[tokio::test]
+    async fn a_new_account_has_its_opening_balance_and_no_history() {
+        let store = bank().await;
+        let account = Ledger::new(&store).account(&name("ada")).await.unwrap();
+        assert_eq!((account.balance, account.history.len()), (OPENING_BALANCE, 0));
+        assert_eq!(account.display_name.as_str(), "ada");
+    }
+
+    #[tokio::test]
+    async fn a_transfer_changes_both_accounts_by_the_amount() {
+        let store = bank().await;
+        let ledger = Ledger::new(&store);
+        ledger.transfer(&name("ada"), order("bob", 1_250)).await.unwrap();
+        let (ada, bob) = (ledger.account(&name("ada")).await.unwrap(), ledger.account(&name("bob")).await.unwrap());
+        assert_eq!((ada.balance, bob.balance), (98_750, 101_250));
+        assert_eq!(ada.history[0].direction, Direction::Sent);
+        assert_eq!((bob.history[0].direction, bob.history[0].other.as_str()), (Direction::Received, "ada"));
+    }
+
+    #[tokio::test]
+    async fn more_than_there_is_is_not_sent() {
+        let store = bank().await;
+        let ledger = Ledger::new(&store);
+        let error = ledger.transfer(&name("ada"), order("bob", OPENING_BALANCE + 1)).await.unwrap_err();
+        assert_eq!(Fault::from(error), Fault::Declined("You have 1,000.00 EUR. Send less.".into()));
+        assert_eq!(ledger.account(&name("bob")).await.unwrap().balance, OPENING_BALANCE);
+    }
+
+    #[tokio::test]
+    async fn nobody_pays_themselves_or_a_stranger() {
+        let store = bank().await;
+        let ledger = Ledger::new(&store);
+        let to_self = ledger.transfer(&name("ada"), order("ada", 1)).await.unwrap_err();
+        let to_stranger = ledger.transfer(&name("ada"), order("eve", 1)).await.unwrap_err();
+        assert!(matches!(to_self, LedgerError::ToSelf));
+        assert!(matches!(to_stranger, LedgerError::UnknownRecipient(_)));
+        assert_eq!(ledger.account(&name("ada")).await.unwrap().balance, OPENING_BALANCE);
+    }
+
+    #[tokio::test]
+    async fn money_is_neither_made_nor_lost_when_many_send_at_once() {
+        let store = bank().await;
+        let send = |from: &'static str, to: &'static str| {
+            let store = &store;
+            async move { Ledger::new(store).transfer(&name(from), order(to, 7)).await }
+        };
+        let results = futures::future::join_all((0..40).map(|at| {
+            let (from, to) = if at % 2 == 0 { ("ada", "bob") } else { ("bob", "ada") };
+            send(from, to)
+        }))
+        .await;
+        assert!(results.iter().any(Result::is_ok));
+        let ledger = Ledger::new(&store);
+        let (ada, bob) = (ledger.account(&name("ada")).await.unwrap(), ledger.account(&name("bob")).await.unwrap());
+        assert_eq!(ada.balance + bob.balance, 2 * OPENING_BALANCE);
+        assert_eq!(ada.history.len(), results.iter().filter(|result| result.is_ok()).count());
+    }
+
+    #[tokio::test]
+    async fn history_is_bounded_and_newest_first() {
+        let store = bank().await;
+        let ledger = Ledger::new(&store);
+        for cents in 1..=60 {
+            ledger.transfer(&name("ada"), order("bob", cents)).await.unwrap();
+        }
+        let history = ledger.account(&name("ada")).await.unwrap().history;
+        assert_eq!((history.len(), history[0].amount.cents()), (HISTORY, 60));
+    }
+
+    #[tokio::test]
+    async fn a_display_name_is_changed() {
+        let store = bank().await;
+        let ledger = Ledger::new(&store);
+        ledger.rename(&name("ada"), DisplayName::parse("Ada L.").unwrap()).await.unwrap();
+        assert_eq!(ledger.account(&name("ada")).await.unwrap().display_name.as_str(), "Ada L.");
+    }
+}

@@ -1,0 +1,233 @@
+//! Everything that can go wrong between a person and what they want, as sentences that say what to do.
+//!
+//! It is the one error of every server function. What only an application can refuse ("not enough money") is
+//! [`Fault::Declined`] with the application's own sentence, so that a new action needs nothing here.
+
+use leptos::server_fn::{
+    codec::JsonEncoding,
+    error::{FromServerFnError, ServerFnErrorErr},
+};
+use protocol::{
+    message::Refusal,
+    problem::{Code, Problem},
+};
+use serde::{Deserialize, Serialize};
+
+/// Why something did not happen. `Display` is what the person reads.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Nobody is signed in.
+    #[error("You are not signed in. Sign in, then try again.")]
+    SignedOut,
+    /// The cookie names a session whose key this browser does not have.
+    #[error("This browser no longer has the key of your session. Sign in again to get a new one.")]
+    LostKey,
+    /// The server does not know the session any more.
+    #[error("Your session has ended. Sign in again to go on.")]
+    Ended,
+    /// The person refused on the sheet.
+    #[error("You cancelled. Nothing was done.")]
+    Cancelled,
+    /// Nobody answered the sheet.
+    #[error("The confirmation was not answered in time, so nothing was done. Try again.")]
+    ConfirmationTimedOut,
+    /// The frame already shows a sheet.
+    #[error("Another confirmation is open. Answer it first.")]
+    SheetBusy,
+    /// No frame, or one that never said hello.
+    #[error("The confirmation frame did not load. Turn off what may block it for this site, then reload the page.")]
+    NoFrame,
+    /// The frame cannot open its key store.
+    #[error(
+        "This browser blocks the storage that keeps your key. Allow site data for this site, then reload the page."
+    )]
+    StorageBlocked,
+    /// The request did not arrive, or no answer came.
+    #[error("The server cannot be reached. Check your connection, then try again.")]
+    ServerAway,
+    /// The server answers that it cannot decide now.
+    #[error("The service is not available at the moment. Try again in a minute.")]
+    Unavailable,
+    /// Too many requests.
+    #[error("{}", too_many(*seconds))]
+    RateLimited {
+        /// How long to wait, if the server said so.
+        seconds: Option<u64>,
+    },
+    /// Too much at once for the server.
+    #[error("The server is busy. Try again in a moment.")]
+    Busy,
+    /// Signature or proof did not hold, or a request without verification reached a protected function.
+    #[error("The server did not accept this request. Reload the page, then try again.")]
+    Unverified,
+    /// The request is not one that the server understands.
+    #[error("The server did not understand this request. Reload the page, then try again.")]
+    Malformed,
+    /// User name and password do not belong together.
+    #[error("User name or password is wrong. Check both, then try again.")]
+    WrongCredentials,
+    /// Somebody has that user name.
+    #[error("That user name is taken. Choose another one.")]
+    NameTaken,
+    /// The password breaks the rule, which is said.
+    #[error("That password cannot be used. {0}")]
+    Password(String),
+    /// The application refuses, in its own words.
+    #[error("{0}")]
+    Declined(String),
+    /// A server function uses another encoding than JSON over POST. A mistake in the program.
+    #[error("Only JSON over POST can be signed. Give the server function `input = Json`.")]
+    Encoding,
+}
+
+fn too_many(seconds: Option<u64>) -> String {
+    match seconds {
+        Some(1) => "That was too often. Try again in one second.".to_owned(),
+        Some(seconds) => format!("That was too often. Try again in {seconds} seconds."),
+        None => "That was too often. Wait a little, then try again.".to_owned(),
+    }
+}
+
+impl Fault {
+    /// The HTTP status of a server function's reply with this fault.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::SignedOut | Self::LostKey | Self::Ended | Self::WrongCredentials => 401,
+            Self::Unverified => 403,
+            Self::NameTaken => 409,
+            Self::Password(_) | Self::Declined(_) => 422,
+            Self::RateLimited { .. } => 429,
+            Self::Busy | Self::Unavailable | Self::ServerAway => 503,
+            Self::Cancelled
+            | Self::ConfirmationTimedOut
+            | Self::SheetBusy
+            | Self::NoFrame
+            | Self::StorageBlocked
+            | Self::Malformed
+            | Self::Encoding => 400,
+        }
+    }
+
+    /// What a reply means that no server function wrote: from a proxy, or a server that is starting.
+    pub fn of_status(status: u16, retry_after: Option<u64>) -> Self {
+        match status {
+            429 => Self::RateLimited { seconds: retry_after },
+            500..=599 => Self::Unavailable,
+            _ => Self::Malformed,
+        }
+    }
+
+    /// Whether signing in again is what helps.
+    pub fn wants_sign_in(&self) -> bool {
+        matches!(self, Self::SignedOut | Self::LostKey | Self::Ended)
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        match problem.code {
+            Code::InvalidSession => Self::Ended,
+            Code::InvalidProof | Code::UseFreshNonce | Code::StepUpRequired | Code::ForbiddenOrigin => Self::Unverified,
+            Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
+            Code::Unavailable => Self::Unavailable,
+            Code::Malformed => Self::Malformed,
+        }
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoKey => Self::LostKey,
+            Refusal::VaultClosed => Self::StorageBlocked,
+            Refusal::Unreachable => Self::ServerAway,
+            Refusal::Busy => Self::SheetBusy,
+            Refusal::Cancelled => Self::Cancelled,
+            Refusal::TimedOut => Self::ConfirmationTimedOut,
+            Refusal::TooMany => Self::RateLimited { seconds: None },
+            Refusal::BindRefused(code) => Self::from(Problem::from(code)),
+            Refusal::Malformed
+            | Refusal::UnknownAction
+            | Refusal::UnknownArguments
+            | Refusal::LevelTooLow
+            | Refusal::BadNonce
+            | Refusal::BadProof => Self::Malformed,
+        }
+    }
+}
+
+impl FromServerFnError for Fault {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        match error {
+            ServerFnErrorErr::Request(_) => Self::ServerAway,
+            ServerFnErrorErr::UnsupportedRequestMethod(_) => Self::Encoding,
+            ServerFnErrorErr::Deserialization(_)
+            | ServerFnErrorErr::Serialization(_)
+            | ServerFnErrorErr::Args(_)
+            | ServerFnErrorErr::MissingArg(_) => Self::Malformed,
+            ServerFnErrorErr::Registration(_)
+            | ServerFnErrorErr::ServerError(_)
+            | ServerFnErrorErr::MiddlewareError(_)
+            | ServerFnErrorErr::Response(_) => Self::Unavailable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_survives_the_wire() {
+        for fault in [
+            Fault::LostKey,
+            Fault::RateLimited { seconds: Some(30) },
+            Fault::Declined("Not enough money.".into()),
+            Fault::Password("Take more characters.".into()),
+        ] {
+            assert_eq!(Fault::de(fault.ser()), fault);
+        }
+    }
+
+    #[test]
+    fn lost_key_ended_session_refused_confirmation_and_server_away_have_their_own_sentences() {
+        let sentences: std::collections::BTreeSet<_> = [
+            Fault::LostKey,
+            Fault::Ended,
+            Fault::Cancelled,
+            Fault::ServerAway,
+            Fault::Unavailable,
+            Fault::NoFrame,
+            Fault::StorageBlocked,
+        ]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+        assert_eq!(sentences.len(), 7);
+        assert!(sentences.iter().all(|sentence| sentence.ends_with('.')));
+    }
+
+    #[test]
+    fn the_seconds_to_wait_are_said() {
+        assert!(Fault::RateLimited { seconds: Some(12) }.to_string().contains("12 seconds"));
+        let problem = Problem { retry_after: Some(7), ..Problem::from(Code::RateLimited) };
+        assert_eq!(Fault::from(problem), Fault::RateLimited { seconds: Some(7) });
+    }
+
+    #[test]
+    fn a_reply_of_a_proxy_is_no_riddle() {
+        assert_eq!(Fault::of_status(502, None), Fault::Unavailable);
+        assert_eq!(Fault::of_status(429, Some(3)), Fault::RateLimited { seconds: Some(3) });
+        assert_eq!(Fault::of_status(404, None), Fault::Malformed);
+    }
+
+    #[test]
+    fn every_refusal_on_the_wire_is_a_fault() {
+        for &code in Code::ALL {
+            assert!(!Fault::from(Problem::from(code)).to_string().is_empty());
+        }
+    }
+}

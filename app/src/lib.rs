@@ -1,0 +1,41 @@
+//! An application under PAN.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`pan`] | the browser half: talks to the signing frame, signs and sends server-function calls |
+//! | [`fault`] | everything that can go wrong, as sentences for people |
+//! | [`access`] | signing in and out |
+//! | `authority`, `serve`, `shell` | the server half: proof of verification, routes, the HTML around every page |
+//! | [`demo`], [`pages`] | a small bank and its pages; an application of your own takes their place |
+//!
+//! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows.
+
+#![recursion_limit = "256"]
+
+pub mod access;
+pub mod fault;
+pub mod pages;
+pub mod pan;
+
+/// The demonstration application: a bank account.
+pub mod demo {
+    pub mod api;
+    #[cfg(feature = "ssr")]
+    pub mod ledger;
+}
+
+#[cfg(feature = "ssr")]
+pub mod authority;
+#[cfg(feature = "ssr")]
+pub mod serve;
+#[cfg(feature = "ssr")]
+pub mod shell;
+
+/// Where the browser begins: takes over the page that the server rendered.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    let session = pan::session::Session::of_page();
+    pan::start(session.clone());
+    leptos::mount::hydrate_body(move || pages::app(session));
+}

@@ -1,0 +1,32 @@
+//! The binary `pan`.
+
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+/// What is logged when `RUST_LOG` does not say.
+const LOG: &str = "info";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["serve"] => serve(),
+        _ => {
+            eprintln!("pan does not know `{}`. It knows: pan serve (also without a word).", arguments.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
+    tracing_subscriber::fmt().compact().with_env_filter(filter).init();
+    match app::serve::serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

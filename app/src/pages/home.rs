@@ -1,0 +1,55 @@
+//! The first page, and the one for addresses that lead nowhere.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::A;
+
+use crate::pan::session::Session;
+
+/// What this is, and where to begin.
+#[component]
+pub fn Home() -> impl IntoView {
+    let session = expect_context::<Session>();
+    view! {
+        <Title text="PAN – a stolen cookie is worth nothing"/>
+        <section class="hero">
+            <h1>"PAN"</h1>
+            <p class="lead">
+                "A session that a stolen cookie cannot use. Every request is signed by a key that never leaves your browser, and nothing important happens until you have confirmed it yourself."
+            </p>
+            <Show
+                when=move || session.is_in()
+                fallback=|| view! { <A href="/register" attr:class="action">"Open a demo account"</A> }
+            >
+                <A href="/account" attr:class="action">"See your balance"</A>
+            </Show>
+        </section>
+        <ul class="facts">
+            <li>
+                <h2>"Isolated"</h2>
+                <p>"The key lives in a frame of another origin. No script on this page can read it, copy it or use it unseen."</p>
+            </li>
+            <li>
+                <h2>"Signed"</h2>
+                <p>"The server reads each request anew and checks its signature. Each can be used once, within seconds."</p>
+            </li>
+            <li>
+                <h2>"Meant"</h2>
+                <p>"Before money moves, the frame shows you exactly what it is about to sign. Only your own click makes it do so."</p>
+            </li>
+        </ul>
+    }
+}
+
+/// There is no such page.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    view! {
+        <Title text="Not found – PAN"/>
+        <section class="card narrow">
+            <h1>"There is no such page"</h1>
+            <p>"The address may be mistyped, or the page has moved."</p>
+            <p><A href="/">"Go to the start"</A></p>
+        </section>
+    }
+}

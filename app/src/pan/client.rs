@@ -1,0 +1,269 @@
+//! [`Pan`]: the client of server functions.
+//!
+//! `#[server(client = Pan, input = Json, output = Json, …)]` is all that a server function says. What the catalogue
+//! lists is signed at the level that the catalogue asks; everything else is sent as it is, and the server refuses it
+//! unless it was declared public.
+
+use std::rc::Rc;
+
+use futures::{Sink, Stream, sink, stream};
+use leptos::server_fn::{Bytes, client::Client, request::ClientReq, response::ClientRes};
+use protocol::{
+    action::{Action, Entry, Level},
+    catalogue,
+    message::{Answer, Ask, SignedHeaders, ToSign},
+    problem::Code,
+    proof::Proof,
+    token::{Nonce, SessionHandle},
+};
+use send_wrapper::SendWrapper;
+
+use super::{
+    Tab, now,
+    session::Standing,
+    wire::{self, Reply},
+};
+use crate::fault::Fault;
+
+/// The client of server functions.
+#[derive(Debug)]
+pub struct Pan;
+
+/// A request: JSON, by POST.
+#[derive(Debug)]
+pub struct Request {
+    path: String,
+    body: String,
+}
+
+/// A reply of the application.
+#[derive(Debug)]
+pub struct Response {
+    status: u16,
+    body: Bytes,
+}
+
+impl Client<Fault> for Pan {
+    type Request = Request;
+    type Response = Response;
+
+    fn send(request: Request) -> impl Future<Output = Result<Response, Fault>> + Send {
+        // The browser has one thread; on the server nothing calls this.
+        SendWrapper::new(async move {
+            let tab = Tab::get()?;
+            let reply = match catalogue::at(&request.path) {
+                Some(entry) => Call { tab: tab.clone(), entry, body: request.body }.make().await?,
+                None => tab.session.busy_while(wire::post(&request.path, &request.body, &[])).await?,
+            };
+            application(reply)
+        })
+    }
+
+    async fn open_websocket(
+        _path: &str,
+    ) -> Result<(impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static, impl Sink<Bytes> + Send + 'static), Fault>
+    {
+        Err::<(stream::Empty<_>, sink::Drain<_>), _>(Fault::Encoding)
+    }
+
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+        wasm_bindgen_futures::spawn_local(work);
+    }
+}
+
+/// The reply of the application; what PAN or something on the way said instead is a fault.
+fn application(reply: Reply) -> Result<Response, Fault> {
+    if let Some(problem) = reply.problem() {
+        return Err(problem.into());
+    }
+    let failed = reply.status >= 400;
+    if failed && serde_json::from_slice::<Fault>(&reply.body).is_err() {
+        return Err(Fault::of_status(reply.status, reply.retry_after));
+    }
+    Ok(Response { status: reply.status, body: reply.body })
+}
+
+/// One call of a protected action.
+struct Call {
+    tab: Rc<Tab>,
+    entry: &'static Entry,
+    body: String,
+}
+
+impl Call {
+    /// Signs and sends; answers what can be answered without the person having to try again.
+    async fn make(&self) -> Result<Reply, Fault> {
+        // Taken first: an interaction is good for this call or for none.
+        let mut proof = match self.entry.level {
+            Level::Interaction => self.tab.tracker.take(self.entry.name, now()),
+            Level::Signed | Level::Confirmed => None,
+        };
+        let mut may_refresh = true;
+        loop {
+            let reply = self.attempt(proof.clone()).await?;
+            match reply.refusal() {
+                Some(Code::UseFreshNonce) if may_refresh => {
+                    may_refresh = false;
+                    self.tab.nonces.clear();
+                }
+                Some(Code::StepUpRequired) if proof.is_some() => proof = None,
+                _ => return Ok(reply),
+            }
+        }
+    }
+
+    async fn attempt(&self, proof: Option<Proof>) -> Result<Reply, Fault> {
+        let session = self.tab.session.handle().ok_or_else(|| self.tab.session.absence())?;
+        let nonce = self.nonce(session).await?;
+        // Without evidence of an interaction a person must confirm.
+        let level = match self.entry.level {
+            Level::Interaction if proof.is_none() => Level::Confirmed,
+            level => level,
+        };
+        let body = self.body.clone();
+        self.sign_and_send(ToSign { session, path: self.entry.path.to_owned(), body, level, nonce, proof }).await
+    }
+
+    /// A nonce to spend; asks the server for more when the pool is empty. None for that very request.
+    async fn nonce(&self, session: SessionHandle) -> Result<Option<Nonce>, Fault> {
+        let nonces = &self.tab.nonces;
+        if self.entry.path == catalogue::Nonces::PATH {
+            return Ok(None);
+        }
+        if let Some(nonce) = nonces.take(now()) {
+            return Ok(Some(nonce));
+        }
+        let _only_one_asks = nonces.refilling().await;
+        if let Some(nonce) = nonces.take(now()) {
+            return Ok(Some(nonce));
+        }
+        let refill = ToSign {
+            session,
+            path: catalogue::Nonces::PATH.to_owned(),
+            body: "{}".to_owned(),
+            level: Level::Signed,
+            nonce: None,
+            proof: None,
+        };
+        let reply = self.sign_and_send(refill).await?;
+        // Refused for another reason: the sentence is the refusal's.
+        application(reply)?;
+        nonces.take(now()).map(Some).ok_or(Fault::Unavailable)
+    }
+
+    /// Has the frame sign, sends, and keeps the nonces that come back. Notices that the session is over.
+    async fn sign_and_send(&self, order: ToSign) -> Result<Reply, Fault> {
+        let (path, body, session) = (order.path.clone(), order.body.clone(), order.session);
+        let work = async {
+            let headers = self.sign(order).await?;
+            wire::post(&path, &body, &headers.each()).await
+        };
+        let reply = match self.tab.session.busy_while(work).await {
+            Ok(reply) if reply.refusal() == Some(Code::InvalidSession) => Err(Fault::Ended),
+            other => other,
+        };
+        match &reply {
+            // Another tab may have signed in as somebody else meanwhile.
+            Ok(reply) if self.tab.session.handle() == Some(session) => {
+                self.tab.nonces.put(reply.nonces.iter().copied(), now());
+            }
+            Err(Fault::Ended) => self.tab.end(session, Standing::Ended).await,
+            Err(Fault::LostKey) => self.tab.end(session, Standing::KeyLost).await,
+            _ => {}
+        }
+        reply
+    }
+
+    async fn sign(&self, order: ToSign) -> Result<SignedHeaders, Fault> {
+        match self.tab.frame()?.ask(Ask::Sign(Box::new(order))).await? {
+            Answer::Signed(headers) => Ok(headers),
+            Answer::Bound { .. } | Answer::Forgotten {} => Err(Fault::NoFrame),
+        }
+    }
+}
+
+impl ClientReq<Fault> for Request {
+    type FormData = ();
+
+    fn try_new_req_text(path: &str, kind: &str, _: &str, body: String, method: http::Method) -> Result<Self, Fault> {
+        let is_json_post = method == http::Method::POST && kind == "application/json";
+        is_json_post.then(|| Self { path: path.to_owned(), body }).ok_or(Fault::Encoding)
+    }
+
+    fn try_new_req_bytes(
+        path: &str,
+        kind: &str,
+        accepts: &str,
+        body: Bytes,
+        method: http::Method,
+    ) -> Result<Self, Fault> {
+        let text = String::from_utf8(body.into()).map_err(|_| Fault::Encoding)?;
+        Self::try_new_req_text(path, kind, accepts, text, method)
+    }
+
+    fn try_new_req_query(_: &str, _: &str, _: &str, _: &str, _: http::Method) -> Result<Self, Fault> {
+        Err(Fault::Encoding)
+    }
+
+    fn try_new_req_form_data(_: &str, _: &str, _: &str, (): (), _: http::Method) -> Result<Self, Fault> {
+        Err(Fault::Encoding)
+    }
+
+    fn try_new_req_multipart(_: &str, _: &str, (): (), _: http::Method) -> Result<Self, Fault> {
+        Err(Fault::Encoding)
+    }
+
+    fn try_new_req_streaming(
+        _: &str,
+        _: &str,
+        _: &str,
+        _: impl Stream<Item = Bytes> + Send + 'static,
+        _: http::Method,
+    ) -> Result<Self, Fault> {
+        Err(Fault::Encoding)
+    }
+}
+
+impl ClientRes<Fault> for Response {
+    async fn try_into_string(self) -> Result<String, Fault> {
+        String::from_utf8(self.body.into()).map_err(|_| Fault::Malformed)
+    }
+
+    async fn try_into_bytes(self) -> Result<Bytes, Fault> {
+        Ok(self.body)
+    }
+
+    fn try_into_stream(self) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + Sync + 'static, Fault> {
+        Err::<stream::Empty<_>, _>(Fault::Encoding)
+    }
+
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn status_text(&self) -> String {
+        String::new()
+    }
+
+    fn location(&self) -> String {
+        String::new()
+    }
+
+    fn has_redirect(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_over_post_is_a_request() {
+        let new = |kind, method| Request::try_new_req_text("/api/x", kind, "", "{}".into(), method);
+        assert!(new("application/json", http::Method::POST).is_ok());
+        assert_eq!(new("application/json", http::Method::PUT).err(), Some(Fault::Encoding));
+        assert_eq!(new("application/x-www-form-urlencoded", http::Method::POST).err(), Some(Fault::Encoding));
+        assert_eq!(Request::try_new_req_query("/api/x", "", "", "", http::Method::GET).err(), Some(Fault::Encoding));
+    }
+}

@@ -1,0 +1,254 @@
+//! What was recorded of an interaction, and the proof made of it. Knows no browser.
+
+use std::collections::VecDeque;
+
+use protocol::proof::{Kind, MAX_PATH, Proof, Recorder};
+
+/// How long an interaction can be used: ms.
+const LIFE_MS: u64 = 4_000;
+
+/// How long after its press a click can follow: ms. A longer pause, and the click was made otherwise.
+const PRESS_LIFE_MS: i64 = 10_000;
+
+/// A pointer at a place and time.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// CSS pixels from the left.
+    pub x: i32,
+    /// CSS pixels from the top.
+    pub y: i32,
+    /// Since the page was opened.
+    pub millis: i64,
+}
+
+/// A click on a control.
+#[derive(Clone, Copy, Debug)]
+pub struct Click {
+    /// Whether the browser counted a pointer's click; a key or assistive technology has none.
+    pub by_pointer: bool,
+    /// Where: `[x, y]`.
+    pub hit: [i32; 2],
+    /// The control: `[x, y, width, height]`.
+    pub target: [i32; 4],
+    /// Since the page was opened.
+    pub millis: i64,
+    /// Unix time in ms.
+    pub at: u64,
+}
+
+/// A press of a button or key.
+#[derive(Clone, Copy, Debug)]
+struct Press {
+    kind: Kind,
+    down: i64,
+    up: Option<i64>,
+}
+
+impl Press {
+    /// How long it had been held when the click came.
+    fn hold(self, click: i64) -> u32 {
+        u32::try_from(self.up.unwrap_or(click).saturating_sub(self.down)).unwrap_or(0)
+    }
+}
+
+/// What is remembered: the pointer's latest way, the latest presses, the latest click.
+#[derive(Default)]
+pub struct Recording {
+    way: VecDeque<Point>,
+    pointer: Option<Press>,
+    key: Option<Press>,
+    last: Option<Proof>,
+}
+
+impl Recording {
+    /// The pointer moved.
+    pub fn moved(&mut self, point: Point) {
+        if self.way.len() == MAX_PATH {
+            self.way.pop_front();
+        }
+        self.way.push_back(point);
+    }
+
+    /// A pointer went down.
+    pub fn pointer_down(&mut self, kind: Kind, millis: i64) {
+        self.pointer = Some(Press { kind, down: millis, up: None });
+    }
+
+    /// It went up.
+    pub fn pointer_up(&mut self, millis: i64) {
+        if let Some(press) = &mut self.pointer {
+            press.up = Some(millis);
+        }
+    }
+
+    /// A key went down.
+    pub fn key_down(&mut self, millis: i64) {
+        self.key = Some(Press { kind: Kind::Keyboard, down: millis, up: None });
+    }
+
+    /// It went up.
+    pub fn key_up(&mut self, millis: i64) {
+        if let Some(press) = &mut self.key {
+            press.up = Some(millis);
+        }
+    }
+
+    /// A control was clicked: that is an interaction, and the only one that counts from now on.
+    pub fn clicked(&mut self, click: &Click) {
+        let recent = |press: &Press| click.millis.saturating_sub(press.down) <= PRESS_LIFE_MS;
+        let pressed = if click.by_pointer { self.pointer.take() } else { self.key };
+        // A click that nothing pressed comes from assistive technology, which the protocol counts as a keyboard.
+        let press = pressed.filter(recent);
+        let kind = press.map_or(Kind::Keyboard, |press| press.kind);
+        let with_way = matches!(kind, Kind::Pointer | Kind::Pen);
+        let [x, y, width, height] = click.target;
+        let middle = [x.saturating_add(width / 2), y.saturating_add(height / 2)];
+        self.last = Some(Proof {
+            v: 1,
+            by: Recorder::App,
+            action: String::new(),
+            kind,
+            at: click.at,
+            hold: press.map_or(0, |press| press.hold(click.millis)),
+            path: if with_way { steps(self.way.iter().copied()) } else { Vec::new() },
+            target: click.target,
+            hit: if kind == Kind::Keyboard { middle } else { click.hit },
+            dwell: None,
+            visible: None,
+        });
+    }
+
+    /// The last interaction does not count any more.
+    pub fn forget(&mut self) {
+        self.last = None;
+    }
+
+    /// The last interaction as a proof that `action` was meant, once, while it is fresh.
+    pub fn take(&mut self, action: &str, now: u64) -> Option<Proof> {
+        let mut proof = self.last.take().filter(|proof| now.abs_diff(proof.at) <= LIFE_MS)?;
+        action.clone_into(&mut proof.action);
+        while proof.to_header().is_err() {
+            if proof.path.is_empty() {
+                return None;
+            }
+            proof.path = thinned(&proof.path);
+        }
+        Some(proof)
+    }
+}
+
+/// A way as the proof has it: the first point, then the difference from each to the next.
+fn steps(way: impl Iterator<Item = Point>) -> Vec<[i32; 3]> {
+    let mut before: Option<Point> = None;
+    way.map(|point| {
+        let step = before.map_or([point.x, point.y, 0], |before| {
+            let dt = point.millis.saturating_sub(before.millis).max(0);
+            [point.x.wrapping_sub(before.x), point.y.wrapping_sub(before.y), i32::try_from(dt).unwrap_or(i32::MAX)]
+        });
+        before = Some(point);
+        step
+    })
+    .collect()
+}
+
+/// Half as many points on the same way: every other point is left out, so two steps become one. The last point stays.
+fn thinned(path: &[[i32; 3]]) -> Vec<[i32; 3]> {
+    // From the end, so that the point before the click is never the one left out.
+    path.rchunks(2)
+        .map(|steps| {
+            steps.iter().fold([0_i32; 3], |sum, step| core::array::from_fn(|at| sum[at].saturating_add(step[at])))
+        })
+        .rev()
+        .filter(|_| path.len() > 1)
+        .collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn click(by_pointer: bool, millis: i64) -> Click {
+        Click { by_pointer, hit: [12, 14], target: [10, 10, 100, 40], millis, at: 1_000_000 + millis.unsigned_abs() }
+    }
+
+    /// Where a path ends and how long it takes.
+    fn end(path: &[[i32; 3]]) -> [i32; 3] {
+        path.iter().fold([0_i32; 3], |sum, step| core::array::from_fn(|at| sum[at] + step[at]))
+    }
+
+    #[test]
+    fn a_mouse_click_has_its_way_and_hold() {
+        let mut recording = Recording::default();
+        for (at, x) in [5, 8, 12].into_iter().enumerate() {
+            recording.moved(Point { x, y: 14, millis: 100 + 16 * i64::try_from(at).unwrap() });
+        }
+        recording.pointer_down(Kind::Pointer, 200);
+        recording.pointer_up(290);
+        recording.clicked(&click(true, 291));
+        let proof = recording.take("display_name", 1_000_300).unwrap();
+        assert_eq!((proof.kind, proof.hold, proof.hit), (Kind::Pointer, 90, [12, 14]));
+        assert_eq!(proof.path, [[5, 14, 0], [3, 0, 16], [4, 0, 16]]);
+        assert_eq!(proof.action, "display_name");
+    }
+
+    #[test]
+    fn an_interaction_is_good_once_and_for_four_seconds() {
+        let mut recording = Recording::default();
+        recording.clicked(&click(false, 100));
+        assert!(recording.take("a", 1_000_200).is_some());
+        assert!(recording.take("a", 1_000_200).is_none());
+        recording.clicked(&click(false, 100));
+        assert!(recording.take("a", 1_004_101).is_none());
+    }
+
+    #[test]
+    fn keyboard_touch_and_assistive_technology_have_no_way() {
+        let mut recording = Recording::default();
+        recording.moved(Point { x: 1, y: 1, millis: 0 });
+        recording.key_down(100);
+        recording.key_up(160);
+        recording.clicked(&click(false, 161));
+        let proof = recording.take("a", 1_000_200).unwrap();
+        assert_eq!((proof.kind, proof.hold, proof.hit, proof.path.len()), (Kind::Keyboard, 60, [60, 30], 0));
+
+        recording.pointer_down(Kind::Touch, 200);
+        recording.pointer_up(260);
+        recording.clicked(&click(true, 261));
+        let proof = recording.take("a", 1_000_300).unwrap();
+        assert_eq!((proof.kind, proof.hold, proof.path.len()), (Kind::Touch, 60, 0));
+
+        // A click that nothing pressed.
+        let mut recording = Recording::default();
+        recording.clicked(&click(true, 300));
+        assert_eq!(recording.take("a", 1_000_301).unwrap().kind, Kind::Keyboard);
+    }
+
+    #[test]
+    fn a_long_way_is_thinned_until_the_header_fits_and_still_ends_where_it_ended() {
+        let mut recording = Recording::default();
+        for at in 0..500_i64 {
+            let far = i32::try_from(at).unwrap() * if at % 2 == 0 { 999_999 } else { -999_999 };
+            recording.moved(Point { x: far, y: -far, millis: at * 100_000 });
+        }
+        recording.pointer_down(Kind::Pointer, 499 * 100_000 + 1);
+        recording.clicked(&click(true, 499 * 100_000 + 9));
+        let at = 1_000_000 + 499 * 100_000 + 9;
+        let whole = end(&recording.last.as_ref().unwrap().path);
+        let proof = recording.take("display_name", at).unwrap();
+        assert!(proof.to_header().is_ok());
+        assert!(proof.path.len() > 20 && proof.path.len() < MAX_PATH, "{}", proof.path.len());
+        assert_eq!(end(&proof.path), whole);
+    }
+
+    #[test]
+    fn thinning_comes_to_an_end() {
+        let mut path = vec![[1, 2, 3]; MAX_PATH];
+        let mut rounds = 0;
+        while !path.is_empty() {
+            path = thinned(&path);
+            rounds += 1;
+        }
+        assert!(rounds <= 8);
+    }
+}
