@@ -1,0 +1,106 @@
+import { expect, type FrameLocator, type Locator, type Page } from "@playwright/test";
+import type { Hand } from "./hand.ts";
+
+export interface Transfer {
+  to: string;
+  amount: string;
+  note: string;
+}
+
+export const PASSWORD = "correct horse battery staple";
+
+let count = 0;
+
+/** A user name that nobody has. */
+export function newName(): string {
+  return `u${process.pid.toString(36)}-${Date.now().toString(36)}-${(count++).toString(36)}`;
+}
+
+/** The application as a person sees it. */
+export class Bank {
+  /** Who is signed in. */
+  user = "";
+  readonly balance: Locator;
+  readonly displayName: Locator;
+  readonly history: Locator;
+  readonly alert: Locator;
+  readonly status: Locator;
+  readonly frame: FrameLocator;
+  readonly sheet: Locator;
+
+  constructor(
+    readonly page: Page,
+    readonly origin: string,
+    readonly hand: Hand,
+  ) {
+    this.balance = page.getByTestId("balance");
+    this.displayName = page.getByTestId("display-name");
+    this.history = page.getByRole("table", { name: "History" });
+    this.alert = page.getByRole("alert");
+    this.status = page.getByRole("status");
+    this.frame = page.frameLocator("#pan-frame");
+    this.sheet = this.frame.getByRole("dialog");
+  }
+
+  button(name: string): Locator {
+    return this.page.getByRole("button", { name, exact: true });
+  }
+
+  async open(path: string): Promise<void> {
+    await this.page.goto(this.origin + path);
+  }
+
+  async register(name: string): Promise<void> {
+    await this.open("/register");
+    await this.enter(name, "Register");
+  }
+
+  async signIn(name: string): Promise<void> {
+    await this.open("/sign-in");
+    await this.enter(name, "Sign in");
+  }
+
+  private async enter(name: string, button: string): Promise<void> {
+    await this.hand.write(this.page.getByLabel("User name"), name);
+    await this.hand.write(this.page.getByLabel("Password"), PASSWORD);
+    await this.hand.press(this.button(button));
+    await expect(this.page).toHaveURL(`${this.origin}/account`);
+    await expect(this.balance).not.toBeEmpty();
+    this.user = name;
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.hand.write(this.page.getByLabel("Display name"), name);
+    await this.hand.press(this.button("Change name"));
+  }
+
+  /** Fills in the form and asks for the transfer. The sheet then waits for [`confirm`] or [`cancel`]. */
+  async order({ to, amount, note }: Transfer): Promise<void> {
+    await this.hand.write(this.page.getByLabel("To", { exact: true }), to);
+    await this.hand.write(this.page.getByLabel("Amount", { exact: true }), amount);
+    await this.hand.write(this.page.getByLabel("Note", { exact: true }), note);
+    await this.hand.press(this.button("Send money"));
+  }
+
+  /** The sheet's own button, by what it says. */
+  confirmButton(name: string | RegExp): Locator {
+    return this.sheet.getByRole("button", { name });
+  }
+
+  async confirm(name: string | RegExp): Promise<void> {
+    const button = this.confirmButton(name);
+    await expect(button).toBeEnabled();
+    await this.hand.press(button);
+    await expect(this.sheet).toBeHidden();
+  }
+
+  async cancel(): Promise<void> {
+    await this.hand.press(this.sheet.getByRole("button", { name: "Cancel" }));
+    await expect(this.sheet).toBeHidden();
+  }
+
+  async signOut(): Promise<void> {
+    await this.hand.press(this.button("Sign out"));
+    await expect(this.button("Sign out")).toBeHidden();
+  }
+}

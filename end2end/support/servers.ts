@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const TARGET = resolve(ROOT, process.env["CARGO_TARGET_DIR"] ?? "target");
+
+/** Where a server is. The two origins name `port`, wherever it really listens. */
+export interface House {
+  /** http://pan.localhost:PORT */
+  app: string;
+  /** http://sign.pan.localhost:PORT */
+  sign: string;
+  /** The port that the process listens on. */
+  port: number;
+}
+
+/** The origins of a server whose browser-side port is `port`. */
+export function houseAt(port: number, listen = port): House {
+  return { app: `http://pan.localhost:${port}`, sign: `http://sign.pan.localhost:${port}`, port: listen };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (!address || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
+
+/** A process that a test started, and ends. */
+export class Server {
+  private constructor(
+    private readonly name: string,
+    private readonly process: ChildProcess,
+    private readonly output: string[],
+  ) {}
+
+  static async start(name: string, file: string, args: string[], port: number, env: Record<string, string> = {}): Promise<Server> {
+    // What cargo-leptos or a shell has set is for another server.
+    const inherited = Object.entries(process.env).filter(
+      ([key]) => !/^(LEPTOS_|PAN_|PORT$|REDIS_URL$|ENVIRONMENT$|RUST_LOG$|.*_TTL$)/.test(key),
+    );
+    const child = spawn(file, args, { env: { ...Object.fromEntries(inherited), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const output: string[] = [];
+    const keep = (data: Buffer) => {
+      output.push(data.toString());
+      output.splice(0, output.length - 200);
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    child.on("error", (error) => output.push(String(error)));
+    const server = new Server(name, child, output);
+    await server.listening(port);
+    return server;
+  }
+
+  /** What it wrote last. */
+  log(): string {
+    return this.output.join("");
+  }
+
+  /** Ends it, and waits until it has ended. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    if (!this.isRunning()) return;
+    const ended = new Promise((done) => this.process.once("exit", done));
+    this.process.kill(signal);
+    const ending = await Promise.race([ended, sleep(5_000, "late")]);
+    if (ending === "late") {
+      this.process.kill("SIGKILL");
+      await ended;
+    }
+  }
+
+  private isRunning(): boolean {
+    return this.process.pid !== undefined && this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  private async listening(port: number): Promise<void> {
+    for (let tries = 0; tries < 300; tries++) {
+      if (!this.isRunning()) break;
+      const open = await new Promise<boolean>((done) => {
+        const socket = connect(port, "127.0.0.1", () => done(true)).on("error", () => done(false));
+        socket.on("connect", () => socket.destroy());
+      });
+      if (open) return;
+      await sleep(100);
+    }
+    await this.stop();
+    throw new Error(`${this.name} does not start:\n${this.log()}`);
+  }
+}
+
+/** A folder that is removed when the tests are over. */
+export async function workFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "pan-test-"));
+}
+
+export async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}
+
+/** A real Redis on a free port. It writes its snapshot when it is ended, and reads it when it starts. */
+export async function startRedis(folder: string, port: number): Promise<Server> {
+  const args = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", "3600 1", "--appendonly", "no"];
+  return Server.start("redis-server", "redis-server", args, port);
+}
+
+/** Has that Redis write its snapshot now. */
+export async function saveRedis(port: number): Promise<void> {
+  await new Promise<void>((done, failed) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write("SAVE\r\n"));
+    socket.on("error", failed);
+    socket.on("data", (answer) => {
+      socket.destroy();
+      if (answer.toString().startsWith("+OK")) done();
+      else failed(new Error(answer.toString()));
+    });
+  });
+}
+
+export interface PanOptions {
+  house: House;
+  folder: string;
+  /** The port of its Redis; without one it keeps everything in memory, with a snapshot in the folder. */
+  redis?: number;
+  env?: Record<string, string>;
+}
+
+/** The server under test: the binary that `cargo leptos build` made. */
+export async function startPan({ house, folder, redis, env }: PanOptions): Promise<Server> {
+  const release = process.env["PAN_RELEASE"] ? "release" : "debug";
+  const file = join(TARGET, release, "pan");
+  if (!existsSync(file)) throw new Error(`${file} is not there: run cargo leptos build first`);
+  await mkdir(folder, { recursive: true });
+  const settings = join(folder, `settings-${house.port}.toml`);
+  await writeFile(
+    settings,
+    [
+      `listen = "127.0.0.1:${house.port}"`,
+      `origins = { app = "${house.app}", sign = "${house.sign}" }`,
+      "[store]",
+      redis === undefined ? `snapshot = ${JSON.stringify(join(folder, "store.json"))}` : `redis = "redis://127.0.0.1:${redis}"`,
+    ].join("\n"),
+  );
+  return Server.start("pan", file, ["serve"], house.port, {
+    PAN_SETTINGS: settings,
+    LEPTOS_OUTPUT_NAME: "pan",
+    LEPTOS_SITE_ROOT: join(TARGET, "site"),
+    ...env,
+  });
+}

@@ -1,0 +1,287 @@
+import { generateKeyPairSync } from "node:crypto";
+import { exportJWK } from "jose";
+import { Bank, newName } from "../support/bank.ts";
+import { Client, digestOf, from, keyPress } from "../support/client.ts";
+import { type Headers, type Reply, send, sendBytes } from "../support/http.ts";
+import { Mouse } from "../support/hand.ts";
+import { expect, test } from "../support/test.ts";
+
+const CODES = ["invalid_session", "invalid_proof", "use_fresh_nonce", "step_up_required", "rate_limited", "unavailable", "forbidden_origin", "malformed"];
+
+/** A refusal is a problem document with a public code, and says nothing else. */
+function expectRefused(reply: Reply, what: string): void {
+  expect(CODES, `${what}: ${reply.status} ${reply.body}`).toContain(reply.code);
+  expect(reply.status, what).toBeGreaterThanOrEqual(400);
+  expect(reply.status, what).toBeLessThan(500);
+  const members = Object.keys(JSON.parse(reply.body) as object);
+  expect(members.filter((member) => !["type", "title", "status", "code", "retry_after"].includes(member)), what).toEqual([]);
+  expect(reply.headers["pan-nonce"], what).toBeUndefined();
+}
+
+const without = (headers: Headers, name: string): Headers => headers.filter(([key]) => key !== name);
+const replaced = (headers: Headers, name: string, value: string): Headers => headers.map(([key, old]) => [key, key === name ? value : old]);
+
+/** Sends a bent copy of a good request, then the good one: it passes, so the bent one has cost nothing. */
+async function eachBent(client: Client, bends: Record<string, (good: Headers) => Headers>): Promise<void> {
+  for (const [what, bend] of Object.entries(bends)) {
+    const good = await client.sign({ path: "/api/account" });
+    expectRefused(await send(client.house, { ...good, headers: bend(good.headers) }), what);
+    const reply = await client.send(good);
+    expect(reply.status, `after ${what}: ${reply.body}`).toBe(200);
+  }
+}
+
+const REQUIRED = ["origin", "content-type", "cookie", "content-digest", "x-session-id", "x-interaction-proof", "signature-input", "signature"];
+
+test("bad input: any header that is absent is refused and costs nothing", async ({ client }) => {
+  await eachBent(client, Object.fromEntries(REQUIRED.map((name) => [`no ${name}`, (good: Headers) => without(good, name)])));
+});
+
+test("bad input: any header that is there twice is refused and costs nothing", async ({ client }) => {
+  const twice = (name: string) => (good: Headers) => [...good, ...good.filter(([key]) => key === name)];
+  await eachBent(client, Object.fromEntries([...REQUIRED, "sec-fetch-site"].map((name) => [`${name} twice`, twice(name)])));
+});
+
+test("bad input: any header that is oversized is refused and costs nothing", async ({ client }) => {
+  const long = (name: string) => (good: Headers) => good.map(([key, value]): [string, string] => [key, key === name ? value + "A".repeat(8_000) : value]);
+  await eachBent(client, Object.fromEntries(REQUIRED.map((name) => [`${name} of 8 kB`, long(name)])));
+});
+
+test("bad input: any header that is mis-encoded is refused and costs nothing", async ({ client }) => {
+  const bent = (name: string, change: (value: string) => string) => (good: Headers) =>
+    good.map(([key, value]): [string, string] => [key, key === name ? change(value) : value]);
+  for (const name of REQUIRED) {
+    await eachBent(client, {
+      [`${name} empty`]: bent(name, () => ""),
+      [`${name} with a byte over 0x7f`]: bent(name, (value) => `${value}\u00ff`),
+      [`${name} in another case`]: bent(name, (value) => value.replace(/[a-z]/g, (letter) => letter.toUpperCase())),
+      [`${name} with a comma`]: bent(name, (value) => `${value}, ${value}`),
+    });
+  }
+});
+
+test("bad input: signatures, digests and proofs of another form are refused and cost nothing", async ({ client }) => {
+  const of = (headers: Headers, name: string) => headers.find(([key]) => key === name)?.[1] ?? "";
+  const proof = (value: object | string) => (good: Headers) =>
+    replaced(good, "x-interaction-proof", typeof value === "string" ? value : Buffer.from(JSON.stringify(value)).toString("base64url"));
+  await eachBent(client, {
+    "a DER signature": (good) => {
+      const raw = Buffer.from(of(good, "signature").slice(5, -1), "base64");
+      const integer = (bytes: Buffer) => Buffer.concat([Buffer.from([2, 33, 0]), bytes]);
+      const inner = Buffer.concat([integer(raw.subarray(0, 32)), integer(raw.subarray(32))]);
+      const der = Buffer.concat([Buffer.from([0x30, inner.length]), inner]).toString("base64");
+      return replaced(good, "signature", `pan=:${der}:`);
+    },
+    "a signature in base64url": (good) => replaced(good, "signature", of(good, "signature").replaceAll("+", "-").replaceAll("/", "_").replaceAll("=:", ":")),
+    "a signature under another label": (good) => replaced(good, "signature", of(good, "signature").replace("pan", "sig1")),
+    "another algorithm": (good) => replaced(good, "signature-input", of(good, "signature-input").replace("ecdsa-p256-sha256", "hmac-sha256")),
+    "fewer components": (good) => replaced(good, "signature-input", of(good, "signature-input").replace(' "@query"', "")),
+    "components in another order": (good) => replaced(good, "signature-input", of(good, "signature-input").replace('"@method" "@authority"', '"@authority" "@method"')),
+    "one parameter more": (good) => replaced(good, "signature-input", `${of(good, "signature-input")};expires=9999999999`),
+    "created in the far future": (good) => replaced(good, "signature-input", of(good, "signature-input").replace(/created=\d+/, "created=999999999999999")),
+    "a digest of another algorithm": (good) => replaced(good, "content-digest", of(good, "content-digest").replace("sha-256", "sha-512")),
+    "a digest of another body": (good) => replaced(good, "content-digest", digestOf("[]")),
+    "a proof that is no JSON": proof("AAAA"),
+    "a proof that is padded": proof(`${Buffer.from("{}").toString("base64")}==`),
+    "a proof with an unknown member": proof({ ...keyPress("account"), mood: "good" }),
+    "a proof of a later version": proof({ ...keyPress("account"), v: 2 }),
+    "a proof with fractions": proof({ ...keyPress("account"), hold: 1.5 }),
+    "a proof over 4096 bytes": proof({ ...keyPress("account"), path: Array.from({ length: 100 }, () => [-1_000_000_000, -1_000_000_000, 1_000_000_000]) }),
+    "a proof of 101 points": proof({ ...keyPress("account"), path: Array.from({ length: 101 }, () => [1, 1, 1]) }),
+  });
+});
+
+test("bad input: another content type is refused and costs nothing", async ({ client }) => {
+  const types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a", "application/json; charset=utf-16", "application/jsonp", "application/cbor"];
+  await eachBent(client, Object.fromEntries(types.map((type) => [type, (good: Headers) => replaced(good, "content-type", type)])));
+});
+
+test("bad input: another origin or site is refused and costs nothing", async ({ client, house }) => {
+  const origins = ["null", "http://evil.example", house.sign, `${house.app}/`, house.app.replace("http:", "https:"), `${house.app}.evil.example`];
+  await eachBent(client, {
+    ...Object.fromEntries(origins.map((origin) => [origin, (good: Headers) => replaced(good, "origin", origin)])),
+    ...Object.fromEntries(["same-site", "cross-site", "none", ""].map((site) => [`site ${site}`, (good: Headers) => replaced(good, "sec-fetch-site", site)])),
+  });
+});
+
+test("bad input: a body over 64 KiB is refused and costs nothing, one of 64 KiB is read", async ({ client, house }) => {
+  const of = (size: number) => `{"name":"${"a".repeat(size - 11)}"}`;
+  const sent = async (body: string) => {
+    const signed = await client.sign({ path: "/api/display_name", body, proof: keyPress("display_name") });
+    const replies = [await send(house, signed), await send(house, { path: "/api/sign_in", headers: from(house.app), body })];
+    return replies.map(({ status }) => status);
+  };
+  expect(await sent(of(64 * 1024 + 1))).toEqual([413, 413]);
+  const refused = await send(house, { path: "/api/sign_in", headers: from(house.app), body: of(64 * 1024 + 1) });
+  expect(refused.code).toBe("malformed");
+  // Of the largest size the body itself is looked at, and found to be no display name and no sign-in.
+  expect(await sent(of(64 * 1024))).toEqual([400, 400]);
+  // Ten megabytes are not read at all.
+  const head = ["POST /api/sign_in HTTP/1.1", `host: ${new URL(house.app).host}`, "content-length: 10000000", ...from(house.app).map((pair) => pair.join(": ")), "", ""];
+  expect(await sendBytes(house, Buffer.from(head.join("\r\n") + "{".repeat(70_000)))).toContain(" 413 ");
+  await client.stillActs();
+});
+
+test("bad input: a body that is not the action's is refused before the nonce is spent", async ({ client, house }) => {
+  const nonce = client.nonces[0] ?? "";
+  const bodies = [
+    "", "null", "[]", '["a"]', "{}", '{"name":null}', '{"name":1}', '{"name":""}', '{"name":"a","name":"b"}', '{"name":"a","extra":1}', '{"name":"a"} ', '{"name":"a"}{}',
+    '{"order":{"name":"a"}}', `{"name":"${"a".repeat(65)}"}`, "[".repeat(60_000), '{"name":NaN}', "\ufeff{}", '{"name":"\\ud800"}', '{"name":"a\u0000"}',
+  ];
+  for (const body of bodies) {
+    const signed = await client.sign({ path: "/api/display_name", body, proof: keyPress("display_name"), nonce });
+    expectRefused(await send(house, signed), JSON.stringify(body.slice(0, 60)));
+  }
+  const reply = await client.call({ path: "/api/display_name", body: '{"name":"Good"}', proof: keyPress("display_name"), nonce });
+  expect(reply.status, reply.body).toBe(200);
+});
+
+test("bad input: a body that is not UTF-8 is refused", async ({ client, house }) => {
+  const signed = await client.sign({ path: "/api/display_name", body: '{"name":"a"}', proof: keyPress("display_name") });
+  expectRefused(await send(house, { ...signed, body: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]) }), "not UTF-8");
+  expect((await client.send(signed)).status).toBe(200);
+});
+
+test("bad input: an unknown action is refused and costs nothing", async ({ client, house }) => {
+  const nonce = client.nonces[0] ?? "";
+  for (const path of ["/api/unheard_of", "/api/", "/api/account/", "/api//account", "/API/account", "/api/account%00", "/api/../api/account", "/api/%61ccount"]) {
+    const signed = await client.sign({ path: "/api/account", nonce });
+    const reply = await send(house, { ...signed, path });
+    expect([reply.status, reply.code], path).toEqual([404, "malformed"]);
+  }
+  expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
+});
+
+test("bad input: a server function answers no GET", async ({ client, house }) => {
+  const signed = await client.sign({ path: "/api/account" });
+  for (const method of ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]) {
+    const reply = await send(house, { ...signed, method, body: "" });
+    expect(reply.status, method).toBeGreaterThanOrEqual(400);
+    expect(reply.body, method).not.toContain(client.name);
+  }
+  expect((await client.send(signed)).status).toBe(200);
+});
+
+test("bad input: a nonce is used once, also by its owner", async ({ client }) => {
+  const nonce = client.nonces[0] ?? "";
+  expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
+  const again = await client.call({ path: "/api/account", nonce });
+  expectRefused(again, "the nonce again");
+  expect(again.code).toBe("use_fresh_nonce");
+  await client.stillActs();
+});
+
+test("bad input: what is no HTTP is answered by HTTP, and the server goes on", async ({ client, house }) => {
+  const head = `POST /api/account HTTP/1.1\r\nhost: ${new URL(house.app).host}\r\n`;
+  for (const bytes of [
+    "\0\0\0\0\r\n\r\n",
+    "POST /api/account\r\n\r\n",
+    `${head}content-length: -1\r\n\r\n`,
+    `${head}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`,
+    `${head}x-session-id: a\u0000b\r\ncontent-length: 0\r\n\r\n`,
+    `${head}bad header: 1\r\n\r\n`,
+    `${head}${"a: b\r\n".repeat(5_000)}\r\n`,
+    `${head}host: evil.example\r\ncontent-length: 0\r\n\r\n`,
+  ]) {
+    const line = await sendBytes(house, Buffer.from(bytes, "latin1"));
+    expect(line, JSON.stringify(bytes.slice(0, 90))).toMatch(/^HTTP\/1\.[01] 4\d\d |^$/);
+  }
+  await client.stillActs();
+});
+
+test.describe("at bind", () => {
+  /** Somebody who has signed in, and whose frame has a challenge. */
+  async function unbound(house: Client["house"]): Promise<{ client: Client; challenge: string }> {
+    const client = new Client(house);
+    await client.enter("/api/register");
+    return { client, challenge: await client.challenge() };
+  }
+
+  test("bad input: bind takes no other key than a P-256 point, and no other signature than r‖s", async ({ house }) => {
+    const { client, challenge } = await unbound(house);
+    const good = await client.statement(challenge);
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+    const p384 = await exportJWK(publicKey);
+    const zero = Buffer.alloc(32).toString("base64url");
+    const bent: Record<string, unknown> = {
+      "a private member": { ...good, jwk: { ...good.jwk, d: zero } },
+      "a P-384 key": { ...good, jwk: { kty: p384.kty, crv: p384.crv, x: p384.x, y: p384.y } },
+      "a P-384 key that says P-256": { ...good, jwk: { kty: "EC", crv: "P-256", x: p384.x, y: p384.y } },
+      "a point off the curve": { ...good, jwk: { ...good.jwk, x: good.jwk.y, y: good.jwk.x } },
+      "the point (0, 0)": { ...good, jwk: { ...good.jwk, x: zero, y: zero } },
+      "an RSA key": { ...good, jwk: { kty: "RSA", n: "AQAB", e: "AQAB" } },
+      "a symmetric key": { ...good, jwk: { kty: "oct", k: "AQAB" } },
+      "a DER signature": await client.statement(challenge, "der"),
+      "another challenge": { ...good, challenge: zero },
+      "no signature": { jwk: good.jwk, challenge },
+      "an unknown member": { ...good, session: client.handle },
+      "a list": [good.jwk, good.challenge, good.signature],
+      nothing: null,
+    };
+    for (const [what, body] of Object.entries(bent)) expectRefused(await client.sendBind(body as object), what);
+    expectRefused(await client.sendBind({ ...good, padding: "a".repeat(100_000) }), "100 kB");
+
+    const reply = await client.bind();
+    expect(reply.status, `nothing of this has used up the sign-in: ${reply.body}`).toBe(200);
+    await client.stillActs();
+  });
+
+  test("bad input: bind needs its cookie, its origin and its site, each once", async ({ house }) => {
+    const { client, challenge } = await unbound(house);
+    const body = JSON.stringify(await client.statement(challenge));
+    const good = client.frameHeaders();
+    const bends: Record<string, Headers> = {
+      "no cookie": without(good, "cookie"),
+      "the cookie twice": [...good, client.cookie("pan-bind")],
+      "another cookie": replaced(good, "cookie", `pan-bind=${client.handle}.${Buffer.alloc(32).toString("base64url")}`),
+      "half a cookie": replaced(good, "cookie", `pan-bind=${client.handle}`),
+      "the session cookie for it": replaced(good, "cookie", `pan-bind=${client.cookies.get("__Host-pan") ?? ""}`),
+      "no origin": without(good, "origin"),
+      "the page's origin": replaced(good, "origin", house.app),
+      "no site": without(good, "sec-fetch-site"),
+      "same-site": replaced(good, "sec-fetch-site", "same-site"),
+      "text/plain": replaced(good, "content-type", "text/plain"),
+    };
+    for (const [what, headers] of Object.entries(bends)) {
+      expectRefused(await send(house, { path: "/bind", headers, body }), what);
+      expectRefused(await send(house, { path: "/challenge", headers }), what);
+    }
+    expect((await send(house, { path: "/bind", headers: good, body })).status).toBe(200);
+  });
+});
+
+test("bad input: before its key is bound a session can do nothing", async ({ house }) => {
+  const client = new Client(house);
+  await client.enter("/api/register");
+  const signed = await client.sign({ path: "/api/account", nonce: Buffer.alloc(16).toString("base64url") });
+  const reply = await send(house, signed);
+  expectRefused(reply, "unbound");
+  expect(reply.code).toBe("invalid_session");
+});
+
+for (const hours of [3, -3]) {
+  test(`bad input: a device whose clock is ${hours} h off works, at every level`, async ({ page, house }) => {
+    // In the page and in the frame alike: it is the device's clock that is wrong.
+    await page.addInitScript((offset) => {
+      const RealDate = Date;
+      const now = () => RealDate.now() + offset;
+      globalThis.Date = new Proxy(RealDate, {
+        construct: (target, given) => Reflect.construct(target, given.length ? given : [now()]) as object,
+        apply: () => new RealDate(now()).toString(),
+        get: (target, name) => (name === "now" ? now : (Reflect.get(target, name) as unknown)),
+      });
+    }, hours * 3_600_000);
+    const bank = new Bank(page, house.app, new Mouse(page));
+    await bank.register(newName());
+    const there = await page.evaluate(() => Date.now());
+    expect(Math.abs(there - Date.now() - hours * 3_600_000)).toBeLessThan(60_000);
+    await bank.rename("Out of time");
+    await expect(bank.displayName).toHaveText("Out of time");
+    const friend = await Client.registered(house);
+    await bank.order({ to: friend.name, amount: "2", note: "" });
+    await bank.confirm("Send 2.00 EUR");
+    await expect(bank.balance).toHaveText("998.00 EUR");
+    await page.reload();
+    await expect(bank.balance).toHaveText("998.00 EUR");
+  });
+}

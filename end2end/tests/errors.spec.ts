@@ -1,0 +1,124 @@
+import { Client } from "../support/client.ts";
+import { handleOf } from "../support/client.ts";
+import { token } from "../support/injected.ts";
+import { expect, test } from "../support/test.ts";
+import type { Bank } from "../support/bank.ts";
+
+async function order(bank: Bank, house: Parameters<typeof Client.registered>[0]): Promise<void> {
+  const friend = await Client.registered(house);
+  await bank.order({ to: friend.name, amount: "3", note: "" });
+  await expect(bank.sheet).toBeVisible();
+}
+
+test("a lost key is told, and signing in again helps", async ({ account, page, house }) => {
+  const frame = page.frames().find((frame) => frame.url().startsWith(house.sign));
+  await frame?.evaluate(async () => {
+    for (const { name } of await indexedDB.databases()) {
+      await new Promise((done) => {
+        const request = indexedDB.deleteDatabase(name ?? "");
+        request.onsuccess = request.onerror = request.onblocked = done;
+      });
+    }
+  });
+  await page.reload();
+  await expect(account.alert).toContainText("no longer has the key");
+  await account.signIn(account.user);
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("a session that has ended is told, and signing in again helps", async ({ account, page, context, house }) => {
+  // Another browser's copy of the cookie is no use, so the session ends as an owner ends it: in another tab.
+  const kept = await context.cookies();
+  const other = await context.newPage();
+  await other.goto(`${house.app}/account`);
+  await expect(other.getByTestId("balance")).not.toBeEmpty();
+  const reply = other.waitForResponse("**/api/sign_out");
+  // This tab does not hear of it, and keeps its cookie and the key.
+  await other.evaluate(() => (BroadcastChannel.prototype.postMessage = () => {}));
+  await other.getByRole("button", { name: "Sign out" }).click();
+  expect((await reply).status()).toBe(200);
+  await other.close();
+  await context.addCookies(kept);
+  await account.rename("Too late");
+  await expect(account.alert.first()).toContainText(/session has ended|no longer has the key/);
+  await account.signIn(account.user);
+  await expect(account.displayName).toHaveText(account.user);
+  expect(handleOf(await token(page))).toHaveLength(22);
+});
+
+test("cancelling with the button is told, and nothing is done", async ({ account, house }) => {
+  await order(account, house);
+  await account.cancel();
+  await expect(account.alert).toContainText("You cancelled");
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("cancelling with Escape is told, and the focus is back where it was", async ({ account, house, page }) => {
+  await order(account, house);
+  await page.keyboard.press("Escape");
+  await expect(account.sheet).toBeHidden();
+  await expect(account.alert).toContainText("You cancelled");
+  await expect(account.button("Send money")).toBeFocused();
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("a server that is away is told, and trying again helps", async ({ account, page }) => {
+  await page.route("**/api/**", (route) => route.abort());
+  await account.rename("Nobody hears");
+  await expect(account.alert).toContainText("cannot be reached");
+  await page.unroute("**/api/**");
+  await account.hand.press(account.button("Change name"));
+  await expect(account.displayName).toHaveText("Nobody hears");
+});
+
+test("a wrong password is told, and not which of the two was wrong", async ({ account, page }) => {
+  await account.signOut();
+  await account.open("/sign-in");
+  const sentences: (string | null)[] = [];
+  for (const [name, password] of [[account.user, "another password"], ["nobody-at-all", "another password"]] as const) {
+    await account.hand.write(page.getByLabel("User name"), name);
+    await account.hand.write(page.getByLabel("Password"), password);
+    await account.hand.press(account.button("Sign in"));
+    await expect(account.alert).toBeVisible();
+    await expect(account.button("Sign in")).toBeEnabled();
+    sentences.push(await account.alert.textContent());
+  }
+  expect(sentences[0]).toContain("wrong");
+  expect(sentences[1]).toBe(sentences[0]);
+});
+
+test("a user name that is taken is told", async ({ bank, client, page }) => {
+  await bank.open("/register");
+  await bank.hand.write(page.getByLabel("User name"), client.name);
+  await bank.hand.write(page.getByLabel("Password"), "a good long password");
+  await bank.hand.press(bank.button("Register"));
+  await expect(bank.alert).toContainText("taken");
+});
+
+test("more money than there is, and nobody of that name, are told", async ({ account, house }) => {
+  const friend = await Client.registered(house);
+  await account.order({ to: friend.name, amount: "1000.01", note: "" });
+  await account.confirm("Send 1,000.01 EUR");
+  await expect(account.alert).toContainText("Send less");
+  await account.order({ to: "nobody-at-all", amount: "1", note: "" });
+  await account.confirm("Send 1.00 EUR");
+  await expect(account.alert).toContainText("nobody-at-all");
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("a page that does not exist says so", async ({ bank, page }) => {
+  const reply = await page.goto(`${bank.origin}/nowhere`);
+  expect(reply?.status()).toBe(404);
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("no such page");
+});
+
+test("work that takes longer than 300 ms is shown", async ({ account, page }) => {
+  await page.route("**/api/display_name", async (route) => {
+    await new Promise((done) => setTimeout(done, 1_500));
+    await route.continue();
+  });
+  await account.rename("Slowly");
+  await expect(page.getByText("Working…")).toBeVisible();
+  await expect(account.displayName).toHaveText("Slowly");
+  await expect(page.getByText("Working…")).toBeHidden();
+});

@@ -1,0 +1,178 @@
+import { devices } from "@playwright/test";
+import { Bank, newName } from "../support/bank.ts";
+import { Client, keyPress } from "../support/client.ts";
+import { Finger, Keyboard, Mouse } from "../support/hand.ts";
+import type { House } from "../support/servers.ts";
+import { expect, test } from "../support/test.ts";
+
+/** From a new account to a second sign-in, with one kind of hand. */
+async function journey(bank: Bank, house: House): Promise<void> {
+  const name = newName();
+  const friend = await Client.registered(house);
+  const proofs: (string | null)[] = [];
+  bank.page.on("request", (request) => {
+    if (/\/api\/(display_name|transfer)$/.test(request.url())) proofs.push(recorder(request.headers()["x-interaction-proof"]));
+  });
+
+  await bank.register(name);
+  await expect(bank.page.getByRole("heading", { level: 1 })).toHaveText("Your account");
+  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await expect(bank.displayName).toHaveText(name);
+
+  await bank.rename("Ada Lovelace");
+  await expect(bank.displayName).toHaveText("Ada Lovelace");
+  expect(proofs, "an ordinary change needs no sheet").toEqual(["app"]);
+
+  await bank.order({ to: friend.name, amount: "12.50", note: "rent" });
+  await expect(bank.sheet).toBeVisible();
+  await expect(bank.sheet).toHaveAccessibleName("Send money");
+  for (const text of ["12.50 EUR", friend.name, "rent", new URL(house.app).host]) await expect(bank.sheet).toContainText(text);
+  await bank.confirm("Send 12.50 EUR");
+  await expect(bank.balance).toHaveText("987.50 EUR");
+  await expect(bank.status).toContainText("12.50 EUR");
+  const newest = bank.history.getByRole("row").nth(1);
+  for (const text of [friend.name, "rent", "12.50 EUR"]) await expect(newest).toContainText(text);
+  expect(proofs).toEqual(["app", "signer"]);
+  const theirs = await friend.call({ path: "/api/account" });
+  expect(JSON.parse(theirs.body)).toMatchObject({ balance: 101_250, history: [{ direction: "received", amount: 1250, other: name }] });
+
+  await bank.signOut();
+  await bank.open("/account");
+  await expect(bank.alert).toContainText("not signed in");
+  await bank.signIn(name);
+  await expect(bank.balance).toHaveText("987.50 EUR");
+  await expect(bank.displayName).toHaveText("Ada Lovelace");
+}
+
+/** Who recorded the proof of a header. */
+function recorder(header: string | undefined): string | null {
+  if (!header || header === "none") return null;
+  return (JSON.parse(Buffer.from(header, "base64url").toString()) as { by: string }).by;
+}
+
+test("the whole journey with a mouse", async ({ bank, house }) => {
+  await journey(bank, house);
+});
+
+test("the whole journey with the keyboard only", async ({ page, house }) => {
+  await journey(new Bank(page, house.app, new Keyboard(page)), house);
+});
+
+test.describe("on a phone", () => {
+  const { defaultBrowserType: _, ...phone } = devices["Pixel 7"]!;
+  test.use(phone);
+
+  test("the whole journey by touch", async ({ page, house }) => {
+    await journey(new Bank(page, house.app, new Finger(page)), house);
+  });
+});
+
+test("the way in is to be found on the first page", async ({ bank, page }) => {
+  await bank.open("/");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("PAN");
+  await bank.hand.press(page.getByRole("link", { name: "Register", exact: true }));
+  await expect(bank.button("Register")).toBeEnabled();
+  await bank.hand.press(page.getByRole("link", { name: "Sign in", exact: true }));
+  await expect(bank.button("Sign in")).toBeEnabled();
+});
+
+test("a reload in between changes nothing", async ({ account, page }) => {
+  await account.rename("Before");
+  await expect(account.displayName).toHaveText("Before");
+  await page.reload();
+  await expect(account.displayName).toHaveText("Before");
+  await account.rename("After");
+  await expect(account.displayName).toHaveText("After");
+  await account.open("/");
+  await account.hand.press(page.getByRole("main").getByRole("link"));
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("a reload while the sheet is open sends nothing", async ({ account, house, page }) => {
+  const friend = await Client.registered(house);
+  await account.order({ to: friend.name, amount: "5", note: "" });
+  await expect(account.sheet).toBeVisible();
+  await page.reload();
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+  await expect(account.sheet).toBeHidden();
+  await account.order({ to: friend.name, amount: "5", note: "" });
+  await account.confirm("Send 5.00 EUR");
+  await expect(account.balance).toHaveText("995.00 EUR");
+});
+
+test("two tabs work at once", async ({ account, house, context }) => {
+  const friend = await Client.registered(house);
+  const page = await context.newPage();
+  const other = new Bank(page, house.app, new Mouse(page));
+  await other.open("/account");
+  await expect(other.balance).toHaveText("1,000.00 EUR");
+  for (const [tab, left] of [[account, "999.00 EUR"], [other, "998.00 EUR"], [account, "997.00 EUR"]] as const) {
+    await tab.page.bringToFront();
+    await tab.order({ to: friend.name, amount: "1", note: "" });
+    await tab.confirm("Send 1.00 EUR");
+    await expect(tab.balance).toHaveText(left);
+  }
+  await Promise.all([account, other].map((tab) => tab.page.reload()));
+  for (const tab of [account, other]) await expect(tab.balance).toHaveText("997.00 EUR");
+
+  await account.page.bringToFront();
+  await account.signOut();
+  await other.page.bringToFront();
+  await other.open("/account");
+  await expect(other.alert).toContainText("not signed in");
+});
+
+test("signing in as somebody else shows nothing of the first", async ({ account }) => {
+  await account.rename("The first");
+  await expect(account.displayName).toHaveText("The first");
+  const first = account.user;
+  await account.signOut();
+  const second = newName();
+  await account.register(second);
+  await expect(account.displayName).toHaveText(second);
+  for (const text of [first, "The first"]) await expect(account.page.getByText(text)).toHaveCount(0);
+});
+
+test("a person may have two browsers", async ({ account, house, browser }) => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const other = new Bank(page, house.app, new Mouse(page));
+  await other.signIn(account.user);
+  await other.rename("From the other");
+  await expect(other.displayName).toHaveText("From the other");
+  await account.page.reload();
+  await expect(account.displayName).toHaveText("From the other");
+  await context.close();
+});
+
+test("a sheet tells a name that hides something", async ({ account, house, page }) => {
+  const friend = await Client.registered(house);
+  await account.order({ to: friend.name, amount: "1", note: "rent\u202eyadiloh\u200b" });
+  await expect(account.sheet).toContainText("rent⟨U+202E⟩yadiloh⟨U+200B⟩");
+  await account.cancel();
+  expect(page.url()).toContain("/account");
+});
+
+test("the sheet works at 320 pixels", async ({ account, house, page }) => {
+  const friend = await Client.registered(house);
+  await page.setViewportSize({ width: 320, height: 568 });
+  await account.order({ to: friend.name, amount: "1", note: "word ".repeat(27) });
+  const width = await account.sheet.evaluate(() => document.documentElement.scrollWidth);
+  expect(width).toBeLessThanOrEqual(320);
+  // What cannot be seen at once must be scrolled through before the button works.
+  await expect(account.sheet.getByRole("status")).toContainText(/scroll/i);
+  await account.sheet.getByRole("heading").hover();
+  await page.mouse.wheel(0, 2_000);
+  await account.confirm("Send 1.00 EUR");
+  await expect(account.balance).toHaveText("999.00 EUR");
+});
+
+test("an independent client in plain Node is accepted", async ({ client, house }) => {
+  await client.stillActs();
+  const friend = await Client.registered(house);
+  // It can forge the page's proof, but not the frame's: that takes the frame's own key, which here it has.
+  const body = JSON.stringify({ to: friend.name, amount: 100, note: "" });
+  const proof = { ...keyPress("transfer"), by: "signer", kind: "confirm", dwell: 900, visible: true };
+  const reply = await client.call({ path: "/api/transfer", body, proof });
+  expect(reply.status, reply.body).toBe(200);
+});
