@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Does what the README tells about adding a protected action, in a copy of the repository, and compiles that.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+copy=target/readme-example
+rm -rf "$copy"
+mkdir -p "$copy"
+git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
+node - "$copy" <<'JS'
+const { readFileSync, writeFileSync } = require('node:fs')
+const copy = process.argv[2]
+const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^ *```rust\n([\s\S]*?)^ *```/gm)].map((match) => match[1])
+if (blocks.length !== 2) throw new Error(`README.md has ${blocks.length} Rust blocks instead of two`)
+const edit = (file, change) => writeFileSync(`${copy}/${file}`, change(readFileSync(`${copy}/${file}`, 'utf8')))
+edit('protocol/src/catalogue.rs', (text) => text.replace(/(\nactions! \{[\s\S]*?)\n\}\n/, (_, list) => `${list}\n${blocks[0]}}\n`))
+edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}`)
+JS
+export CARGO_TARGET_DIR="$PWD/target"
+cd "$copy"
+cargo check -p app --bin pan --features ssr
+cargo check -p app --lib --features hydrate --target wasm32-unknown-unknown
