@@ -1,7 +1,8 @@
-//! Who comes in and who goes out: the server functions that every application under PAN needs.
+//! Who comes in, who goes out, and what happens meanwhile: the server functions that every application under PAN needs.
 
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::value::UserName;
+use protocol::{catalogue, token::SessionHandle, value::UserName};
+use serde::{Deserialize, Serialize};
 
 use crate::{fault::Fault, pan::client::Pan};
 
@@ -17,8 +18,7 @@ pub async fn sign_in(
     password: String,
 ) -> Result<(), Fault> {
     use crate::authority;
-    authority::pan()?.accounts().sign_in(&user, &password).await?;
-    authority::open_session(&user).await
+    authority::enter(authority::pan()?.sign_in(&user, &password, &authority::parts()?).await)
 }
 
 /// Ends the session that asks, at once and everywhere. The page must then [`forget`](crate::pan::forget) it.
@@ -29,6 +29,110 @@ pub async fn sign_in(
 pub async fn sign_out() -> Result<(), Fault> {
     use crate::authority;
     let request = authority::verified::<protocol::catalogue::SignOut>()?;
-    let cleared = authority::pan()?.end_session(request.session()).await?;
+    let cleared = authority::pan()?.sign_out(&request).await?;
     authority::set_cookies([cleared])
+}
+
+/// One of one's own sessions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OwnSession {
+    /// Its public name.
+    pub handle: SessionHandle,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+    /// Browser and system, in words.
+    pub device: String,
+    /// The network that it was opened from, such as `203.0.113.0/24`; empty when that is not known.
+    pub network: String,
+    /// Unix ms.
+    pub created: u64,
+    /// Last use: Unix ms.
+    pub seen: u64,
+    /// How often its token was presented without its key, and when last (Unix ms), if ever.
+    pub theft: Option<(u64, u64)>,
+}
+
+/// Something that happened in one's own account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Happening {
+    /// When first: Unix ms.
+    pub at: u64,
+    /// How many times.
+    pub times: u64,
+    /// In which session.
+    pub session: Option<SessionHandle>,
+    /// The catalogue's name of an action, or what the server did.
+    pub action: String,
+    /// Whether it was refused.
+    pub refused: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Where one is signed in, newest first.
+///
+/// # Errors
+/// [`Fault::Unverified`] for a request that is not verified as this action, as from every function below.
+#[server(prefix = "/api", endpoint = "sessions", input = Json, output = Json, client = Pan)]
+pub async fn sessions() -> Result<Vec<OwnSession>, Fault> {
+    use crate::authority;
+    let request = authority::verified::<catalogue::ReadSessions>()?;
+    let sessions = authority::pan()?.sessions(&request).await?;
+    let own = sessions.into_iter().map(|(handle, session)| OwnSession {
+        handle,
+        is_this: handle == *request.session(),
+        device: server::agent::in_words(&session.agent),
+        network: session.ip,
+        created: session.created,
+        seen: session.seen,
+        theft: session.theft.map(|theft| (theft.times, theft.last)),
+    });
+    Ok(own.collect())
+}
+
+/// Ends one of one's own sessions, at once and everywhere.
+///
+/// # Errors
+/// [`Fault::Declined`] when there is no such session.
+#[server(prefix = "/api", endpoint = "revoke", input = Json, output = Json, client = Pan)]
+pub async fn revoke(
+    /// What was signed.
+    #[server(flatten)]
+    order: catalogue::Revoke,
+) -> Result<(), Fault> {
+    use crate::authority;
+    let request = authority::verified::<catalogue::Revoke>()?;
+    let ended = authority::pan()?.revoke(&request, &order.session).await?;
+    ended.then_some(()).ok_or_else(|| Fault::Declined("That session had ended already.".to_owned()))
+}
+
+/// Ends all of one's sessions but this one. Gives how many.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when some may still live.
+#[server(prefix = "/api", endpoint = "revoke_others", input = Json, output = Json, client = Pan)]
+pub async fn revoke_others() -> Result<usize, Fault> {
+    use crate::authority;
+    let request = authority::verified::<catalogue::RevokeOthers>()?;
+    Ok(authority::pan()?.revoke_others(&request).await?)
+}
+
+/// What happened in one's own account, newest first.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when there is no store.
+#[server(prefix = "/api", endpoint = "activity", input = Json, output = Json, client = Pan)]
+pub async fn activity() -> Result<Vec<Happening>, Fault> {
+    use crate::authority;
+    let request = authority::verified::<catalogue::ReadActivity>()?;
+    let said = authority::pan()?.activity(&request).await?;
+    let happenings = said.into_iter().map(|said| Happening {
+        at: said.at,
+        times: said.times,
+        session: said.event.session,
+        action: said.event.action.into_owned(),
+        refused: said.event.outcome == server::audit::Outcome::Refused,
+        reason: said.event.reason.map(std::borrow::Cow::into_owned),
+    });
+    Ok(happenings.collect())
 }

@@ -3,10 +3,11 @@
 use http::{HeaderValue, header, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
-use protocol::{action::Action, value::UserName};
+use protocol::action::Action;
 use server::{
-    Pan, VerifiedRequest,
+    EntryError, Opened, Pan, VerifiedRequest,
     accounts::{AccountError, WeakPassword},
+    refusal::{Reason, rate_limit_headers, seconds},
     store::StoreError,
 };
 
@@ -34,17 +35,43 @@ pub fn pan() -> Result<Pan, Fault> {
     use_context().ok_or(Fault::Unavailable)
 }
 
-/// Opens a session for somebody who has just shown who they are, and sends its cookies with the reply.
+/// The request that the running server function answers.
 ///
 /// # Errors
-/// [`Fault::Unavailable`] when there is no store.
-pub async fn open_session(user: &UserName) -> Result<(), Fault> {
-    let parts = use_context::<Parts>().ok_or(Fault::Unavailable)?;
-    let opened = pan()?.open_session(user, &parts).await.map_err(|reason| {
-        tracing::error!(%reason, "no session opened");
-        Fault::Unavailable
-    })?;
-    set_cookies(opened.cookies)
+/// [`Fault::Unavailable`] outside a request.
+pub fn parts() -> Result<Parts, Fault> {
+    use_context().ok_or(Fault::Unavailable)
+}
+
+/// Lets somebody in who has registered or signed in: sends the new session's cookies with the reply.
+///
+/// # Errors
+/// Why they were not let in.
+pub fn enter(entered: Result<Opened, EntryError>) -> Result<(), Fault> {
+    match entered {
+        Ok(opened) => set_cookies(opened.cookies),
+        Err(EntryError::Account(error)) => Err(error.into()),
+        Err(EntryError::Refused(reason)) => Err(refused(&reason)),
+    }
+}
+
+/// Why nobody was let in who may well have shown who they are.
+fn refused(reason: &Reason) -> Fault {
+    match reason {
+        Reason::Limited(policy, quota) => {
+            if let Some(reply) = use_context::<ResponseOptions>() {
+                for (name, value) in rate_limit_headers(policy, quota) {
+                    reply.insert_header(name, value);
+                }
+            }
+            Fault::RateLimited { seconds: Some(seconds(quota)) }
+        }
+        Reason::TooManySessions => Fault::TooManySessions,
+        _ => {
+            tracing::error!(%reason, "no session opened");
+            Fault::Unavailable
+        }
+    }
 }
 
 /// Sends cookies with the reply.

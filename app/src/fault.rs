@@ -9,7 +9,7 @@ use leptos::server_fn::{
 };
 use protocol::{
     message::Refusal,
-    problem::{Code, Problem},
+    problem::{Code, Ended, Problem},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,12 @@ pub enum Fault {
     /// The server does not know the session any more.
     #[error("Your session has ended. Sign in again to go on.")]
     Ended,
+    /// The server has ended the session before its time, and says why.
+    #[error("{}", ended(*.0))]
+    EndedBecause(Ended),
+    /// There are as many sessions as there may be.
+    #[error("You are signed in on too many devices. Sign out on one of them, then try again.")]
+    TooManySessions,
     /// The person refused on the sheet.
     #[error("You cancelled. Nothing was done.")]
     Cancelled,
@@ -81,6 +87,17 @@ pub enum Fault {
     Encoding,
 }
 
+fn ended(why: Ended) -> &'static str {
+    match why {
+        Ended::SignedOut => "You have signed out. Sign in again to go on.",
+        Ended::Replaced => "You signed in on another device, and this session was your oldest. Sign in again to go on.",
+        Ended::Revoked => "You ended this session from another device. Sign in again to go on.",
+        Ended::Stolen => {
+            "Somebody else tried to use this session, so it was ended. Nothing was done in it. Sign in again to go on."
+        }
+    }
+}
+
 fn too_many(seconds: Option<u64>) -> String {
     match seconds {
         Some(1) => "That was too often. Try again in one second.".to_owned(),
@@ -93,9 +110,9 @@ impl Fault {
     /// The HTTP status of a server function's reply with this fault.
     pub fn status(&self) -> u16 {
         match self {
-            Self::SignedOut | Self::LostKey | Self::Ended | Self::WrongCredentials => 401,
+            Self::SignedOut | Self::LostKey | Self::Ended | Self::EndedBecause(_) | Self::WrongCredentials => 401,
             Self::Unverified => 403,
-            Self::NameTaken => 409,
+            Self::NameTaken | Self::TooManySessions => 409,
             Self::Password(_) | Self::Declined(_) => 422,
             Self::RateLimited { .. } => 429,
             Self::Busy | Self::Unavailable | Self::ServerAway => 503,
@@ -120,14 +137,14 @@ impl Fault {
 
     /// Whether signing in again is what helps.
     pub fn wants_sign_in(&self) -> bool {
-        matches!(self, Self::SignedOut | Self::LostKey | Self::Ended)
+        matches!(self, Self::SignedOut | Self::LostKey | Self::Ended | Self::EndedBecause(_))
     }
 }
 
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
         match problem.code {
-            Code::InvalidSession => Self::Ended,
+            Code::InvalidSession => problem.ended.map_or(Self::Ended, Self::EndedBecause),
             Code::InvalidProof | Code::UseFreshNonce | Code::StepUpRequired | Code::ForbiddenOrigin => Self::Unverified,
             Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
             Code::Unavailable => Self::Unavailable,

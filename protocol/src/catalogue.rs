@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Action, Entry, Level, Summary},
+    token::SessionHandle,
     value::{Amount, DisplayName, Note, UserName},
 };
 
@@ -49,6 +50,29 @@ actions! {
     /// Ends this session.
     SignOut at "sign_out" needs Signed {}
     says |_sign_out| plain("Sign out", "Sign out")
+
+    /// The sessions of whoever asks.
+    ReadSessions at "sessions" needs Signed {}
+    says |_read| plain("Show where you are signed in", "Show")
+
+    /// Ends one of one's own sessions.
+    Revoke at "revoke" needs Confirmed {
+        /// Which.
+        session: SessionHandle,
+    }
+    says |revoke| Summary {
+        title: "End a session",
+        lines: vec![("Session", revoke.session.to_string())],
+        button: "End it".into(),
+    }
+
+    /// Ends all of one's sessions but the one that asks.
+    RevokeOthers at "revoke_others" needs Confirmed {}
+    says |_revoke| plain("End all your other sessions", "End them")
+
+    /// What was done by whoever asks, and with their sessions.
+    ReadActivity at "activity" needs Signed {}
+    says |_read| plain("Show what happened in your account", "Show")
 
     /// Balance, history and display name.
     ReadAccount at "account" needs Signed {}

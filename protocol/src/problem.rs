@@ -53,6 +53,35 @@ codes! {
     Malformed = "malformed", 400, "The request is malformed.";
 }
 
+/// Why the server ended a session before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Its owner signed out.
+    SignedOut,
+    /// Its owner signed in once too often elsewhere, and it was the oldest.
+    Replaced,
+    /// Its owner ended it from another session.
+    Revoked,
+    /// Its token was presented without its key.
+    Stolen,
+}
+
+impl Ended {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[Self::SignedOut, Self::Replaced, Self::Revoked, Self::Stolen];
+
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::Replaced => "replaced",
+            Self::Revoked => "revoked",
+            Self::Stolen => "stolen",
+        }
+    }
+}
+
 /// A problem document (RFC 9457 §3).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Problem {
@@ -67,6 +96,9 @@ pub struct Problem {
     /// Seconds to wait, with [`Code::RateLimited`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// With [`Code::InvalidSession`]: why the session was ended, if it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
 }
 
 impl From<Code> for Problem {
@@ -77,6 +109,7 @@ impl From<Code> for Problem {
             status: code.status(),
             code,
             retry_after: None,
+            ended: None,
         }
     }
 }

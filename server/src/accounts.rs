@@ -37,7 +37,8 @@ pub enum WeakPassword {
 }
 
 /// Why somebody was not registered or signed in.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AccountError {
     /// Somebody else has the name.
     #[error("the user name is taken")]

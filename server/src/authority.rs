@@ -34,12 +34,14 @@ use protocol::{
 
 use crate::{
     Pan,
+    audit::{Event, Outcome},
     clock::random,
     origin::Origin,
-    refusal::Reason,
-    risk,
+    refusal::{Reason, rate_limit_headers},
+    risk::{self, History},
     settings::per_minute,
-    store::{Admission, Admit, Session},
+    store::{Admission, Admit, Admitted, Quota, Session},
+    theft,
     unverified::{UnverifiedRequest, single},
     verify::verify,
 };
@@ -91,43 +93,91 @@ pub(crate) async fn authorize(
     request: Request,
     next: Next,
 ) -> Response {
-    match decide(&pan, public, request, next).await {
-        Ok(response) => response,
-        Err(reason) => reason.into_response(),
-    }
-}
-
-async fn decide(pan: &Pan, public: &[&str], request: Request, next: Next) -> Result<Response, Reason> {
     let path = request.uri().path();
     let entry = catalogue::at(path);
     let is_public = public.contains(&path);
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
     if is_page && entry.is_none() && !is_public && !path.starts_with("/api/") {
-        return Ok(next.run(request).await);
+        return next.run(request).await;
     }
-    if request.method() != Method::POST || (entry.is_none() && !is_public) {
-        return Err(Reason::UnknownFunction);
+    let is_post = *request.method() == Method::POST;
+    let (parts, body) = request.into_parts();
+    match entry {
+        Some(entry) if is_post => protected(&pan, entry, parts, body, next).await,
+        None if is_post && is_public => match pass_public(&pan, &parts, body).await {
+            Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
+            Err(reason) => pan.refuse(None, "public", reason),
+        },
+        _ => pan.refuse(None, "unknown", Reason::UnknownFunction),
     }
-    check_source(request.headers(), &pan.settings().origins.app)?;
-    let (mut parts, body) = request.into_parts();
-    let Some(entry) = entry else {
-        let body = read(body, pan.settings().limits.body).await?;
-        return Ok(next.run(Request::from_parts(parts, body.into())).await);
-    };
+}
 
+async fn pass_public(pan: &Pan, parts: &Parts, body: Body) -> Result<Bytes, Reason> {
+    check_source(&parts.headers, &pan.settings().origins.app)?;
+    read(body, pan.settings().limits.body).await
+}
+
+/// What a request is let through with.
+struct Pass {
+    verified: VerifiedRequest,
+    body: Bytes,
+    nonces: Vec<Nonce>,
+    /// The limit that it was counted against, and what that still lets through.
+    quota: (&'static str, Quota),
+}
+
+async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Body, next: Next) -> Response {
+    let Pass { verified, body, nonces, quota: (policy, quota) } = match pass(pan, entry, &parts, body).await {
+        Ok(pass) => pass,
+        Err(reason) => {
+            let presented = theft::examine(pan, &parts, &reason).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a refused request could not be examined");
+                None
+            });
+            return pan.refuse(presented.as_ref(), entry.name, reason);
+        }
+    };
+    pan.record(Event {
+        session: Some(verified.session),
+        user: Some(verified.user.clone()),
+        action: entry.name.into(),
+        outcome: Outcome::Passed,
+        reason: None,
+    });
+    let mut response = if entry.path == Nonces::PATH {
+        // What was asked for comes in the header.
+        (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "null").into_response()
+    } else {
+        parts.extensions.insert(verified);
+        next.run(Request::from_parts(parts, body.into())).await
+    };
+    let list = nonces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if let Ok(value) = HeaderValue::from_str(&list) {
+        response.headers_mut().insert(name::NONCE, value);
+    }
+    response.headers_mut().extend(rate_limit_headers(policy, &quota));
+    response
+}
+
+/// The order of the module's first lines.
+async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Result<Pass, Reason> {
+    check_source(&parts.headers, &pan.settings().origins.app)?;
     let unverified = UnverifiedRequest::read(&parts.headers)?;
     let body = read(body, pan.settings().limits.body).await?;
     let level = check_offline(pan, entry, &unverified, &body)?;
+    let verified = |user| VerifiedRequest { session: unverified.handle, user, entry, level };
     if entry.path == Nonces::PATH {
-        return refill(pan, &parts, &unverified).await;
+        let (session, nonces, quota) = refill(pan, parts, &unverified).await?;
+        return Ok(Pass { verified: verified(session.user), body, nonces, quota: ("refills", quota) });
     }
-    let (session, fresh) = admit(pan, entry, &unverified).await?;
-    check_signature(pan, &parts, &unverified, &session)?;
-    check_risk(&unverified)?;
-    parts.extensions.insert(VerifiedRequest { session: unverified.handle, user: session.user, entry, level });
-    let mut response = next.run(Request::from_parts(parts, body.into())).await;
-    add_nonces(&mut response, &[fresh]);
-    Ok(response)
+    let counter = match entry.level {
+        Level::Signed => "reads",
+        Level::Interaction | Level::Confirmed => "changes",
+    };
+    let (Admitted { session, quota, history }, fresh) = admit(pan, counter, &unverified).await?;
+    check_signature(pan, parts, &unverified, &session)?;
+    check_risk(&unverified, &history)?;
+    Ok(Pass { verified: verified(session.user), body, nonces: vec![fresh], quota: (counter, quota) })
 }
 
 /// May this place ask? A browser always says where a POST comes from; what says nothing, or something else, is refused.
@@ -184,12 +234,19 @@ fn check_offline(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest, body:
 }
 
 /// The store's part: session, nonce, limit, in one round trip. Gives the session and the next nonce.
-async fn admit(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest) -> Result<(Session, Nonce), Reason> {
+async fn admit(
+    pan: &Pan,
+    counter: &'static str,
+    unverified: &UnverifiedRequest,
+) -> Result<(Admitted, Nonce), Reason> {
     let settings = pan.settings();
-    let (counter, max) = match entry.level {
-        Level::Signed => ("reads", settings.limits.reads_per_minute),
-        Level::Interaction | Level::Confirmed => ("changes", settings.limits.changes_per_minute),
+    let max = match counter {
+        "reads" => settings.limits.reads_per_minute,
+        _ => settings.limits.changes_per_minute,
     };
+    // A proof that is raised whatever came before it teaches nothing about its session.
+    let proof = unverified.proof.as_ref().filter(|proof| proof.by == Recorder::App);
+    let sample = proof.filter(|proof| !risk::judge(proof, &History::default()).is_raised()).and_then(risk::sample);
     let fresh = Nonce::new(random()?);
     let admission = pan.store().admit(Admit {
         handle: unverified.handle,
@@ -200,17 +257,24 @@ async fn admit(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest) -> Resu
         nonce_life: settings.lifetimes.nonce(),
         counter,
         limit: per_minute(max),
+        sample,
     });
     match admission.await? {
-        Admission::Admitted(session) => Ok((session, fresh)),
-        Admission::NoSession => Err(Reason::NoSession),
-        Admission::BadNonce => Err(Reason::BadNonce),
-        Admission::Limited(wait) => Err(Reason::Limited(wait)),
+        Admission::Admitted(admitted) => Ok((*admitted, fresh)),
+        Admission::NoSession(ended) => Err(Reason::NoSession(ended)),
+        Admission::BadNonce(_) => Err(Reason::BadNonce),
+        Admission::Replayed(_) => Err(Reason::Replayed),
+        Admission::Limited(quota) => Err(Reason::Limited(counter, quota)),
     }
 }
 
 /// Rebuilds the signature base from the request that was received, and verifies it with the session's key.
-fn check_signature(pan: &Pan, parts: &Parts, unverified: &UnverifiedRequest, session: &Session) -> Result<(), Reason> {
+pub(crate) fn check_signature(
+    pan: &Pan,
+    parts: &Parts,
+    unverified: &UnverifiedRequest,
+    session: &Session,
+) -> Result<(), Reason> {
     if *unverified.input.keyid() != session.key.thumbprint() {
         return Err(Reason::WrongKey);
     }
@@ -229,10 +293,10 @@ fn check_signature(pan: &Pan, parts: &Parts, unverified: &UnverifiedRequest, ses
 }
 
 /// What the page recorded is judged as risk: a suspicious proof is not refused, but a person must confirm.
-fn check_risk(unverified: &UnverifiedRequest) -> Result<(), Reason> {
+fn check_risk(unverified: &UnverifiedRequest, history: &History) -> Result<(), Reason> {
     match &unverified.proof {
         Some(proof) if proof.by == Recorder::App => {
-            let risk = risk::judge(proof);
+            let risk = risk::judge(proof, history);
             if risk.is_raised() { Err(Reason::Suspicious(risk.findings)) } else { Ok(()) }
         }
         _ => Ok(()),
@@ -240,38 +304,30 @@ fn check_risk(unverified: &UnverifiedRequest) -> Result<(), Reason> {
 }
 
 /// `POST /api/nonces`: signed with a nonce that the frame invents, so everything else is verified before anything is
-/// counted or issued. It costs a second round trip, once for many requests.
-async fn refill(pan: &Pan, parts: &Parts, unverified: &UnverifiedRequest) -> Result<Response, Reason> {
+/// counted or issued. It costs two round trips more, once for many requests.
+async fn refill(
+    pan: &Pan,
+    parts: &Parts,
+    unverified: &UnverifiedRequest,
+) -> Result<(Session, Vec<Nonce>, Quota), Reason> {
     let lifetimes = pan.settings().lifetimes;
     let session = pan.store().session(&unverified.handle, lifetimes.idle(), pan.now()).await?;
-    let session = session.ok_or(Reason::NoSession)?;
+    let session = session.ok_or(Reason::NoSession(None))?;
     check_signature(pan, parts, unverified, &session)?;
     let counter = format!("refill:{}", unverified.handle);
     let limit = per_minute(pan.settings().limits.refills_per_minute);
-    if let Some(wait) = pan.store().count(&counter, limit, pan.now()).await? {
-        return Err(Reason::Limited(wait));
-    }
+    let quota = pan.count("refills", &counter, limit).await?;
     let nonces = fresh_nonces()?;
     let spent = unverified.input.nonce();
     if !pan.store().refill(&unverified.handle, spent, &nonces, lifetimes.nonce(), pan.now()).await? {
-        return Err(Reason::BadNonce);
+        return Err(Reason::Replayed);
     }
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    let mut response = (StatusCode::OK, json, "null").into_response();
-    add_nonces(&mut response, &nonces);
-    Ok(response)
+    Ok((session, nonces, quota))
 }
 
 /// Nonces for a page that has none.
 pub(crate) fn fresh_nonces() -> Result<Vec<Nonce>, getrandom::Error> {
     (0..NONCES_AT_ONCE).map(|_| random().map(Nonce::new)).collect()
-}
-
-fn add_nonces(response: &mut Response, nonces: &[Nonce]) {
-    let list = nonces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if let Ok(value) = HeaderValue::from_str(&list) {
-        response.headers_mut().insert(name::NONCE, value);
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -19,12 +19,18 @@
 //! | [`verify`] | whether a signature holds |
 //! | [`store`] | what must be decided atomically |
 //! | [`accounts`] | who somebody is |
+//! | `entry` | who is let in |
+//! | `theft` | whether somebody has another's token |
+//! | [`audit`] | what is remembered of all that |
 //! | [`risk`] | whether an interaction looks like a machine's |
 //! | [`refusal`] | what a refused client is told |
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::{
+    Router, middleware,
+    response::{IntoResponse, Response},
+};
 use protocol::{
     action::Action,
     catalogue::{CATALOGUE, Nonces},
@@ -32,9 +38,13 @@ use protocol::{
 use tokio::net::TcpListener;
 
 pub mod accounts;
+pub mod agent;
 mod assets;
+pub mod audit;
 pub mod authority;
+pub mod client;
 pub mod clock;
+mod entry;
 pub mod headers;
 mod hosts;
 pub mod origin;
@@ -45,16 +55,21 @@ mod sessions;
 pub mod settings;
 mod sign_origin;
 pub mod store;
+mod theft;
 mod unverified;
 pub mod verify;
 
 pub use authority::VerifiedRequest;
+pub use entry::EntryError;
 pub use sessions::Opened;
 
 use accounts::Accounts;
+use audit::{Chain, Event, Outcome, Said};
 use clock::Clock;
+use refusal::Reason;
 use settings::{Environment, Settings};
 use store::{SharedStore, StoreError, memory::MemoryStore, redis::RedisStore};
+use theft::Presented;
 
 /// Why the server does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +105,7 @@ struct Inner {
     settings: Settings,
     store: SharedStore,
     accounts: Accounts,
+    audit: audit::Writer,
     clock: Clock,
 }
 
@@ -109,10 +125,11 @@ impl Pan {
         Ok(Self::with(settings, store, Clock::system()))
     }
 
-    /// Puts the parts together.
+    /// Puts the parts together. Must be called inside a tokio runtime, in which the audit log is written.
     pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Self {
         let accounts = Accounts::new(store.clone());
-        Self(Arc::new(Inner { settings, store, accounts, clock }))
+        let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
+        Self(Arc::new(Inner { settings, store, accounts, audit, clock }))
     }
 
     /// The settings.
@@ -128,6 +145,43 @@ impl Pan {
     /// The accounts.
     pub fn accounts(&self) -> &Accounts {
         &self.0.accounts
+    }
+
+    /// Leaves an event for the audit log.
+    pub fn record(&self, event: Event) {
+        self.0.audit.leave(self.now(), event);
+    }
+
+    /// Waits until everything that was recorded is in the store's audit log.
+    pub async fn flush(&self) {
+        self.0.audit.flush().await;
+    }
+
+    /// What whoever asks has done, and what was done to their sessions: newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer.
+    pub async fn activity(&self, request: &VerifiedRequest) -> Result<Vec<Said>, StoreError> {
+        let entries = self.store().audit_of(request.user()).await?;
+        Ok(entries.into_iter().map(|entry| entry.said).collect())
+    }
+
+    /// Refuses a request, and puts that on record. `presented` is the session that is known to be meant.
+    pub(crate) fn refuse(&self, presented: Option<&Presented>, action: &'static str, reason: Reason) -> Response {
+        match &reason {
+            Reason::Store(error) => tracing::error!(%reason, action, source = ?error.0, "refused"),
+            Reason::Randomness(_) | Reason::NoAddress => tracing::error!(%reason, action, "refused"),
+            // Anybody can make these: what is logged of them must not depend on how often.
+            _ => tracing::debug!(%reason, action, "refused"),
+        }
+        self.record(Event {
+            session: presented.map(|presented| presented.handle),
+            user: presented.map(|presented| presented.session.user.clone()),
+            action: action.into(),
+            outcome: Outcome::Refused,
+            reason: Some(reason.name().into()),
+        });
+        reason.into_response()
     }
 
     /// The Content-Security-Policy of a page with this nonce.
@@ -184,7 +238,9 @@ impl Pan {
         axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(stopped())
             .await
-            .map_err(failed)
+            .map_err(failed)?;
+        self.flush().await;
+        Ok(())
     }
 }
 

@@ -4,14 +4,17 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
-use protocol::problem::{self, Code, Problem};
-use std::time::Duration;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use protocol::problem::{self, Code, Ended, Problem};
 
-use crate::{risk::Finding, store::StoreError};
+use crate::{
+    risk::Finding,
+    store::{Quota, StoreError},
+};
 
-/// The precise reason of a refusal. It goes to tracing, never to the client.
-#[derive(Debug, thiserror::Error)]
+/// The precise reason of a refusal. It goes to tracing, metrics and the audit log, never to the client.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The Origin header is missing, doubled or another origin.
     #[error("the Origin header is not the one that may ask this")]
@@ -52,15 +55,24 @@ pub enum Reason {
     /// Signed too long ago, or in the future.
     #[error("signed {0} ms from now")]
     NotFresh(i64),
-    /// No such living, bound session.
+    /// No such living, bound session, and why it was ended if that is known.
     #[error("there is no such session")]
-    NoSession,
+    NoSession(Option<Ended>),
     /// The nonce is not one of the session's live ones.
     #[error("the nonce is not one of the session's")]
     BadNonce,
-    /// Too many requests.
-    #[error("too many requests; {0:?} to wait")]
-    Limited(Duration),
+    /// The nonce was the session's, and has been spent.
+    #[error("the nonce has been spent")]
+    Replayed,
+    /// Too many requests of this kind.
+    #[error("too many {0}; {reset:?} to wait", reset = .1.reset)]
+    Limited(&'static str, Quota),
+    /// The user has as many sessions as the settings allow.
+    #[error("the user has too many sessions")]
+    TooManySessions,
+    /// A proxy did not say where the request comes from.
+    #[error("X-Forwarded-For does not say where the request comes from")]
+    NoAddress,
     /// The signature names another key than the session's.
     #[error("signed by another key than the session's")]
     WrongKey,
@@ -94,6 +106,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Its name for metrics and the audit log: the variant's, in snake case.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
     /// The public code, and the HTTP status where it is more exact than the code's own.
     fn public(&self) -> (Code, Option<StatusCode>) {
         match self {
@@ -104,18 +121,18 @@ impl Reason {
             Self::BodyUnreadable | Self::BodyMalformed | Self::HeaderMalformed(_) | Self::BadKey => {
                 (Code::Malformed, None)
             }
-            Self::HeaderMissing(_) | Self::NoCookie | Self::HandleMismatch | Self::NoSession | Self::NothingToBind => {
+            Self::HeaderMissing(_) | Self::NoCookie | Self::HandleMismatch | Self::NoSession(_) | Self::NothingToBind => {
                 (Code::InvalidSession, None)
             }
-            Self::NotFresh(_) | Self::BadNonce => (Code::UseFreshNonce, None),
-            Self::Limited(_) => (Code::RateLimited, None),
+            Self::NotFresh(_) | Self::BadNonce | Self::Replayed => (Code::UseFreshNonce, None),
+            Self::Limited(..) | Self::TooManySessions => (Code::RateLimited, None),
             Self::DigestMismatch
             | Self::WrongKey
             | Self::BadSignature
             | Self::ProofOfAnotherAction
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
-            Self::Store(_) | Self::Randomness(_) => (Code::Unavailable, None),
+            Self::Store(_) | Self::Randomness(_) | Self::NoAddress => (Code::Unavailable, None),
         }
     }
 }
@@ -123,20 +140,41 @@ impl Reason {
 impl IntoResponse for Reason {
     fn into_response(self) -> Response {
         let (code, status) = self.public();
-        match &self {
-            Self::Store(error) => tracing::error!(reason = %self, source = ?error.0, "refused"),
-            Self::Randomness(_) => tracing::error!(reason = %self, "refused"),
-            _ => tracing::info!(reason = %self, code = code.as_str(), "refused"),
-        }
         let mut problem = Problem::from(code);
         if let Some(status) = status {
             problem.status = status.as_u16();
         }
-        if let Self::Limited(wait) = self {
-            problem.retry_after = Some(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1));
+        match self {
+            Self::NoSession(ended) => problem.ended = ended,
+            Self::Limited(policy, quota) => {
+                problem.retry_after = Some(seconds(&quota));
+                let mut response = respond(&problem);
+                response.headers_mut().extend(rate_limit_headers(policy, &quota));
+                return response;
+            }
+            _ => {}
         }
         respond(&problem)
     }
+}
+
+/// How long to wait until the window ends: whole seconds, at least 1.
+pub fn seconds(quota: &Quota) -> u64 {
+    u64::try_from(quota.reset.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
+}
+
+/// What a limit is and what it still lets through: `RateLimit-Policy` and `RateLimit`
+/// (draft-ietf-httpapi-ratelimit-headers-10, §2).
+pub fn rate_limit_headers(policy: &str, quota: &Quota) -> [(HeaderName, HeaderValue); 2] {
+    let value = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+    let Quota { limit, left, .. } = quota;
+    [
+        (
+            HeaderName::from_static("ratelimit-policy"),
+            value(format!("\"{policy}\";q={};w={}", limit.max, limit.window.as_secs())),
+        ),
+        (HeaderName::from_static("ratelimit"), value(format!("\"{policy}\";r={left};t={}", seconds(quota)))),
+    ]
 }
 
 /// A problem document as a response (RFC 9457 §3), with `Retry-After` where it says one (RFC 9110 §10.2.3).

@@ -1,21 +1,22 @@
 //! Opening and ending sessions, and the two cookies.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use axum::extract::ConnectInfo;
 use http::{HeaderValue, header, request::Parts};
 use protocol::{
     message::cookie,
+    problem::Ended,
     token::{BindSecret, SessionHandle, SessionToken},
     value::UserName,
 };
 
 use crate::{
-    Pan,
+    Pan, VerifiedRequest,
+    audit::{Event, Outcome},
     clock::random,
     refusal::Reason,
     settings::Settings,
-    store::{NewSession, StoreError},
+    store::{NewSession, Opening, Session, StoreError},
 };
 
 /// How long signing in waits for the frame to bind its key.
@@ -36,10 +37,12 @@ pub struct Opened {
 impl Pan {
     /// Opens a session for somebody who has just signed in. It can do nothing until the frame binds a key to it.
     ///
-    /// The token is always new, so a cookie that was planted before is worth nothing after.
+    /// The token is always new, so a cookie that was planted before is worth nothing after. At the cap of sessions the
+    /// oldest one ends.
     ///
     /// # Errors
-    /// A [`Reason`] when there is no store or no randomness.
+    /// [`Reason::TooManySessions`] at the cap, where the settings say that the new one is refused; others when there is
+    /// no store or no randomness.
     pub async fn open_session(&self, user: &UserName, from: &Parts) -> Result<Opened, Reason> {
         let token = SessionToken::new(random()?);
         let secret = BindSecret::new(random()?);
@@ -47,19 +50,21 @@ impl Pan {
         let settings = self.settings();
         let created = self.now();
         let agent = from.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-        let ip = from.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
         let session = NewSession {
             handle,
             user: user.clone(),
             created,
             bind_by: created + BIND_WITHIN.as_secs() * 1000,
             expires: created + settings.lifetimes.session * 1000,
-            ip: ip.unwrap_or_default(),
+            ip: self.address(from).map(|address| address.prefix()).unwrap_or_default(),
             agent: agent.chars().take(MAX_AGENT).collect(),
             bind_secret: secret.hashed(),
         };
-        self.store().open(session).await?;
-        tracing::info!(session = %handle, %user, "opened");
+        let opening = self.store().open(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
+        let Opening::Opened(displaced) = opening else { return Err(Reason::TooManySessions) };
+        for ended in displaced {
+            self.note_ended(&ended, user, Ended::Replaced);
+        }
         let life = settings.lifetimes.session;
         let bind = format!("{handle}.{}", secret.reveal());
         Ok(Opened {
@@ -71,14 +76,62 @@ impl Pan {
         })
     }
 
-    /// Ends a session, at once and everywhere. Gives the `Set-Cookie` header that clears its cookie.
+    /// Ends the session that asks, at once and everywhere. Gives the `Set-Cookie` header that clears its cookie.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer: the session may still live then.
-    pub async fn end_session(&self, handle: &SessionHandle) -> Result<HeaderValue, StoreError> {
-        self.store().end(handle).await?;
-        tracing::info!(session = %handle, "ended");
+    pub async fn sign_out(&self, request: &VerifiedRequest) -> Result<HeaderValue, StoreError> {
+        self.end(request.session(), request.user(), Ended::SignedOut).await?;
         Ok(set_cookie(cookie::SESSION, "", None, 0))
+    }
+
+    /// The sessions of whoever asks, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer.
+    pub async fn sessions(&self, request: &VerifiedRequest) -> Result<Vec<(SessionHandle, Session)>, StoreError> {
+        self.store().sessions(request.user(), self.settings().lifetimes.idle(), self.now()).await
+    }
+
+    /// Ends one of the sessions of whoever asks, at once and everywhere. `false` when they have no such session.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer: the session may still live then.
+    pub async fn revoke(&self, request: &VerifiedRequest, handle: &SessionHandle) -> Result<bool, StoreError> {
+        let is_theirs = self.sessions(request).await?.iter().any(|(theirs, _)| theirs == handle);
+        Ok(is_theirs && self.end(handle, request.user(), Ended::Revoked).await?)
+    }
+
+    /// Ends all sessions of whoever asks but the one that asks. Gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer: some may still live then.
+    pub async fn revoke_others(&self, request: &VerifiedRequest) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        for (handle, _) in self.sessions(request).await? {
+            if handle != *request.session() {
+                ended += usize::from(self.end(&handle, request.user(), Ended::Revoked).await?);
+            }
+        }
+        Ok(ended)
+    }
+
+    pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended) -> Result<bool, StoreError> {
+        let ended = self.store().end(handle, user, why, self.now()).await?;
+        if ended {
+            self.note_ended(handle, user, why);
+        }
+        Ok(ended)
+    }
+
+    fn note_ended(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
+        self.record(Event {
+            session: Some(*handle),
+            user: Some(user.clone()),
+            action: "session_ended".into(),
+            outcome: Outcome::Noticed,
+            reason: Some(why.as_str().into()),
+        });
     }
 }
 

@@ -7,7 +7,14 @@ use std::{env, fs, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use crate::{origin::Origin, store::Limit};
+pub mod secret;
+
+use secret::Secret;
+
+use crate::{
+    origin::Origin,
+    store::{AtCap, Cap, Limit},
+};
 
 /// Where the settings are read from, unless `PAN_SETTINGS` names another file.
 const FILE: &str = "Leptos.toml";
@@ -53,8 +60,55 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// How much is let through.
     pub limits: Limits,
+    /// How many sessions there are, and what ends them.
+    pub sessions: Sessions,
+    /// What stands between the server and its clients.
+    pub proxies: Proxies,
+    /// The audit log.
+    pub audit: Audit,
     /// Where sessions are kept.
     pub store: StoreSettings,
+}
+
+/// How many sessions a user has, and what ends them.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// The most at one time.
+    pub max: usize,
+    /// What happens at the cap: `end_oldest` or `refuse_new`.
+    pub at_cap: AtCap,
+    /// What happens when a session's token is presented without its key: `report` or `end`.
+    pub on_theft: OnTheft,
+}
+
+/// What happens when a session's token is presented without its key. It is audited and shown to the owner anyway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTheft {
+    /// Nothing more: the thief can do nothing, and the owner goes on.
+    Report,
+    /// The session ends. Whoever has the token can then end the owner's session too.
+    End,
+}
+
+/// What stands between the server and its clients.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxies {
+    /// How many proxies there are, each of which appends to `X-Forwarded-For` the address that it was reached from. 0:
+    /// the header is not looked at.
+    pub trusted: usize,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// How many entries are kept.
+    pub keep: usize,
+    /// `AUDIT_SECRET`: the key of the chain.
+    pub secret: Secret,
 }
 
 /// The two origins; the sign origin is a subdomain of the app origin.
@@ -89,6 +143,12 @@ pub struct Limits {
     pub reads_per_minute: u32,
     /// Requests for nonces a minute and session.
     pub refills_per_minute: u32,
+    /// Sign-ins and registrations a minute and client address.
+    pub sign_ins_per_minute_and_address: u32,
+    /// Sign-ins a minute and account.
+    pub sign_ins_per_minute_and_account: u32,
+    /// Requests to bind a key a minute and client address.
+    pub binds_per_minute_and_address: u32,
     /// The largest request body, in bytes.
     pub body: usize,
 }
@@ -113,6 +173,9 @@ impl Default for Settings {
             origins: Origins::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
+            sessions: Sessions::default(),
+            proxies: Proxies::default(),
+            audit: Audit::default(),
             store: StoreSettings::default(),
         }
     }
@@ -132,7 +195,34 @@ impl Default for Lifetimes {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { changes_per_minute: 60, reads_per_minute: 600, refills_per_minute: 20, body: 64 * 1024 }
+        Self {
+            changes_per_minute: 60,
+            reads_per_minute: 600,
+            refills_per_minute: 20,
+            sign_ins_per_minute_and_address: 30,
+            sign_ins_per_minute_and_account: 10,
+            binds_per_minute_and_address: 60,
+            body: 64 * 1024,
+        }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { max: 3, at_cap: AtCap::EndOldest, on_theft: OnTheft::Report }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { keep: 100_000, secret: Secret::default() }
+    }
+}
+
+impl Sessions {
+    /// The cap, as the store takes it.
+    pub fn cap(self) -> Cap {
+        Cap { max: self.max, at_cap: self.at_cap }
     }
 }
 
@@ -210,6 +300,10 @@ impl Settings {
         number(variable("SESSION_TTL"), "SESSION_TTL", &mut self.lifetimes.session)?;
         number(variable("NONCE_TTL"), "NONCE_TTL", &mut self.lifetimes.nonce)?;
         number(variable("MAX_REQUESTS_PER_MINUTE"), "MAX_REQUESTS_PER_MINUTE", &mut self.limits.changes_per_minute)?;
+        if let Some(secret) = variable("AUDIT_SECRET") {
+            self.audit.secret = Secret::parse(&secret)
+                .map_err(|error| SettingsError::Variable("AUDIT_SECRET", "…".to_owned(), error.to_string()))?;
+        }
         if let Some(url) = variable("REDIS_URL") {
             self.store.redis = Some(url);
         }
@@ -238,9 +332,17 @@ impl Settings {
         if nonce == 0 || idle < nonce || session < idle {
             return wrong(format!("lifetimes must be 0 < nonce ({nonce}) <= idle ({idle}) <= session ({session})"));
         }
-        let Limits { changes_per_minute, reads_per_minute, refills_per_minute, body } = self.limits;
-        if [changes_per_minute, reads_per_minute, refills_per_minute].contains(&0) || body == 0 {
-            return wrong("limits must not be 0".into());
+        let limits = self.limits;
+        let counts = [
+            limits.changes_per_minute,
+            limits.reads_per_minute,
+            limits.refills_per_minute,
+            limits.sign_ins_per_minute_and_address,
+            limits.sign_ins_per_minute_and_account,
+            limits.binds_per_minute_and_address,
+        ];
+        if counts.contains(&0) || limits.body == 0 || self.sessions.max == 0 || self.audit.keep == 0 {
+            return wrong("limits, sessions.max and audit.keep must not be 0".into());
         }
         match self.environment {
             Environment::Development if !app.is_secure() && !app.host().ends_with("localhost") => {
@@ -248,6 +350,9 @@ impl Settings {
             }
             Environment::Production if !app.is_secure() => {
                 wrong(format!("origins.app ({app}) is http; production takes https only"))
+            }
+            Environment::Production if self.audit.secret.is_development() => {
+                wrong("production needs audit.secret (or AUDIT_SECRET) of its own: `openssl rand -base64 32`".into())
             }
             Environment::Production if self.store.redis.is_none() && !self.store.allow_memory => wrong(
                 "production needs store.redis (or REDIS_URL), or store.allow_memory = true for one instance".into(),

@@ -21,6 +21,7 @@ use protocol::{
 
 use crate::{
     Pan, assets,
+    audit::{Event, Outcome},
     authority::{check_source, fresh_nonces, read},
     clock::random,
     refusal::Reason,
@@ -87,6 +88,7 @@ struct Ticket {
 /// Checks that the frame itself asks, and reads its bind cookie and body.
 async fn receive(pan: &Pan, request: Request) -> Result<(Ticket, Bytes), Reason> {
     let (parts, body) = request.into_parts();
+    pan.count_address("binds", &parts, pan.settings().limits.binds_per_minute_and_address).await?;
     check_source(&parts.headers, &pan.settings().origins.sign)?;
     // Here it must be there: nothing but a browser's frame has business on this origin.
     single(&parts.headers, "sec-fetch-site").map_err(|_| Reason::CrossSite)?;
@@ -101,19 +103,36 @@ async fn receive(pan: &Pan, request: Request) -> Result<(Ticket, Bytes), Reason>
 }
 
 /// `POST /challenge`: something fresh to sign.
-async fn challenge(State(pan): State<Pan>, request: Request) -> Result<Json<Challenged>, Reason> {
-    let (ticket, _empty) = receive(&pan, request).await?;
+async fn challenge(State(pan): State<Pan>, request: Request) -> Response {
+    match try_challenge(&pan, request).await {
+        Ok(challenged) => Json(challenged).into_response(),
+        Err(reason) => pan.refuse(None, "challenge", reason),
+    }
+}
+
+async fn try_challenge(pan: &Pan, request: Request) -> Result<Challenged, Reason> {
+    let (ticket, _empty) = receive(pan, request).await?;
     let challenge = Challenge::new(random()?);
     let now = pan.now();
     if !pan.store().challenge(&ticket.handle, &ticket.secret, &challenge, now).await? {
         return Err(Reason::NothingToBind);
     }
-    Ok(Json(Challenged { challenge, now }))
+    Ok(Challenged { challenge, now })
 }
 
 /// `POST /bind`: binds a key to the session, once and for ever.
-async fn bind(State(pan): State<Pan>, request: Request) -> Result<Response, Reason> {
-    let (ticket, body) = receive(&pan, request).await?;
+async fn bind(State(pan): State<Pan>, request: Request) -> Response {
+    match try_bind(&pan, request).await {
+        Ok(bound) => {
+            let spent = sessions::clear_bind_cookie(pan.settings());
+            ([(header::SET_COOKIE, spent)], Json(bound)).into_response()
+        }
+        Err(reason) => pan.refuse(None, "bind", reason),
+    }
+}
+
+async fn try_bind(pan: &Pan, request: Request) -> Result<Bound, Reason> {
+    let (ticket, body) = receive(pan, request).await?;
     let Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Reason::BodyMalformed)?;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Reason::BadKey)?;
@@ -121,10 +140,14 @@ async fn bind(State(pan): State<Pan>, request: Request) -> Result<Response, Reas
     verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Reason::BadSignature)?;
     let nonces = fresh_nonces()?;
     let now = pan.now();
-    if !pan.store().bind(&ticket.handle, &ticket.secret, &challenge, &key, &nonces, now).await? {
-        return Err(Reason::NothingToBind);
-    }
-    tracing::info!(session = %ticket.handle, "bound");
-    let spent = sessions::clear_bind_cookie(pan.settings());
-    Ok(([(header::SET_COOKIE, spent)], Json(Bound { session: ticket.handle, nonces, now })).into_response())
+    let user = pan.store().bind(&ticket.handle, &ticket.secret, &challenge, &key, &nonces, now).await?;
+    let user = user.ok_or(Reason::NothingToBind)?;
+    pan.record(Event {
+        session: Some(ticket.handle),
+        user: Some(user),
+        action: "bind".into(),
+        outcome: Outcome::Passed,
+        reason: None,
+    });
+    Ok(Bound { session: ticket.handle, nonces, now })
 }

@@ -12,10 +12,16 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
+    problem::Ended,
     token::{Challenge, Nonce, SessionHandle},
     value::UserName,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    audit,
+    risk::{History, Sample},
+};
 
 pub mod memory;
 pub mod redis;
@@ -73,6 +79,46 @@ pub struct Session {
     pub ip: String,
     /// The browser's `User-Agent`.
     pub agent: String,
+    /// When its token was presented without its key, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theft: Option<Theft>,
+}
+
+/// A token that was presented without its key: somebody else has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Theft {
+    /// How many times.
+    pub times: u64,
+    /// The last time: Unix ms.
+    pub last: u64,
+}
+
+/// How many sessions a user may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// The most at one time.
+    pub max: usize,
+    /// What happens at the cap.
+    pub at_cap: AtCap,
+}
+
+/// What happens when somebody signs in who has as many sessions as they may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtCap {
+    /// The oldest session ends, and is told why.
+    EndOldest,
+    /// The new one is refused.
+    RefuseNew,
+}
+
+/// What [`Store::open`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The session is there; these were ended for it.
+    Opened(Vec<SessionHandle>),
+    /// The user has too many, and [`AtCap::RefuseNew`].
+    Full,
 }
 
 /// A limit: at most `max` in a fixed window.
@@ -82,6 +128,26 @@ pub struct Limit {
     pub max: u32,
     /// The window's length.
     pub window: Duration,
+}
+
+/// How much of a limit is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The limit.
+    pub limit: Limit,
+    /// How many more it lets through in this window.
+    pub left: u32,
+    /// How long the window still lasts.
+    pub reset: Duration,
+}
+
+/// What counting one more came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It is within the limit.
+    Within(Quota),
+    /// It is over, and was not counted.
+    Over(Quota),
 }
 
 /// What [`Store::admit`] is asked.
@@ -103,19 +169,35 @@ pub struct Admit {
     pub counter: &'static str,
     /// That counter's limit.
     pub limit: Limit,
+    /// What the session is to remember of the request's interaction proof.
+    pub sample: Option<Sample>,
 }
 
 /// What [`Store::admit`] decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Admission {
-    /// The nonce is spent, the request counted, `next` issued, `seen` moved. Nothing is verified yet.
-    Admitted(Session),
-    /// No such session: never opened, not bound, expired, idle for too long, or ended.
-    NoSession,
+    /// The nonce is spent, the request counted, `next` issued, `seen` moved, the sample remembered. Nothing is verified
+    /// yet.
+    Admitted(Box<Admitted>),
+    /// No such session: never opened, not bound, expired, idle for too long, or ended, and why if that is known.
+    NoSession(Option<Ended>),
     /// The session lives; the nonce is not one of its live ones. Nothing was changed.
-    BadNonce,
-    /// The limit is passed; the nonce is not spent. The time until the window ends.
-    Limited(Duration),
+    BadNonce(Box<Session>),
+    /// The session lives; the nonce was one of its own and has been spent. Nothing was changed.
+    Replayed(Box<Session>),
+    /// The limit is passed; the nonce is not spent.
+    Limited(Quota),
+}
+
+/// A session that a request was let through to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// The session.
+    pub session: Session,
+    /// What its limit still lets through.
+    pub quota: Quota,
+    /// What it had shown before this request.
+    pub history: History,
 }
 
 /// The name of a [`Record`].
@@ -145,8 +227,9 @@ pub struct Write {
 /// Few, atomic verbs.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Opens a session without a key. The handle is fresh randomness, so it is not there yet.
-    async fn open(&self, session: NewSession) -> Result<()>;
+    /// Opens a session without a key. The handle is fresh randomness, so it is not there yet. The user never has more
+    /// living sessions than `cap` says, however many sign in at once.
+    async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening>;
 
     /// Remembers the challenge for binding, replacing an earlier one. `false` when the session is not there, is bound,
     /// is past `bind_by`, or the secret is another.
@@ -159,7 +242,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<bool>;
 
     /// Takes secret and challenge and binds the key, all or nothing, once and for ever: of any number of calls at most
-    /// one gives `true`. Issues `nonces`. `false` under the conditions of [`Store::challenge`], or when the challenge is
+    /// one gives the session's user. Issues `nonces`. `None` under the conditions of [`Store::challenge`], or when the challenge is
     /// not the remembered one; a wrong challenge uses up the remembered one.
     async fn bind(
         &self,
@@ -169,7 +252,7 @@ pub trait Store: Send + Sync + 'static {
         key: &PublicKey,
         nonces: &[Nonce],
         now: u64,
-    ) -> Result<bool>;
+    ) -> Result<Option<UserName>>;
 
     /// The one operation of a verified request, one round trip: is there such a session, is the nonce one of its live
     /// ones, is the limit kept? Only then spends the nonce, counts, issues the next and moves `seen`: a request that
@@ -178,6 +261,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// A living, bound session, without touching it. `None` as [`Admission::NoSession`].
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>>;
+
+    /// All living, bound sessions of a user, newest first.
+    async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
+
+    /// Remembers that a living session's token was presented without its key. `None` when there is no such session.
+    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
 
     /// Issues nonces to a living session whose request for them was verified, and moves `seen`. `spent` is the nonce
     /// that the frame invented: `false`, and nothing issued, when it was spent here before (within `nonce_life`) or the
@@ -191,16 +280,29 @@ pub trait Store: Send + Sync + 'static {
         now: u64,
     ) -> Result<bool>;
 
-    /// Ends a session: everything about it is gone when this returns. Ending what is not there is no error.
-    async fn end(&self, handle: &SessionHandle) -> Result<()>;
+    /// Ends a session of this user: when this returns nothing of it is left but `why`, which is kept for as long as the
+    /// session could have lived. Ending what is not there is no error: `false`.
+    async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended, now: u64) -> Result<bool>;
 
-    /// Counts one more of `counter` (such as `sign_in:ip:…`). `None` when within the limit, else the time until the
-    /// window ends; what is over the limit is not counted on.
-    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Option<Duration>>;
+    /// Counts one more of `counter` (such as `sign_in:ip:…`). What is over the limit is not counted on.
+    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted>;
 
     /// Reads records, in the order asked.
     async fn read(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>>;
 
     /// Writes all or none: `false`, and nothing written, when any record is no longer at the version its writer saw.
     async fn write(&self, writes: &[Write]) -> Result<bool>;
+
+    /// Appends to the audit log, if its last entry is still `head`; else gives the last one that is. Keeps the newest
+    /// `keep` entries, and for each user named in them the newest [`audit::MAX_OF_USER`].
+    async fn append(&self, head: &audit::Head, entries: &[audit::Entry], keep: usize) -> Result<audit::Appended>;
+
+    /// The last entry of the audit log.
+    async fn audit_head(&self) -> Result<audit::Head>;
+
+    /// Up to `count` entries of the audit log that come after `after`, oldest first.
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<audit::Entry>>;
+
+    /// A user's newest entries of the audit log, newest first.
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<audit::Entry>>;
 }

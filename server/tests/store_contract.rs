@@ -4,6 +4,8 @@
 //! Time is passed in and never waited for. What only one of the stores must do is in `only/`.
 
 mod contract {
+    pub(crate) mod audit;
+    pub(crate) mod behaviour;
     pub(crate) mod binding;
     pub(crate) mod fixture;
     pub(crate) mod limits;
@@ -69,9 +71,24 @@ contract! {
         seen_never_moves_back
         an_ended_session_is_gone
         an_ended_session_is_not_resurrected_by_requests_in_flight
-        a_session_not_yet_bound_can_be_ended;
+        a_session_not_yet_bound_can_be_ended
+        an_ended_session_says_why_until_it_would_have_expired
+        at_the_cap_the_oldest_session_ends
+        at_the_cap_the_new_session_can_be_refused
+        what_is_over_does_not_count_towards_the_cap
+        the_cap_holds_however_many_sign_in_at_once
+        a_user_has_their_own_sessions_and_nobody_elses
+        a_theft_is_remembered_and_counted;
+    audit:
+        the_audit_log_is_appended_to_read_and_kept_short
+        many_servers_append_to_one_log_and_lose_nothing;
+    behaviour:
+        a_session_remembers_what_it_was_shown
+        the_oldest_fingerprint_is_forgotten
+        sessions_do_not_share_what_they_remember;
     nonces:
         a_nonce_is_spent_once
+        a_refused_nonce_comes_with_the_session_that_it_was_refused_in
         a_thousand_concurrent_admits_of_one_nonce_pass_once
         the_next_nonce_is_good_for_the_next_request
         a_nonce_of_another_session_is_refused
@@ -84,6 +101,7 @@ contract! {
         a_refill_needs_a_living_session
         a_clock_set_back_locks_nobody_out;
     limits:
+        what_is_left_of_a_limit_is_told
         a_limited_request_keeps_its_nonce
         limits_hold_exactly_under_concurrency
         changes_and_reads_are_counted_apart

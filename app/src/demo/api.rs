@@ -63,9 +63,8 @@ pub async fn register(
     password: String,
 ) -> Result<(), Fault> {
     use crate::{authority, demo::ledger};
-    let opening = ledger::opening(&user)?;
-    authority::pan()?.accounts().register_with(&user, &password, vec![opening]).await?;
-    authority::open_session(&user).await
+    let records = vec![ledger::opening(&user)?];
+    authority::enter(authority::pan()?.register(&user, &password, records, &authority::parts()?).await)
 }
 
 /// Balance, history and display name.

@@ -159,15 +159,19 @@ impl Call {
             wire::post(&path, &body, &headers.each()).await
         };
         let reply = match self.tab.session.busy_while(work).await {
-            Ok(reply) if reply.refusal() == Some(Code::InvalidSession) => Err(Fault::Ended),
-            other => other,
+            Ok(reply) => match reply.problem() {
+                Some(problem) if problem.code == Code::InvalidSession => Err(Fault::from(problem)),
+                _ => Ok(reply),
+            },
+            failed => failed,
         };
         match &reply {
             // Another tab may have signed in as somebody else meanwhile.
             Ok(reply) if self.tab.session.handle() == Some(session) => {
                 self.tab.nonces.put(reply.nonces.iter().copied(), now());
             }
-            Err(Fault::Ended) => self.tab.end(session, Standing::Ended).await,
+            Err(Fault::Ended) => self.tab.end(session, Standing::Ended(None)).await,
+            Err(Fault::EndedBecause(why)) => self.tab.end(session, Standing::Ended(Some(*why))).await,
             Err(Fault::LostKey) => self.tab.end(session, Standing::KeyLost).await,
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::future::Future;
 use futures::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
-use protocol::token::SessionHandle;
+use protocol::{problem::Ended, token::SessionHandle};
 
 use crate::fault::Fault;
 
@@ -22,8 +22,8 @@ pub enum Standing {
     Out,
     /// There is a session. Whether the key is here shows with the first request.
     In(SessionHandle),
-    /// There was one; the server has ended it.
-    Ended,
+    /// There was one; the server has ended it, and may say why.
+    Ended(Option<Ended>),
     /// There is one, but this browser has lost its key.
     KeyLost,
 }
@@ -66,14 +66,14 @@ impl Session {
     pub(crate) fn handle(&self) -> Option<SessionHandle> {
         match self.standing.get_untracked() {
             Standing::In(handle) => Some(handle),
-            Standing::Out | Standing::Ended | Standing::KeyLost => None,
+            Standing::Out | Standing::Ended(_) | Standing::KeyLost => None,
         }
     }
 
     /// Why there is no session.
     pub(crate) fn absence(&self) -> Fault {
         match self.standing.get_untracked() {
-            Standing::Ended => Fault::Ended,
+            Standing::Ended(why) => why.map_or(Fault::Ended, Fault::EndedBecause),
             Standing::KeyLost => Fault::LostKey,
             Standing::Out | Standing::In(_) => Fault::SignedOut,
         }

@@ -8,6 +8,7 @@
 //! window, and pages ask for fresh nonces by themselves.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,19 +18,26 @@ use std::{
 use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
+    problem::Ended,
     token::{Challenge, Nonce, SessionHandle},
+    value::UserName,
 };
 
 use super::{
-    Admission, Admit, Limit, MAX_NONCES, NewSession, Record, RecordKey, Result, Session, Store, Write,
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Record, RecordKey, Result, Session,
+    Store, Theft, Write,
     snapshot::{Snapshot, SnapshotFile},
 };
+use crate::audit::{Appended, Entry, Head};
+
+mod log;
+mod session;
+
+use log::Log;
+use session::{Bound, Unbound, Window, ms};
 
 /// How often what is over is swept out, in ms.
 const SWEEP: u64 = 60_000;
-
-/// More than a clock errs between two readings. A time further ahead was written before the clock was set back.
-const AHEAD: u64 = 60_000;
 
 /// The store in memory.
 #[derive(Default)]
@@ -43,88 +51,11 @@ struct State {
     unbound: HashMap<SessionHandle, Unbound>,
     bound: HashMap<SessionHandle, Bound>,
     counters: HashMap<String, Window>,
+    /// Why sessions were ended, and until when that is remembered.
+    ended: HashMap<SessionHandle, (Ended, u64)>,
     records: HashMap<RecordKey, Record>,
+    log: Log,
     swept: u64,
-}
-
-struct Unbound {
-    session: NewSession,
-    challenge: Option<Challenge>,
-}
-
-struct Bound {
-    session: Session,
-    /// When it is over unless it is used again: Unix ms.
-    ends: u64,
-    /// With the time of their issue, oldest first.
-    nonces: Vec<(Nonce, u64)>,
-    /// Invented nonces, with the time of their use.
-    spent: HashMap<Nonce, u64>,
-    limits: HashMap<&'static str, Window>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Window {
-    count: u32,
-    ends: u64,
-}
-
-impl Window {
-    /// Counts one more. When the limit is passed it counts nothing and gives the time until the window ends.
-    fn count(&mut self, limit: Limit, now: u64) -> Option<Duration> {
-        let length = ms(limit.window);
-        // A window that ends too late was begun before the clock was set back.
-        if now >= self.ends || self.ends > now.saturating_add(length) {
-            *self = Self { count: 0, ends: now.saturating_add(length) };
-        }
-        if self.count >= limit.max {
-            return Some(Duration::from_millis(self.ends - now));
-        }
-        self.count += 1;
-        None
-    }
-}
-
-impl Unbound {
-    fn may_bind(&self, bind_secret: &str, now: u64) -> bool {
-        // Both are hashes of 256 random bits, so how long the comparison takes tells nothing.
-        now < self.session.bind_by && self.session.bind_secret == bind_secret
-    }
-}
-
-impl Bound {
-    fn new(session: Session) -> Self {
-        let ends = session.expires;
-        Self { session, ends, nonces: Vec::new(), spent: HashMap::new(), limits: HashMap::new() }
-    }
-
-    fn lives(&self, idle: Duration, now: u64) -> bool {
-        now < self.session.expires && now < self.session.seen.saturating_add(ms(idle))
-    }
-
-    /// Forgets nonces that cannot be spent any more, and those of a clock that was set back.
-    fn forget_dead(&mut self, life: Duration, now: u64) {
-        self.nonces.retain(|&(_, issued)| is_live(issued, life, now));
-    }
-
-    fn issue(&mut self, nonces: &[Nonce], now: u64) {
-        self.nonces.extend(nonces.iter().map(|&nonce| (nonce, now)));
-        // Requests overtake each other.
-        self.nonces.sort_by_key(|&(_, issued)| issued);
-        self.nonces.drain(..self.nonces.len().saturating_sub(MAX_NONCES));
-    }
-
-    fn touch(&mut self, now: u64) {
-        self.session.seen = self.session.seen.max(now);
-    }
-}
-
-fn is_live(issued: u64, life: Duration, now: u64) -> bool {
-    now < issued.saturating_add(ms(life)) && issued <= now.saturating_add(AHEAD)
-}
-
-fn ms(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl State {
@@ -133,8 +64,36 @@ impl State {
             self.unbound.retain(|_, unbound| now < unbound.session.bind_by);
             self.bound.retain(|_, bound| now < bound.ends);
             self.counters.retain(|_, window| now < window.ends);
+            self.ended.retain(|_, &mut (_, until)| now < until);
             self.swept = now;
         }
+    }
+
+    fn living(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<&mut Bound> {
+        self.bound.get_mut(handle).filter(|bound| bound.lives(idle, now))
+    }
+
+    fn bound_of(&self, user: &UserName, idle: Duration, now: u64) -> Vec<(SessionHandle, Session)> {
+        let living = self.bound.iter().filter(|(_, bound)| bound.session.user == *user && bound.lives(idle, now));
+        living.map(|(&handle, bound)| (handle, bound.session.clone())).collect()
+    }
+
+    /// All sessions of a user that live or wait for their key, oldest first.
+    fn all_of(&self, user: &UserName, idle: Duration, now: u64) -> Vec<SessionHandle> {
+        let bound = self.bound_of(user, idle, now).into_iter().map(|(handle, session)| (session.created, handle));
+        let unbound = self.unbound.values().map(|unbound| &unbound.session);
+        let unbound = unbound.filter(|session| session.user == *user && now < session.bind_by);
+        let mut all: Vec<_> = bound.chain(unbound.map(|session| (session.created, session.handle))).collect();
+        all.sort_by_key(|&(created, _)| created);
+        all.into_iter().map(|(_, handle)| handle).collect()
+    }
+
+    fn end(&mut self, handle: &SessionHandle, why: Ended) -> bool {
+        let unbound = self.unbound.remove(handle).map(|unbound| unbound.session.expires);
+        let bound = self.bound.remove(handle).map(|bound| bound.session.expires);
+        let Some(until) = bound.or(unbound) else { return false };
+        self.ended.insert(*handle, (why, until));
+        true
     }
 }
 
@@ -179,11 +138,23 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn open(&self, session: NewSession) -> Result<()> {
+    async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
+        let now = session.created;
         let mut state = self.state();
-        state.sweep(session.created);
+        state.sweep(now);
+        let all = state.all_of(&session.user, idle, now);
+        let too_many = (all.len() + 1).saturating_sub(cap.max);
+        if too_many > 0 && cap.at_cap == AtCap::RefuseNew {
+            return Ok(Opening::Full);
+        }
+        let ended: Vec<_> = all.into_iter().take(too_many).collect();
+        for handle in &ended {
+            state.end(handle, Ended::Replaced);
+        }
         state.unbound.insert(session.handle, Unbound { session, challenge: None });
-        Ok(())
+        drop(state);
+        self.changed();
+        Ok(Opening::Opened(ended))
     }
 
     async fn challenge(
@@ -209,53 +180,72 @@ impl Store for MemoryStore {
         key: &PublicKey,
         nonces: &[Nonce],
         now: u64,
-    ) -> Result<bool> {
+    ) -> Result<Option<UserName>> {
         let mut state = self.state();
         let Some(unbound) = state.unbound.get_mut(handle).filter(|unbound| unbound.may_bind(bind_secret, now)) else {
-            return Ok(false);
+            return Ok(None);
         };
         if unbound.challenge.take() != Some(*challenge) || now >= unbound.session.expires {
-            return Ok(false);
+            return Ok(None);
         }
         let Some(Unbound { session, .. }) = state.unbound.remove(handle) else {
-            return Ok(false);
+            return Ok(None);
         };
         let NewSession { user, created, expires, ip, agent, .. } = session;
-        let mut bound = Bound::new(Session { user, key: *key, created, seen: now, expires, ip, agent });
+        let bound_user = user.clone();
+        let session = Session { user, key: *key, created, seen: now, expires, ip, agent, theft: None };
+        let mut bound = Bound::new(session);
         bound.issue(nonces, now);
         state.bound.insert(*handle, bound);
         drop(state);
         self.changed();
-        Ok(true)
+        Ok(Some(bound_user))
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {
-        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit } = admit;
+        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, sample } = admit;
         let mut state = self.state();
-        let Some(bound) = state.bound.get_mut(&handle).filter(|bound| bound.lives(idle, now)) else {
-            return Ok(Admission::NoSession);
+        let ended = state.ended.get(&handle).map(|&(why, _)| why);
+        let Some(bound) = state.living(&handle, idle, now) else {
+            return Ok(Admission::NoSession(ended));
         };
-        let is_the_one = |&(other, issued): &(Nonce, u64)| other == nonce && is_live(issued, nonce_life, now);
-        let Some(at) = bound.nonces.iter().position(is_the_one) else {
-            return Ok(Admission::BadNonce);
-        };
-        if let Some(left) = bound.limits.entry(counter).or_default().count(limit, now) {
-            return Ok(Admission::Limited(left));
+        if bound.has_spent(&nonce) {
+            return Ok(Admission::Replayed(Box::new(bound.session.clone())));
         }
-        bound.nonces.remove(at);
-        bound.forget_dead(nonce_life, now);
+        if !bound.has_live(&nonce, nonce_life, now) {
+            return Ok(Admission::BadNonce(Box::new(bound.session.clone())));
+        }
+        let quota = match bound.limits.entry(counter).or_default().count(limit, now) {
+            Counted::Within(quota) => quota,
+            Counted::Over(quota) => return Ok(Admission::Limited(quota)),
+        };
+        bound.spend(nonce, nonce_life, now);
         bound.issue(&[next], now);
         bound.touch(now);
         bound.ends = bound.session.expires.min(bound.session.seen.saturating_add(ms(idle)));
+        let history = bound.learn(sample.as_ref());
         let session = bound.session.clone();
         drop(state);
         self.changed();
-        Ok(Admission::Admitted(session))
+        Ok(Admission::Admitted(Box::new(Admitted { session, quota, history })))
     }
 
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
-        let state = self.state();
-        Ok(state.bound.get(handle).filter(|bound| bound.lives(idle, now)).map(|bound| bound.session.clone()))
+        Ok(self.state().living(handle, idle, now).map(|bound| bound.session.clone()))
+    }
+
+    async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+        let mut all = self.state().bound_of(user, idle, now);
+        all.sort_by_key(|(_, session)| Reverse(session.created));
+        Ok(all)
+    }
+
+    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
+        let mut state = self.state();
+        let theft = state.living(handle, idle, now).map(|bound| bound.accuse(now));
+        drop(state);
+        self.changed();
+        Ok(theft)
     }
 
     async fn refill(
@@ -270,12 +260,10 @@ impl Store for MemoryStore {
         let Some(bound) = state.bound.get_mut(handle).filter(|bound| now < bound.session.expires) else {
             return Ok(false);
         };
-        bound.spent.retain(|_, at| now < at.saturating_add(ms(nonce_life)));
-        if bound.spent.contains_key(spent) {
+        if bound.has_spent(spent) {
             return Ok(false);
         }
-        bound.spent.insert(*spent, now);
-        bound.forget_dead(nonce_life, now);
+        bound.spend(*spent, nonce_life, now);
         bound.issue(nonces, now);
         bound.touch(now);
         bound.ends = bound.session.expires;
@@ -284,16 +272,13 @@ impl Store for MemoryStore {
         Ok(true)
     }
 
-    async fn end(&self, handle: &SessionHandle) -> Result<()> {
-        let mut state = self.state();
-        state.unbound.remove(handle);
-        state.bound.remove(handle);
-        drop(state);
+    async fn end(&self, handle: &SessionHandle, _user: &UserName, why: Ended, _now: u64) -> Result<bool> {
+        let ended = self.state().end(handle, why);
         self.changed();
-        Ok(())
+        Ok(ended)
     }
 
-    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Option<Duration>> {
+    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted> {
         let mut state = self.state();
         state.sweep(now);
         Ok(state.counters.entry(counter.to_owned()).or_default().count(limit, now))
@@ -318,6 +303,22 @@ impl Store for MemoryStore {
         drop(state);
         self.changed();
         Ok(true)
+    }
+
+    async fn append(&self, head: &Head, entries: &[Entry], keep: usize) -> Result<Appended> {
+        Ok(self.state().log.append(head, entries, keep))
+    }
+
+    async fn audit_head(&self) -> Result<Head> {
+        Ok(self.state().log.head())
+    }
+
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<Entry>> {
+        Ok(self.state().log.after(after, count))
+    }
+
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
+        Ok(self.state().log.of(user))
     }
 }
 
@@ -352,7 +353,7 @@ mod tests {
         for number in 0..100 {
             let session = session(number)?;
             let handle = session.handle;
-            store.open(session).await?;
+            store.open(session, Cap { max: 1000, at_cap: AtCap::EndOldest }, Duration::from_secs(60)).await?;
             if number % 2 == 0 {
                 store.challenge(&handle, "", &challenge, 0).await?;
                 store.bind(&handle, "", &challenge, &key, &[], 0).await?;

@@ -9,6 +9,7 @@ local session, nonces, spent = KEYS[1], KEYS[2], KEYS[3]
 -- More than the clocks of two servers differ by. A time further ahead was written before a clock was set back.
 local AHEAD = 60000
 local MAX_NONCES = 32
+local MAX_FINGERPRINTS = 64
 
 local function text(number)
     return string.format('%.0f', number)
@@ -23,7 +24,8 @@ end
 
 -- The fields that make a session when it is bound and not over; else nil.
 local function living(idle)
-    local found = redis.call('HMGET', session, 'user', 'key', 'created', 'seen', 'expires', 'ip', 'agent')
+    local found = redis.call('HMGET', session, 'user', 'key', 'created', 'seen', 'expires', 'ip', 'agent', 'theft')
+    found[8] = found[8] or ''
     local key, seen, expires = found[2], tonumber(found[4]), tonumber(found[5])
     if not key or now >= expires or now >= seen + idle then
         return nil
@@ -42,10 +44,10 @@ local function is_live(issued, life)
     return issued and issued > now - life and issued > since and issued <= now + AHEAD
 end
 
--- Issues ARGV[first] and all after it, and forgets what can never be spent: were nonces of a clock that was set back
+-- Issues ARGV[first] to ARGV[last], and forgets what can never be spent: were nonces of a clock that was set back
 -- left to be the youngest, they would push out the new ones.
-local function issue(first)
-    for i = first, #ARGV do
+local function issue(first, last)
+    for i = first, last do
         redis.call('ZADD', nonces, text(now), ARGV[i])
     end
     redis.call('ZREMRANGEBYSCORE', nonces, '(' .. text(now + AHEAD), '+inf')
@@ -57,7 +59,8 @@ local function touch(seen)
     redis.call('HSET', session, 'seen', text(math.max(now, seen)))
 end
 
--- One more in a fixed window, which is kept as "count end". The window to keep, or nil and how long it still lasts.
+-- One more in a fixed window, which is kept as "count end". The window to keep, or nil; how many more it takes, and how
+-- long it still lasts.
 local function one_more(window, max, length)
     local count, ends = string.match(window or '', '^(%d+) (%d+)$')
     count, ends = tonumber(count), tonumber(ends)
@@ -65,9 +68,40 @@ local function one_more(window, max, length)
         count, ends = 0, now + length
     end
     if count >= max then
-        return nil, ends - now
+        return nil, 0, ends - now
     end
-    return text(count + 1) .. ' ' .. text(ends), ends - now
+    return text(count + 1) .. ' ' .. text(ends), max - count - 1, ends - now
+end
+
+-- Remembers the sample that begins at ARGV[first], if one does: its fingerprint or '-', then its numbers. Whether the
+-- fingerprint was known, and the numbers' count, means and sums of squares (Welford 1962) as they were before.
+local function learn(first)
+    local fingerprint = ARGV[first]
+    if not fingerprint then
+        return 0, ''
+    end
+    local known, before = unpack(redis.call('HMGET', session, 'fingerprints', 'running'))
+    known, before = known or '', before or ''
+    local repeated = string.find(known, fingerprint, 1, true) and 1 or 0
+    if repeated == 0 and fingerprint ~= '-' then
+        known = string.sub(known .. fingerprint .. ' ', -MAX_FINGERPRINTS * (#fingerprint + 1))
+    end
+    local numbers = {}
+    for number in string.gmatch(before, '%S+') do
+        numbers[#numbers + 1] = tonumber(number)
+    end
+    local features = #ARGV - first
+    local count = (numbers[1] or 0) + 1
+    local after = { text(count) }
+    for i = 1, features do
+        local mean, squares = numbers[1 + i] or 0, numbers[1 + features + i] or 0
+        local off = tonumber(ARGV[first + i]) - mean
+        mean = mean + off / count
+        after[1 + i] = string.format('%.17g', mean)
+        after[1 + features + i] = string.format('%.17g', squares + off * (tonumber(ARGV[first + i]) - mean))
+    end
+    redis.call('HSET', session, 'fingerprints', known, 'running', table.concat(after, ' '))
+    return repeated, before
 end
 
 -- Whether the session waits for a key and this is its secret. Both are hashes of 256 random bits, so how long the
@@ -81,6 +115,7 @@ local verbs = {}
 
 -- bind_by, then field and value by turns
 function verbs.open()
+    redis.call('DEL', session, nonces, spent)
     redis.call('HSET', session, unpack(ARGV, 4))
     keep(tonumber(ARGV[3]) - now)
     return 1
@@ -98,32 +133,35 @@ end
 -- secret, challenge, key, nonce...
 function verbs.bind()
     if not may_bind(ARGV[3]) then
-        return 0
+        return false
     end
     local challenge, expires = unpack(redis.call('HMGET', session, 'challenge', 'expires'))
     redis.call('HDEL', session, 'challenge')
     if challenge ~= ARGV[4] or now >= tonumber(expires) then
-        return 0
+        return false
     end
     redis.call('HDEL', session, 'bind_secret', 'bind_by')
     redis.call('HSET', session, 'key', ARGV[5], 'seen', text(now))
-    issue(6)
+    issue(6, #ARGV)
     keep(tonumber(expires) - now)
-    return 1
+    return redis.call('HGET', session, 'user')
 end
 
--- idle, nonce life, counter, max, window, nonce, next nonce
+-- idle, nonce life, counter, max, window, nonce, next nonce, and a sample if there is one
 function verbs.admit()
     local idle, life = tonumber(ARGV[3]), tonumber(ARGV[4])
     local limit, nonce = 'limit:' .. ARGV[5], ARGV[8]
     local found = living(idle)
     if not found then
-        return { 'no session' }
+        return { 'no session', redis.call('HGET', session, 'ended') or '' }
+    end
+    if redis.call('ZSCORE', spent, nonce) then
+        return { 'replayed', unpack(found) }
     end
     if not is_live(tonumber(redis.call('ZSCORE', nonces, nonce)), life) then
-        return { 'bad nonce' }
+        return { 'bad nonce', unpack(found) }
     end
-    local window, left = one_more(redis.call('HGET', session, limit), tonumber(ARGV[6]), tonumber(ARGV[7]))
+    local window, more, left = one_more(redis.call('HGET', session, limit), tonumber(ARGV[6]), tonumber(ARGV[7]))
     if not window then
         return { 'limited', text(left) }
     end
@@ -131,14 +169,68 @@ function verbs.admit()
     touch(tonumber(found[4]))
     redis.call('ZREM', nonces, nonce)
     forget_old(nonces, life)
-    issue(9)
+    forget_old(spent, life)
+    redis.call('ZADD', spent, text(now), nonce)
+    issue(9, 9)
+    local repeated, before = learn(10)
     keep(math.min(idle, tonumber(found[5]) - now))
-    return { 'admitted', unpack(living(idle)) }
+    return { 'admitted', text(more), text(left), text(repeated), before, unpack(living(idle)) }
 end
 
 -- idle
 function verbs.session()
     return living(tonumber(ARGV[3])) or {}
+end
+
+-- idle: whether the session lives or waits for its key
+function verbs.alive()
+    local bind_by = tonumber(redis.call('HGET', session, 'bind_by'))
+    return (living(tonumber(ARGV[3])) or bind_by and now < bind_by) and 1 or 0
+end
+
+-- idle
+function verbs.accuse()
+    local found = living(tonumber(ARGV[3]))
+    if not found then
+        return {}
+    end
+    local times, last = string.match(found[8], '^(%d+) (%d+)$')
+    times, last = text((tonumber(times) or 0) + 1), text(math.max(tonumber(last) or 0, now))
+    redis.call('HSET', session, 'theft', times .. ' ' .. last)
+    return { times, last }
+end
+
+-- why. What is left of the session says it, for as long as the session could have lived.
+function verbs.finish()
+    local expires, ended = unpack(redis.call('HMGET', session, 'expires', 'ended'))
+    if ended then
+        return 0
+    end
+    redis.call('DEL', session, nonces, spent)
+    local left = (tonumber(expires) or 0) - now
+    if left <= 0 then
+        return 0
+    end
+    redis.call('HSET', session, 'ended', ARGV[3])
+    redis.call('PEXPIRE', session, text(left))
+    return 1
+end
+
+-- handle, created, expires, most, whether the new one is refused at the cap. The one key lists a user's sessions.
+function verbs.enlist()
+    local too_many = redis.call('ZCARD', KEYS[1]) + 1 - tonumber(ARGV[6])
+    local ended = {}
+    if too_many > 0 then
+        if ARGV[7] == '1' then
+            return { 'full' }
+        end
+        ended = redis.call('ZRANGE', KEYS[1], 0, too_many - 1)
+        redis.call('ZREMRANGEBYRANK', KEYS[1], 0, too_many - 1)
+    end
+    redis.call('ZADD', KEYS[1], ARGV[4], ARGV[3])
+    local left = math.max(tonumber(ARGV[5]) - now + AHEAD, redis.call('PTTL', KEYS[1]))
+    redis.call('PEXPIRE', KEYS[1], text(left))
+    return { 'enlisted', unpack(ended) }
 end
 
 -- nonce life, spent nonce, nonce...
@@ -154,19 +246,18 @@ function verbs.refill()
     end
     forget_old(nonces, life)
     touch(tonumber(found[4]))
-    issue(5)
+    issue(5, #ARGV)
     keep(tonumber(found[5]) - now)
     return 1
 end
 
 -- max, window; the one key is the counter's
 function verbs.count()
-    local window, left = one_more(redis.call('GET', KEYS[1]), tonumber(ARGV[3]), tonumber(ARGV[4]))
-    if not window then
-        return text(left)
+    local window, more, left = one_more(redis.call('GET', KEYS[1]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+    if window then
+        redis.call('SET', KEYS[1], window, 'PX', text(left + AHEAD))
     end
-    redis.call('SET', KEYS[1], window, 'PX', text(left + AHEAD))
-    return false
+    return { window and 1 or 0, text(more), text(left) }
 end
 
 -- for each key: version seen, value. A record is kept as "version:value".
@@ -183,6 +274,27 @@ function verbs.write()
         redis.call('SET', key, text(tonumber(ARGV[1 + 2 * i]) + 1) .. ':' .. ARGV[2 + 2 * i])
     end
     return 1
+end
+
+-- the last entry as the caller knows it, the new last one, how many to keep, how many of each user and for how long;
+-- for each entry its number, its line and which key, if any, lists its user's. KEYS[1] is the log, KEYS[2] its last entry.
+function verbs.append()
+    local head = redis.call('GET', KEYS[2]) or ''
+    if head ~= ARGV[3] then
+        return head
+    end
+    for i = 8, #ARGV, 3 do
+        redis.call('XADD', KEYS[1], ARGV[i] .. '-0', 'entry', ARGV[i + 1])
+        local list = KEYS[tonumber(ARGV[i + 2])]
+        if list then
+            redis.call('LPUSH', list, ARGV[i + 1])
+            redis.call('LTRIM', list, 0, tonumber(ARGV[6]) - 1)
+            redis.call('PEXPIRE', list, ARGV[7])
+        end
+    end
+    redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[5])
+    redis.call('SET', KEYS[2], ARGV[4])
+    return false
 end
 
 return verbs[ARGV[1]]()

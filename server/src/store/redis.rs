@@ -2,11 +2,19 @@
 //!
 //! | key | value | life |
 //! |---|---|---|
-//! | `session:{handle}` | hash: user, key, created, seen, expires, ip, agent; while unbound `bind_by`, `bind_secret`, `challenge`; the session's limits as `limit:<counter>` | as the session |
+//! | `session:{handle}` | hash: user, key, created, seen, expires, ip, agent, theft; while unbound `bind_by`, `bind_secret`, `challenge`; the session's limits as `limit:<counter>`; `fingerprints` and `running` of its interactions; after its end only `ended` | as the session |
 //! | `nonces:{handle}` | sorted set: nonce → when it was issued | as the session, at most 32 |
-//! | `spent:{handle}` | sorted set: invented nonce → when it was spent | as the session |
+//! | `spent:{handle}` | sorted set: nonce → when it was spent | as the session |
+//! | `sessions:{user}` | sorted set: handle → when it was created | as its last session |
 //! | `ratelimit:<counter>` | a count and the end of its window | the window |
 //! | `record:{all}:<name>` | a version and a value | for ever |
+//! | `audit:{log}` | stream: the audit log | for ever, at most `audit.keep` |
+//! | `audit:{log}:head` | its last entry's number and hash | for ever |
+//! | `audit:{log}:of:<user>` | list: the user's newest entries | 30 days |
+//!
+//! A user's list is in another slot than the sessions it lists, so the two are not written in one step. A session is
+//! opened first and listed then, which decides who must go: so the list never holds more than the cap, and no session
+//! lives without being listed for longer than it takes to bind a key.
 //!
 //! The braces are literal: they make a cluster keep what belongs together in one slot. A nonce is a member of its
 //! session's set instead of a key of its own (`nonce:{handle}:<nonce>`), because only so "at most 32 alive" is exact
@@ -47,7 +55,9 @@ use std::{fmt::Display, time::Duration};
 use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
+    problem::Ended,
     token::{Challenge, Nonce, SessionHandle},
+    value::UserName,
 };
 use redis::{
     Client, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
@@ -56,8 +66,21 @@ use redis::{
 };
 use tokio::{sync::RwLock, time::timeout};
 
-use super::{Admission, Admit, Limit, NewSession, Record, RecordKey, Result, Session, Store, StoreError, Write};
-use crate::clock::{Clock, random};
+use super::{
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Quota, Record, RecordKey, Result,
+    Session, Store, StoreError, Theft, Write,
+};
+use crate::{
+    audit::{Appended, Entry, Head, MAX_OF_USER},
+    clock::{Clock, random},
+    risk::{FEATURES, History, Running, Sample},
+};
+
+/// How long a user's own list of audit entries is kept after the last one.
+const LIST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+const LOG: &str = "audit:{log}";
+const LOG_HEAD: &str = "audit:{log}:head";
 
 /// How long a verb may take, with reconnecting.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -109,6 +132,14 @@ impl Call {
 
 fn session_keys(handle: &SessionHandle) -> [String; 3] {
     ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
+}
+
+fn sessions_key(user: &UserName) -> String {
+    format!("sessions:{{{user}}}")
+}
+
+fn log_key(user: &UserName) -> String {
+    format!("{LOG}:of:{user}")
 }
 
 fn record_key(RecordKey(name): &RecordKey) -> String {
@@ -171,6 +202,32 @@ impl RedisStore {
     }
 }
 
+/// The list of a user's sessions.
+impl RedisStore {
+    /// Oldest first.
+    async fn listed(&self, user: &UserName) -> Result<Vec<SessionHandle>> {
+        let mut range = cmd("ZRANGE");
+        range.arg(sessions_key(user)).arg(0).arg(-1);
+        let handles: Vec<String> = in_time(range.query_async(&mut self.connection.clone())).await?;
+        handles.iter().map(|handle| parse(handle)).collect()
+    }
+
+    async fn unlist(&self, user: &UserName, handle: &SessionHandle) -> Result<()> {
+        let mut remove = cmd("ZREM");
+        remove.arg(sessions_key(user)).arg(handle.to_string());
+        in_time(remove.query_async(&mut self.connection.clone())).await
+    }
+
+    async fn unlist_dead(&self, user: &UserName, idle: Duration, now: u64) -> Result<()> {
+        for handle in self.listed(user).await? {
+            if !self.run::<bool>(Call::of(&handle, "alive", now).arg(ms(idle))).await? {
+                self.unlist(user, &handle).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Loads a script that no other server has and that takes no nonce from before this moment. Gives its hash.
 async fn load(connection: &ConnectionManager) -> RedisResult<String> {
     let unavailable = |error: getrandom::Error| RedisError::from(std::io::Error::other(error));
@@ -199,7 +256,7 @@ fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(t
 
 /// Reads the fields in the order of the script's `living`.
 fn parse_session(fields: &[String]) -> Result<Session> {
-    let [user, key, created, seen, expires, ip, agent] = fields else {
+    let [user, key, created, seen, expires, ip, agent, theft] = fields else {
         return Err(failed("a session in Redis has other fields"));
     };
     Ok(Session {
@@ -210,7 +267,45 @@ fn parse_session(fields: &[String]) -> Result<Session> {
         expires: parse(expires)?,
         ip: ip.clone(),
         agent: agent.clone(),
+        theft: theft.split_once(' ').map(|(times, last)| parse_theft(times, last)).transpose()?,
     })
+}
+
+fn parse_theft(times: &str, last: &str) -> Result<Theft> {
+    Ok(Theft { times: parse(times)?, last: parse(last)? })
+}
+
+fn parse_quota(limit: Limit, left: &str, reset: &str) -> Result<Quota> {
+    Ok(Quota { limit, left: parse(left)?, reset: Duration::from_millis(parse(reset)?) })
+}
+
+/// Reads count, means and sums of squares, as the script's `learn` writes them.
+fn parse_running(text: &str) -> Result<Running> {
+    let mut running = Running::default();
+    let mut numbers = text.split_ascii_whitespace();
+    if let Some(count) = numbers.next() {
+        running.count = parse(count)?;
+        for at in 0..FEATURES {
+            running.mean[at] = numbers.next().map(parse).transpose()?.unwrap_or_default();
+        }
+        for at in 0..FEATURES {
+            running.m2[at] = numbers.next().map(parse).transpose()?.unwrap_or_default();
+        }
+    }
+    Ok(running)
+}
+
+/// An empty log has no last entry.
+fn head_text(head: &Head) -> String {
+    if *head == Head::default() { String::new() } else { head.to_string() }
+}
+
+fn parse_head(text: &str) -> Result<Head> {
+    if text.is_empty() { Ok(Head::default()) } else { parse(text) }
+}
+
+fn parse_entries(lines: &[String]) -> Result<Vec<Entry>> {
+    lines.iter().map(|line| Entry::parse(line).map_err(failed)).collect()
 }
 
 fn parse_record(text: &str) -> Result<Record> {
@@ -220,11 +315,13 @@ fn parse_record(text: &str) -> Result<Record> {
 
 #[async_trait]
 impl Store for RedisStore {
-    async fn open(&self, session: NewSession) -> Result<()> {
+    async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
+        let now = session.created;
+        self.unlist_dead(&session.user, idle, now).await?;
         let NewSession { handle, user, created, bind_by, expires, ip, agent, bind_secret } = session;
-        let call = Call::of(&handle, "open", created)
+        let call = Call::of(&handle, "open", now)
             .arg(bind_by)
-            .field("user", user)
+            .field("user", &user)
             .field("created", created)
             .field("seen", created)
             .field("expires", expires)
@@ -232,7 +329,23 @@ impl Store for RedisStore {
             .field("agent", agent)
             .field("bind_by", bind_by)
             .field("bind_secret", bind_secret);
-        self.run(call).await
+        self.run::<()>(call).await?;
+        let enlist = Call::new([sessions_key(&user)], "enlist", now)
+            .arg(handle)
+            .arg(created)
+            .arg(expires)
+            .arg(cap.max)
+            .arg(u8::from(cap.at_cap == AtCap::RefuseNew));
+        let answer: Vec<String> = self.run(enlist).await?;
+        if answer.first().is_some_and(|word| word == "full") {
+            in_time::<()>(cmd("DEL").arg(&session_keys(&handle)).query_async(&mut self.connection.clone())).await?;
+            return Ok(Opening::Full);
+        }
+        let displaced = answer.iter().skip(1).map(|handle| parse(handle)).collect::<Result<Vec<_>>>()?;
+        for handle in &displaced {
+            self.end(handle, &user, Ended::Replaced, now).await?;
+        }
+        Ok(Opening::Opened(displaced))
     }
 
     async fn challenge(
@@ -253,13 +366,15 @@ impl Store for RedisStore {
         key: &PublicKey,
         nonces: &[Nonce],
         now: u64,
-    ) -> Result<bool> {
-        self.run(Call::of(handle, "bind", now).arg(bind_secret).arg(challenge).arg(key).args(nonces)).await
+    ) -> Result<Option<UserName>> {
+        let call = Call::of(handle, "bind", now).arg(bind_secret).arg(challenge).arg(key).args(nonces);
+        let user: Option<String> = self.run(call).await?;
+        user.map(|user| parse(&user)).transpose()
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {
-        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit } = admit;
-        let call = Call::of(&handle, "admit", now)
+        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, sample } = admit;
+        let mut call = Call::of(&handle, "admit", now)
             .arg(ms(idle))
             .arg(ms(nonce_life))
             .arg(counter)
@@ -267,12 +382,23 @@ impl Store for RedisStore {
             .arg(ms(limit.window))
             .arg(nonce)
             .arg(next);
+        if let Some(Sample { fingerprint, features }) = sample {
+            call = call.arg(fingerprint.map_or_else(|| "-".to_owned(), |it| it.to_string())).args(&features);
+        }
         let answer: Vec<String> = self.run(call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["no session"] => Ok(Admission::NoSession),
-            ["bad nonce"] => Ok(Admission::BadNonce),
-            ["limited", left] => Ok(Admission::Limited(Duration::from_millis(parse(left)?))),
-            ["admitted", ..] => parse_session(&answer[1..]).map(Admission::Admitted),
+            ["no session", why] => {
+                Ok(Admission::NoSession(Ended::ALL.iter().copied().find(|ended| ended.as_str() == why)))
+            }
+            ["bad nonce", ..] => Ok(Admission::BadNonce(Box::new(parse_session(&answer[1..])?))),
+            ["replayed", ..] => Ok(Admission::Replayed(Box::new(parse_session(&answer[1..])?))),
+            ["limited", reset] => Ok(Admission::Limited(parse_quota(limit, "0", reset)?)),
+            ["admitted", left, reset, repeated, running, ..] => {
+                let quota = parse_quota(limit, left, reset)?;
+                let history = History { repeated: repeated == "1", running: parse_running(running)? };
+                let session = parse_session(&answer[5..])?;
+                Ok(Admission::Admitted(Box::new(Admitted { session, quota, history })))
+            }
             _ => Err(failed("the script gave another answer")),
         }
     }
@@ -280,6 +406,23 @@ impl Store for RedisStore {
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
         let fields: Vec<String> = self.run(Call::of(handle, "session", now).arg(ms(idle))).await?;
         if fields.is_empty() { Ok(None) } else { parse_session(&fields).map(Some) }
+    }
+
+    async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+        let mut sessions = Vec::new();
+        for handle in self.listed(user).await?.into_iter().rev() {
+            let session = self.session(&handle, idle, now).await?;
+            sessions.extend(session.map(|session| (handle, session)));
+        }
+        Ok(sessions)
+    }
+
+    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
+        let answer: Vec<String> = self.run(Call::of(handle, "accuse", now).arg(ms(idle))).await?;
+        match answer.as_slice() {
+            [times, last] => parse_theft(times, last).map(Some),
+            _ => Ok(None),
+        }
     }
 
     async fn refill(
@@ -293,15 +436,24 @@ impl Store for RedisStore {
         self.run(Call::of(handle, "refill", now).arg(ms(nonce_life)).arg(spent).args(nonces)).await
     }
 
-    async fn end(&self, handle: &SessionHandle) -> Result<()> {
-        // Not a script: it must also work when Redis has no memory left.
-        in_time(cmd("DEL").arg(&session_keys(handle)).query_async(&mut self.connection.clone())).await
+    async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended, now: u64) -> Result<bool> {
+        let there = match self.run(Call::of(handle, "finish", now).arg(why.as_str())).await {
+            Ok(there) => there,
+            // Redis has no memory left for the reason, or does not run scripts: what must go can go all the same.
+            Err(_) => {
+                let keys = session_keys(handle);
+                in_time(cmd("DEL").arg(&keys).query_async(&mut self.connection.clone())).await?
+            }
+        };
+        self.unlist(user, handle).await?;
+        Ok(there)
     }
 
-    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Option<Duration>> {
+    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted> {
         let call = Call::new([format!("ratelimit:{counter}")], "count", now).arg(limit.max).arg(ms(limit.window));
-        let left: Option<u64> = self.run(call).await?;
-        Ok(left.map(Duration::from_millis))
+        let (within, left, reset): (bool, String, String) = self.run(call).await?;
+        let quota = parse_quota(limit, &left, &reset)?;
+        Ok(if within { Counted::Within(quota) } else { Counted::Over(quota) })
     }
 
     async fn read(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
@@ -318,5 +470,48 @@ impl Store for RedisStore {
         let keys: Vec<String> = writes.iter().map(|write| record_key(&write.key)).collect();
         let call = Call::new(keys, "write", 0);
         self.run(writes.iter().fold(call, |call, write| call.arg(write.seen).arg(&write.value))).await
+    }
+
+    async fn append(&self, head: &Head, entries: &[Entry], keep: usize) -> Result<Appended> {
+        let mut keys = vec![LOG.to_owned(), LOG_HEAD.to_owned()];
+        let mut lines = Vec::with_capacity(3 * entries.len());
+        for entry in entries {
+            let list = entry.said.event.user.as_ref().map(log_key).map(|key| {
+                keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                    keys.push(key);
+                    keys.len() - 1
+                })
+            });
+            // Lua counts from 1.
+            lines.extend([entry.said.n.to_string(), entry.to_string(), list.map_or(0, |at| at + 1).to_string()]);
+        }
+        let last = entries.last().map_or(*head, Entry::head);
+        let call = Call::new(keys, "append", 0)
+            .arg(head_text(head))
+            .arg(head_text(&last))
+            .arg(keep)
+            .arg(MAX_OF_USER)
+            .arg(ms(LIST_LIFE))
+            .args(&lines);
+        let moved: Option<String> = self.run(call).await?;
+        moved.map_or(Ok(Appended::Done), |head| parse_head(&head).map(Appended::Moved))
+    }
+
+    async fn audit_head(&self) -> Result<Head> {
+        let head: Option<String> = in_time(cmd("GET").arg(LOG_HEAD).query_async(&mut self.connection.clone())).await?;
+        parse_head(&head.unwrap_or_default())
+    }
+
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<Entry>> {
+        let mut range = cmd("XRANGE");
+        range.arg(LOG).arg(after.saturating_add(1)).arg("+").arg("COUNT").arg(count);
+        let found: Vec<(String, (String, String))> = in_time(range.query_async(&mut self.connection.clone())).await?;
+        parse_entries(&found.into_iter().map(|(_id, (_field, line))| line).collect::<Vec<_>>())
+    }
+
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
+        let mut range = cmd("LRANGE");
+        range.arg(log_key(user)).arg(0).arg(-1);
+        parse_entries(&in_time::<Vec<String>>(range.query_async(&mut self.connection.clone())).await?)
     }
 }

@@ -11,11 +11,13 @@ async fn challenged(store: &SharedStore, handle: protocol::token::SessionHandle)
 }
 
 pub(crate) async fn a_bound_session_is_what_was_opened(store: SharedStore) {
-    let (handle, key) = (open(&store).await, key());
+    let (opened, key) = (new_session(handle()), key());
+    let handle = opened.handle;
+    begin(&store, opened.clone(), THREE).await;
     let challenge = challenged(&store, handle).await;
     let now = *T0 + 7;
-    assert!(store.bind(&handle, SECRET, &challenge, &key, &[], now).await.expect("the store answers"));
-    let opened = new_session(handle);
+    let user = store.bind(&handle, SECRET, &challenge, &key, &[], now).await.expect("the store answers");
+    assert_eq!(user.as_ref(), Some(&opened.user));
     let expected = Session {
         user: opened.user,
         key,
@@ -24,6 +26,7 @@ pub(crate) async fn a_bound_session_is_what_was_opened(store: SharedStore) {
         expires: opened.expires,
         ip: opened.ip,
         agent: opened.agent,
+        theft: None,
     };
     assert_eq!(store.session(&handle, IDLE, now).await.expect("the store answers"), Some(expected));
 }
@@ -36,7 +39,7 @@ pub(crate) async fn binding_happens_once_of_many_concurrent(store: SharedStore) 
         async move {
             let key = key();
             let won = store.bind(&handle, SECRET, &challenge, &key, &nonces::<4>(), *T0).await;
-            won.expect("the store answers").then_some(key)
+            won.expect("the store answers").map(|_| key)
         }
     })
     .await;
@@ -49,25 +52,25 @@ pub(crate) async fn a_bound_session_is_never_bound_again(store: SharedStore) {
     let handle = bound(&store, &[]).await;
     let challenge = challenge();
     assert!(!store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
-    assert!(!store.bind(&handle, SECRET, &challenge, &key(), &[], *T0).await.expect("the store answers"));
+    assert_eq!(store.bind(&handle, SECRET, &challenge, &key(), &[], *T0).await.expect("the store answers"), None);
 }
 
 pub(crate) async fn a_wrong_challenge_uses_up_the_right_one(store: SharedStore) {
     let handle = open(&store).await;
     let right = challenged(&store, handle).await;
     for one in [challenge(), right] {
-        assert!(!store.bind(&handle, SECRET, &one, &key(), &[], *T0).await.expect("the store answers"));
+        assert_eq!(store.bind(&handle, SECRET, &one, &key(), &[], *T0).await.expect("the store answers"), None);
     }
     // Whoever has the secret may try again.
     let right = challenged(&store, handle).await;
-    assert!(store.bind(&handle, SECRET, &right, &key(), &[], *T0).await.expect("the store answers"));
+    assert!(store.bind(&handle, SECRET, &right, &key(), &[], *T0).await.expect("the store answers").is_some());
 }
 
 pub(crate) async fn a_later_challenge_replaces_the_earlier(store: SharedStore) {
     let handle = open(&store).await;
     let earlier = challenged(&store, handle).await;
     challenged(&store, handle).await;
-    assert!(!store.bind(&handle, SECRET, &earlier, &key(), &[], *T0).await.expect("the store answers"));
+    assert_eq!(store.bind(&handle, SECRET, &earlier, &key(), &[], *T0).await.expect("the store answers"), None);
 }
 
 pub(crate) async fn a_wrong_secret_changes_nothing(store: SharedStore) {
@@ -75,9 +78,9 @@ pub(crate) async fn a_wrong_secret_changes_nothing(store: SharedStore) {
     let right = challenged(&store, handle).await;
     assert!(!store.challenge(&handle, "guessed", &challenge(), *T0).await.expect("the store answers"));
     for one in [right, challenge()] {
-        assert!(!store.bind(&handle, "guessed", &one, &key(), &[], *T0).await.expect("the store answers"));
+        assert_eq!(store.bind(&handle, "guessed", &one, &key(), &[], *T0).await.expect("the store answers"), None);
     }
-    assert!(store.bind(&handle, SECRET, &right, &key(), &[], *T0).await.expect("the store answers"));
+    assert!(store.bind(&handle, SECRET, &right, &key(), &[], *T0).await.expect("the store answers").is_some());
 }
 
 pub(crate) async fn the_time_to_bind_ends(store: SharedStore) {
@@ -85,6 +88,6 @@ pub(crate) async fn the_time_to_bind_ends(store: SharedStore) {
     let right = challenged(&store, handle).await;
     let late = *T0 + MINUTE;
     assert!(!store.challenge(&handle, SECRET, &right, late).await.expect("the store answers"));
-    assert!(!store.bind(&handle, SECRET, &right, &key(), &[], late).await.expect("the store answers"));
-    assert!(store.bind(&handle, SECRET, &right, &key(), &[], late - 1).await.expect("the store answers"));
+    assert_eq!(store.bind(&handle, SECRET, &right, &key(), &[], late).await.expect("the store answers"), None);
+    assert!(store.bind(&handle, SECRET, &right, &key(), &[], late - 1).await.expect("the store answers").is_some());
 }

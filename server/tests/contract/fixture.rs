@@ -4,11 +4,13 @@ use std::{sync::LazyLock, time::Duration};
 
 use protocol::{
     key::PublicKey,
+    problem::Ended,
     token::{Challenge, Nonce, SessionHandle, SessionToken},
+    value::UserName,
 };
 use server::{
     clock::{Clock, random},
-    store::{Admission, Admit, Limit, NewSession, SharedStore},
+    store::{Admission, Admit, Admitted, AtCap, Cap, Limit, NewSession, Opening, SharedStore},
 };
 
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -49,10 +51,18 @@ pub(crate) fn key() -> PublicKey {
     PublicKey::from_sec1(&point).expect("the shape of a point")
 }
 
+/// A user that no other test has.
+pub(crate) fn user() -> UserName {
+    let name: String = handle().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("u{}", name.to_ascii_lowercase()).parse().expect("a user name")
+}
+
+pub(crate) const THREE: Cap = Cap { max: 3, at_cap: AtCap::EndOldest };
+
 pub(crate) fn new_session(handle: SessionHandle) -> NewSession {
     NewSession {
         handle,
-        user: "ada".parse().expect("a user name"),
+        user: user(),
         created: *T0,
         bind_by: *T0 + MINUTE,
         expires: *T0 + 24 * HOUR,
@@ -65,16 +75,34 @@ pub(crate) fn new_session(handle: SessionHandle) -> NewSession {
 /// A session that waits for its key.
 pub(crate) async fn open(store: &SharedStore) -> SessionHandle {
     let handle = handle();
-    store.open(new_session(handle)).await.expect("the store answers");
+    assert_eq!(begin(store, new_session(handle), THREE).await, Opening::Opened(vec![]));
     handle
+}
+
+pub(crate) async fn begin(store: &SharedStore, session: NewSession, cap: Cap) -> Opening {
+    store.open(session, cap, IDLE).await.expect("the store answers")
+}
+
+/// Ends a session, whosever it is.
+pub(crate) async fn end(store: &SharedStore, handle: SessionHandle, why: Ended) -> bool {
+    let session = store.session(&handle, IDLE, *T0).await.expect("the store answers");
+    let user = session.map_or_else(user, |session| session.user);
+    store.end(&handle, &user, why, *T0).await.expect("the store answers")
 }
 
 /// A session that was bound at [`T0`] and has these nonces.
 pub(crate) async fn bound(store: &SharedStore, nonces: &[Nonce]) -> SessionHandle {
-    let (handle, challenge) = (open(store).await, challenge());
-    assert!(store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
-    assert!(store.bind(&handle, SECRET, &challenge, &key(), nonces, *T0).await.expect("the store answers"));
+    let handle = open(store).await;
+    bind(store, handle, nonces).await;
     handle
+}
+
+/// Binds a key to a session that waits for one.
+pub(crate) async fn bind(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce]) {
+    let challenge = challenge();
+    assert!(store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
+    let user = store.bind(&handle, SECRET, &challenge, &key(), nonces, *T0).await.expect("the store answers");
+    assert!(user.is_some());
 }
 
 /// A request that nothing is wrong with.
@@ -88,6 +116,40 @@ pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> Admit {
         nonce_life: NONCE_LIFE,
         counter: "changes",
         limit: AMPLE,
+        sample: None,
+    }
+}
+
+/// What was decided, without what was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Passed,
+    NoSession,
+    BadNonce,
+    Replayed,
+    /// And how long to wait.
+    Limited(Duration),
+}
+
+pub(crate) fn verdict_of(admission: &Admission) -> Verdict {
+    match admission {
+        Admission::Admitted(_) => Verdict::Passed,
+        Admission::NoSession(_) => Verdict::NoSession,
+        Admission::BadNonce(_) => Verdict::BadNonce,
+        Admission::Replayed(_) => Verdict::Replayed,
+        Admission::Limited(quota) => Verdict::Limited(quota.reset),
+    }
+}
+
+pub(crate) async fn verdict(store: &SharedStore, request: Admit) -> Verdict {
+    verdict_of(&admit(store, request).await)
+}
+
+/// What an admitted request got.
+pub(crate) async fn admitted(store: &SharedStore, request: Admit) -> Admitted {
+    match admit(store, request).await {
+        Admission::Admitted(admitted) => *admitted,
+        other => panic!("a request that nothing is wrong with: {other:?}"),
     }
 }
 
@@ -97,7 +159,7 @@ pub(crate) async fn admit(store: &SharedStore, request: Admit) -> Admission {
 
 /// Admits a request with this nonce, and says whether it passed.
 pub(crate) async fn passes(store: &SharedStore, handle: SessionHandle, nonce: Nonce, now: u64) -> bool {
-    matches!(admit(store, request(handle, nonce, now)).await, Admission::Admitted(_))
+    verdict(store, request(handle, nonce, now)).await == Verdict::Passed
 }
 
 pub(crate) async fn lives(store: &SharedStore, handle: SessionHandle, now: u64) -> bool {

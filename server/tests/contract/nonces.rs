@@ -10,7 +10,16 @@ pub(crate) async fn a_nonce_is_spent_once(store: SharedStore) {
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
-    assert_eq!(admit(&store, request(handle, one, *T0)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(handle, one, *T0 + 299_999)).await, Verdict::Replayed);
+}
+
+pub(crate) async fn a_refused_nonce_comes_with_the_session_that_it_was_refused_in(store: SharedStore) {
+    let one = nonce();
+    let handle = bound(&store, &[one]).await;
+    let Admission::BadNonce(session) = admit(&store, request(handle, nonce(), *T0)).await else {
+        panic!("an invented nonce passes");
+    };
+    assert_eq!(store.session(&handle, IDLE, *T0).await.expect("the store answers").as_ref(), Some(&*session));
 }
 
 pub(crate) async fn a_thousand_concurrent_admits_of_one_nonce_pass_once(store: SharedStore) {
@@ -30,14 +39,14 @@ pub(crate) async fn the_next_nonce_is_good_for_the_next_request(store: SharedSto
     for i in 0..100 {
         let request = request(handle, one, *T0 + i * 1000);
         one = request.next;
-        assert!(matches!(admit(&store, request).await, Admission::Admitted(_)));
+        assert_eq!(verdict(&store, request).await, Verdict::Passed);
     }
 }
 
 pub(crate) async fn a_nonce_of_another_session_is_refused(store: SharedStore) {
     let one = nonce();
     let (owner, other) = (bound(&store, &[one]).await, bound(&store, &[nonce()]).await);
-    assert_eq!(admit(&store, request(other, one, *T0)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(other, one, *T0)).await, Verdict::BadNonce);
     assert!(passes(&store, owner, one, *T0).await);
 }
 
@@ -46,7 +55,7 @@ pub(crate) async fn a_nonce_dies_of_age(store: SharedStore) {
     let handle = bound(&store, &[one, other]).await;
     let dead = *T0 + 300_000;
     assert!(passes(&store, handle, one, dead - 1).await);
-    assert_eq!(admit(&store, request(handle, other, dead)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(handle, other, dead)).await, Verdict::BadNonce);
 }
 
 pub(crate) async fn a_bad_nonce_changes_nothing(store: SharedStore) {
@@ -57,14 +66,13 @@ pub(crate) async fn a_bad_nonce_changes_nothing(store: SharedStore) {
     for _ in 0..MAX_NONCES + 8 {
         let invented = request(handle, nonce(), *T0 + 1);
         let next = invented.next;
-        assert_eq!(admit(&store, Admit { limit, ..invented }).await, Admission::BadNonce);
-        assert_eq!(admit(&store, request(handle, next, *T0 + 1)).await, Admission::BadNonce);
+        assert_eq!(verdict(&store, Admit { limit, ..invented }).await, Verdict::BadNonce);
+        assert_eq!(verdict(&store, request(handle, next, *T0 + 1)).await, Verdict::BadNonce);
     }
     // Neither `seen`, nor the limit, nor the owner's nonces.
     assert_eq!(store.session(&handle, IDLE, *T0).await.expect("the store answers"), before);
     for nonce in [one, other] {
-        let admitted = admit(&store, Admit { limit, ..request(handle, nonce, *T0 + 2) }).await;
-        assert!(matches!(admitted, Admission::Admitted(_)), "{admitted:?}");
+        assert_eq!(verdict(&store, Admit { limit, ..request(handle, nonce, *T0 + 2) }).await, Verdict::Passed);
     }
 }
 
@@ -88,7 +96,7 @@ pub(crate) async fn the_oldest_nonce_is_dropped_even_when_requests_overtake_each
     let handle = bound(&store, &[]).await;
     assert!(refill(&store, handle, nonce(), &younger, *T0 + 10).await);
     assert!(refill(&store, handle, nonce(), &[older], *T0 + 5).await);
-    assert_eq!(admit(&store, request(handle, older, *T0 + 10)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(handle, older, *T0 + 10)).await, Verdict::BadNonce);
     assert!(passes(&store, handle, younger[0], *T0 + 10).await);
 }
 
@@ -112,7 +120,7 @@ pub(crate) async fn an_invented_nonce_admits_nothing(store: SharedStore) {
     let handle = bound(&store, &[]).await;
     let invented = nonce();
     assert!(refill(&store, handle, invented, &[], *T0).await);
-    assert_eq!(admit(&store, request(handle, invented, *T0)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(handle, invented, *T0)).await, Verdict::Replayed);
 }
 
 pub(crate) async fn a_refill_needs_a_living_session(store: SharedStore) {
@@ -120,7 +128,7 @@ pub(crate) async fn a_refill_needs_a_living_session(store: SharedStore) {
     let [one, fresh] = nonces();
     let (handle, other) = (bound(&store, &[one]).await, bound(&store, &[]).await);
     assert!(refill(&store, handle, nonce(), &[fresh], *T0).await);
-    assert_eq!(admit(&store, request(other, fresh, *T0)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(other, fresh, *T0)).await, Verdict::BadNonce);
 }
 
 pub(crate) async fn a_clock_set_back_locks_nobody_out(store: SharedStore) {
@@ -128,7 +136,7 @@ pub(crate) async fn a_clock_set_back_locks_nobody_out(store: SharedStore) {
     let handle = bound(&store, &all).await;
     let now = *T0 - 3 * HOUR;
     // What was issued "later" is void, and does not push out what is issued now.
-    assert_eq!(admit(&store, request(handle, all[0], now)).await, Admission::BadNonce);
+    assert_eq!(verdict(&store, request(handle, all[0], now)).await, Verdict::BadNonce);
     let fresh = nonce();
     assert!(refill(&store, handle, nonce(), &[fresh], now).await);
     assert!(passes(&store, handle, fresh, now).await);

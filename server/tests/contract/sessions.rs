@@ -1,12 +1,13 @@
 //! When a session lives, and that it ends for good (attack 18).
 
-use server::store::{Admission, SharedStore};
+use protocol::problem::Ended;
+use server::store::{Admission, AtCap, Cap, NewSession, Opening, SharedStore, Theft};
 
 use super::fixture::*;
 
 pub(crate) async fn an_unbound_session_admits_nothing(store: SharedStore) {
     let handle = open(&store).await;
-    assert_eq!(admit(&store, request(handle, nonce(), *T0)).await, Admission::NoSession);
+    assert_eq!(verdict(&store, request(handle, nonce(), *T0)).await, Verdict::NoSession);
     assert!(!lives(&store, handle, *T0).await);
     assert!(!refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
 }
@@ -17,7 +18,7 @@ pub(crate) async fn idle_and_absolute_expiry_end_a_session(store: SharedStore) {
     let idle = *T0 + 30 * MINUTE;
     assert!(lives(&store, handle, idle - 1).await);
     assert!(!lives(&store, handle, idle).await);
-    assert_eq!(admit(&store, request(handle, one, idle)).await, Admission::NoSession);
+    assert_eq!(verdict(&store, request(handle, one, idle)).await, Verdict::NoSession);
 
     // Busy all day long, and over all the same.
     let end = *T0 + 24 * HOUR;
@@ -28,7 +29,7 @@ pub(crate) async fn idle_and_absolute_expiry_end_a_session(store: SharedStore) {
     }
     assert!(lives(&store, handle, end - 1).await);
     assert!(!lives(&store, handle, end).await);
-    assert_eq!(admit(&store, request(handle, other, end)).await, Admission::NoSession);
+    assert_eq!(verdict(&store, request(handle, other, end)).await, Verdict::NoSession);
     assert!(!refill(&store, handle, nonce(), &[nonce()], end).await);
 }
 
@@ -44,21 +45,18 @@ pub(crate) async fn seen_never_moves_back(store: SharedStore) {
     let [one, other] = nonces();
     let handle = bound(&store, &[one, other]).await;
     for (nonce, now) in [(one, *T0 + 500), (other, *T0 + 200)] {
-        let Admission::Admitted(session) = admit(&store, request(handle, nonce, now)).await else {
-            panic!("a request that nothing is wrong with is refused");
-        };
-        assert_eq!(session.seen, *T0 + 500);
+        assert_eq!(admitted(&store, request(handle, nonce, now)).await.session.seen, *T0 + 500);
     }
 }
 
 pub(crate) async fn an_ended_session_is_gone(store: SharedStore) {
     let one = nonce();
     let handle = bound(&store, &[one]).await;
-    store.end(&handle).await.expect("the store answers");
+    end(&store, handle, Ended::Revoked).await;
     assert!(!lives(&store, handle, *T0).await);
-    assert_eq!(admit(&store, request(handle, one, *T0)).await, Admission::NoSession);
+    assert_eq!(verdict(&store, request(handle, one, *T0)).await, Verdict::NoSession);
     assert!(!refill(&store, handle, nonce(), &[nonce()], *T0).await);
-    store.end(&handle).await.expect("ending what is not there is no error");
+    assert!(!end(&store, handle, Ended::Revoked).await, "ending what is not there is no error");
 }
 
 pub(crate) async fn an_ended_session_is_not_resurrected_by_requests_in_flight(store: SharedStore) {
@@ -69,7 +67,7 @@ pub(crate) async fn an_ended_session_is_not_resurrected_by_requests_in_flight(st
             let store = store.clone();
             async move {
                 match i {
-                    32 => store.end(&handle).await.expect("the store answers"),
+                    32 => drop(end(&store, handle, Ended::Revoked).await),
                     0..32 => drop(passes(&store, handle, all[i], *T0).await),
                     _ => drop(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await),
                 }
@@ -79,14 +77,131 @@ pub(crate) async fn an_ended_session_is_not_resurrected_by_requests_in_flight(st
         assert!(!lives(&store, handle, *T0).await);
         // Nor is anything left for a session of that name.
         assert!(!store.challenge(&handle, SECRET, &challenge(), *T0).await.expect("the store answers"));
-        store.open(new_session(handle)).await.expect("the store answers");
-        assert_eq!(admit(&store, request(handle, all[0], *T0)).await, Admission::NoSession);
-        store.end(&handle).await.expect("the store answers");
+        begin(&store, new_session(handle), THREE).await;
+        assert_eq!(verdict(&store, request(handle, all[0], *T0)).await, Verdict::NoSession);
+        end(&store, handle, Ended::Revoked).await;
     }
 }
 
 pub(crate) async fn a_session_not_yet_bound_can_be_ended(store: SharedStore) {
     let handle = open(&store).await;
-    store.end(&handle).await.expect("the store answers");
+    end(&store, handle, Ended::Revoked).await;
     assert!(!store.challenge(&handle, SECRET, &challenge(), *T0).await.expect("the store answers"));
+}
+
+pub(crate) async fn an_ended_session_says_why_until_it_would_have_expired(store: SharedStore) {
+    let (one, other) = (bound(&store, &[]).await, open(&store).await);
+    for (handle, why) in [(one, Ended::Revoked), (other, Ended::Stolen)] {
+        let user = user();
+        assert!(store.end(&handle, &user, why, *T0).await.expect("the store answers"));
+        // Not another reason later.
+        assert!(!store.end(&handle, &user, Ended::SignedOut, *T0).await.expect("the store answers"));
+        for now in [*T0, *T0 + 24 * HOUR - 1] {
+            assert_eq!(admit(&store, request(handle, nonce(), now)).await, Admission::NoSession(Some(why)));
+        }
+    }
+    assert_eq!(admit(&store, request(handle(), nonce(), *T0)).await, Admission::NoSession(None));
+}
+
+pub(crate) async fn at_the_cap_the_oldest_session_ends(store: SharedStore) {
+    let user = user();
+    let mut handles = Vec::new();
+    for at in 0..5 {
+        let session = NewSession { user: user.clone(), created: *T0 + at, ..new_session(handle()) };
+        handles.push(session.handle);
+        let displaced = if at < 3 { vec![] } else { vec![handles[usize::try_from(at).expect("small") - 3]] };
+        assert_eq!(begin(&store, session, THREE).await, Opening::Opened(displaced));
+        bind(&store, handles[handles.len() - 1], &[]).await;
+    }
+    let living = store.sessions(&user, IDLE, *T0 + 5).await.expect("the store answers");
+    let living: Vec<_> = living.into_iter().map(|(handle, _)| handle).collect();
+    assert_eq!(living, [handles[4], handles[3], handles[2]], "newest first");
+    let refused = admit(&store, request(handles[0], nonce(), *T0)).await;
+    assert_eq!(refused, Admission::NoSession(Some(Ended::Replaced)));
+}
+
+pub(crate) async fn at_the_cap_the_new_session_can_be_refused(store: SharedStore) {
+    let user = user();
+    let cap = Cap { max: 1, at_cap: AtCap::RefuseNew };
+    let session = || NewSession { user: user.clone(), ..new_session(handle()) };
+    let (first, second) = (session(), session());
+    let (first_handle, second_handle) = (first.handle, second.handle);
+    assert_eq!(begin(&store, first, cap).await, Opening::Opened(vec![]));
+    assert_eq!(begin(&store, second, cap).await, Opening::Full);
+    assert!(!store.challenge(&second_handle, SECRET, &challenge(), *T0).await.expect("the store answers"));
+    bind(&store, first_handle, &[]).await;
+    assert_eq!(begin(&store, session(), cap).await, Opening::Full);
+    // Who signs out makes room.
+    assert!(store.end(&first_handle, &user, Ended::SignedOut, *T0).await.expect("the store answers"));
+    assert_eq!(begin(&store, session(), cap).await, Opening::Opened(vec![]));
+}
+
+pub(crate) async fn what_is_over_does_not_count_towards_the_cap(store: SharedStore) {
+    let user = user();
+    let cap = Cap { max: 1, at_cap: AtCap::RefuseNew };
+    let at = |now| NewSession {
+        user: user.clone(),
+        created: now,
+        bind_by: now + MINUTE,
+        expires: now + 24 * HOUR,
+        ..new_session(handle())
+    };
+    let unbound = at(*T0);
+    assert_eq!(begin(&store, unbound, cap).await, Opening::Opened(vec![]));
+    // It was never bound.
+    let idle = at(*T0 + MINUTE);
+    let handle = idle.handle;
+    assert_eq!(begin(&store, idle, cap).await, Opening::Opened(vec![]));
+    let challenge = challenge();
+    let now = *T0 + MINUTE;
+    assert!(store.challenge(&handle, SECRET, &challenge, now).await.expect("the store answers"));
+    let bound = store.bind(&handle, SECRET, &challenge, &key(), &[], now).await.expect("the store answers");
+    assert!(bound.is_some());
+    assert_eq!(begin(&store, at(*T0 + 30 * MINUTE), cap).await, Opening::Full);
+    assert_eq!(begin(&store, at(*T0 + 31 * MINUTE), cap).await, Opening::Opened(vec![]));
+}
+
+pub(crate) async fn the_cap_holds_however_many_sign_in_at_once(store: SharedStore) {
+    let user = user();
+    let cap = Cap { max: 3, at_cap: AtCap::EndOldest };
+    let handles = at_once(20, |_| {
+        let (store, session) = (store.clone(), NewSession { user: user.clone(), ..new_session(handle()) });
+        async move {
+            let handle = session.handle;
+            begin(&store, session, cap).await;
+            handle
+        }
+    })
+    .await;
+    let mut living = 0;
+    for handle in handles {
+        let challenge = challenge();
+        living += u8::from(store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
+    }
+    assert_eq!(living, 3);
+}
+
+pub(crate) async fn a_user_has_their_own_sessions_and_nobody_elses(store: SharedStore) {
+    let (ada, bob) = (user(), user());
+    let session = NewSession { user: ada.clone(), ..new_session(handle()) };
+    let handle = session.handle;
+    begin(&store, session, THREE).await;
+    assert_eq!(store.sessions(&ada, IDLE, *T0).await.expect("the store answers"), [], "not bound yet");
+    bind(&store, handle, &[]).await;
+    let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
+    assert_eq!(store.sessions(&ada, IDLE, *T0).await.expect("the store answers"), [(handle, session)]);
+    assert_eq!(store.sessions(&bob, IDLE, *T0).await.expect("the store answers"), []);
+    assert_eq!(store.sessions(&ada, IDLE, *T0 + HOUR).await.expect("the store answers"), [], "idle");
+}
+
+pub(crate) async fn a_theft_is_remembered_and_counted(store: SharedStore) {
+    let handle = bound(&store, &[]).await;
+    for (times, now) in [(1, *T0), (2, *T0 + 5), (3, *T0 + 2)] {
+        let theft = Theft { times, last: now.max(*T0 + if times > 1 { 5 } else { 0 }) };
+        assert_eq!(store.accuse(&handle, IDLE, now).await.expect("the store answers"), Some(theft));
+        let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
+        assert_eq!((session.theft, session.seen), (Some(theft), *T0), "the thief does not keep it from idling");
+    }
+    assert_eq!(store.accuse(&self::handle(), IDLE, *T0).await.expect("the store answers"), None);
+    assert_eq!(store.accuse(&open(&store).await, IDLE, *T0).await.expect("the store answers"), None);
 }

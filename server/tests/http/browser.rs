@@ -1,13 +1,17 @@
 //! What a page and its signing frame do, in plain Rust: sign in, bind a key, sign requests. Every header can be bent.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
     Extension, Json, Router,
     body::{Body, to_bytes},
+    extract::ConnectInfo,
     response::{AppendHeaders, IntoResponse},
     routing::post,
 };
@@ -15,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
     action::{Action, Level},
+    catalogue::{CATALOGUE, Nonces, Revoke},
     digest::ContentDigest,
     key::PublicKey,
     message::{Bind, Bound, Challenged, bind_statement, header as name},
@@ -26,6 +31,7 @@ use protocol::{
 };
 use server::{
     Functions, Pan, VerifiedRequest,
+    audit::{Outcome, Said},
     clock::{Clock, random},
     settings::Settings,
     store::SharedStore,
@@ -38,29 +44,46 @@ pub(crate) const START: u64 = 1_750_000_000_000;
 /// A server with a clock that the test moves. Its handlers answer with what was verified.
 #[derive(Clone)]
 pub(crate) struct House {
+    pub pan: Pan,
     router: Router,
     now: Arc<AtomicU64>,
 }
 
 impl House {
     pub(crate) fn new(store: SharedStore) -> Self {
+        Self::with(store, Settings::default())
+    }
+
+    pub(crate) fn with(store: SharedStore, settings: Settings) -> Self {
         let now = Arc::new(AtomicU64::new(START));
         let clock = Clock::new({
             let now = now.clone();
             move || now.load(Ordering::SeqCst)
         });
-        let pan = Pan::with(Settings::default(), store, clock);
+        let pan = Pan::with(settings, store, clock);
         let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
         let app = Router::new()
             .route("/api/account", echo())
             .route("/api/display_name", echo())
             .route("/api/transfer", echo())
             .route("/api/sign_out", post(sign_out))
+            .route("/api/sessions", post(sessions))
+            .route("/api/revoke", post(revoke))
+            .route("/api/revoke_others", post(revoke_others))
+            .route("/api/activity", post(activity))
             .route("/api/sign_in", post(sign_in))
             .layer(Extension(pan.clone()));
-        let served = vec!["/api/account", "/api/display_name", "/api/transfer", "/api/sign_out", "/api/sign_in"];
+        let served = CATALOGUE.iter().map(|entry| entry.path).chain(["/api/sign_in"]).collect();
         let router = pan.router(app, &Functions { public: &["/api/sign_in"], served }).expect("all is decided");
-        Self { router, now }
+        Self { pan, router, now }
+    }
+
+    /// How often the audit log says that this happened.
+    pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
+        self.pan.flush().await;
+        let entries = self.pan.store().audit_after(0, 10_000).await.expect("a store");
+        let is_it = |said: &Said| said.event.action == action && said.event.outcome == outcome;
+        entries.into_iter().map(|entry| entry.said).filter(is_it).map(|said| said.times).sum()
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -71,7 +94,10 @@ impl House {
         self.now.fetch_add(ms, Ordering::SeqCst);
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Reply {
+        if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
+        }
         let response = self.router.clone().oneshot(request).await.expect("a router never fails");
         Reply::read(response).await
     }
@@ -112,8 +138,31 @@ async fn sign_out(
     Extension(pan): Extension<Pan>,
     Extension(verified): Extension<VerifiedRequest>,
 ) -> impl IntoResponse {
-    let cookie = pan.end_session(verified.session()).await.expect("a store");
+    let cookie = pan.sign_out(&verified).await.expect("a store");
     ([(header::SET_COOKIE, cookie)], Json(()))
+}
+
+async fn sessions(Extension(pan): Extension<Pan>, Extension(verified): Extension<VerifiedRequest>) -> impl IntoResponse {
+    Json(pan.sessions(&verified).await.expect("a store"))
+}
+
+async fn revoke(
+    Extension(pan): Extension<Pan>,
+    Extension(verified): Extension<VerifiedRequest>,
+    Json(order): Json<Revoke>,
+) -> impl IntoResponse {
+    Json(pan.revoke(&verified, &order.session).await.expect("a store"))
+}
+
+async fn revoke_others(
+    Extension(pan): Extension<Pan>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
+    Json(pan.revoke_others(&verified).await.expect("a store"))
+}
+
+async fn activity(Extension(pan): Extension<Pan>, Extension(verified): Extension<VerifiedRequest>) -> impl IntoResponse {
+    Json(pan.activity(&verified).await.expect("a store"))
 }
 
 pub(crate) fn new_key() -> SigningKey {
@@ -222,6 +271,13 @@ impl Browser {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header"));
         }
         Signed { path: A::PATH.to_owned(), headers, body }
+    }
+
+    /// Asks for nonces with one that it invents, as the page does when it has run out.
+    pub(crate) async fn refill(&mut self, house: &House) {
+        self.nonces = vec![Nonce::new(random().expect("randomness"))];
+        let reply = self.call(house, &Nonces {}).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     }
 
     /// Sends an honest request; keeps the nonces of the reply.

@@ -6,6 +6,7 @@ mod browser;
 mod limits;
 mod origins;
 mod requests;
+mod sessions;
 
 use std::sync::Arc;
 

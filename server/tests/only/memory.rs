@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use server::store::{Admission, RecordKey, SharedStore, Write, memory::MemoryStore};
+use protocol::problem::Ended;
+use server::store::{RecordKey, SharedStore, Write, memory::MemoryStore};
 
 use crate::contract::fixture::*;
 
@@ -36,7 +37,7 @@ async fn sessions_and_records_outlive_a_restart_and_nonces_do_not() {
     let (handle, ended, unbound) =
         (bound(&store, &[spent, unspent]).await, bound(&store, &[]).await, open(&store).await);
     assert!(passes(&store, handle, spent, *T0).await);
-    store.end(&ended).await.expect("the store answers");
+    end(&store, ended, Ended::Revoked).await;
     let write = Write { key: key.clone(), seen: 0, value: "kept".to_owned() };
     assert!(store.write(&[write]).await.expect("the store answers"));
     until(&path, |text| text.contains("kept"));
@@ -49,7 +50,7 @@ async fn sessions_and_records_outlive_a_restart_and_nonces_do_not() {
     let found = store.read(&[key]).await.expect("the store answers");
     assert_eq!(found[0].as_ref().map(|record| (record.version, record.value.as_str())), Some((1, "kept")));
     for nonce in [spent, unspent] {
-        assert_eq!(admit(&store, request(handle, nonce, *T0)).await, Admission::BadNonce);
+        assert_eq!(verdict(&store, request(handle, nonce, *T0)).await, Verdict::BadNonce);
     }
     let fresh = nonce();
     assert!(refill(&store, handle, nonce(), &[fresh], *T0).await);

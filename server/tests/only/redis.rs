@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use protocol::problem::Ended;
 use redis::{Client, Connection, cmd};
 use server::{
     clock::Clock,
@@ -65,7 +66,7 @@ async fn an_admit_is_one_command() {
 }
 
 #[tokio::test]
-async fn what_is_ended_leaves_nothing_behind() {
+async fn what_is_ended_leaves_nothing_behind_but_why() {
     let server = RedisServer::start();
     let store = connect(&server).await;
     let one = nonce();
@@ -73,9 +74,11 @@ async fn what_is_ended_leaves_nothing_behind() {
     assert!(passes(&store, handle, one, *T0).await);
     assert!(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
     let size = || cmd("DBSIZE").query::<u32>(&mut aside(&server)).expect("Redis answers");
-    assert_eq!(size(), 3);
-    store.end(&handle).await.expect("the store answers");
-    assert_eq!(size(), 0);
+    assert_eq!(size(), 4);
+    end(&store, handle, Ended::Revoked).await;
+    assert_eq!(size(), 1);
+    let left: Vec<String> = cmd("HGETALL").arg(format!("session:{{{handle}}}")).query(&mut aside(&server)).expect("Redis answers");
+    assert_eq!(left, ["ended", "revoked"]);
 }
 
 #[tokio::test]
@@ -86,11 +89,11 @@ async fn redis_gives_the_memory_of_everything_but_records_back() {
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
     assert!(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
-    store.open(new_session(self::handle())).await.expect("the store answers");
+    begin(&store, new_session(self::handle()), THREE).await;
     store.count("sign_in:ip:192.0.2.1", AMPLE, *T0).await.expect("the store answers");
     let mut aside = aside(&server);
     let keys: Vec<String> = cmd("KEYS").arg("*").query(&mut aside).expect("Redis answers");
-    assert_eq!(keys.len(), 5, "{keys:?}");
+    assert_eq!(keys.len(), 7, "{keys:?}");
     for key in keys {
         let life: i64 = cmd("PTTL").arg(&key).query(&mut aside).expect("Redis answers");
         assert!((1..=24 * 3_600_000 + 60_000).contains(&life), "{key} lives {life} ms");
@@ -111,13 +114,13 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     let session = new_session(handle);
     let lengths = (session.bind_by - session.created, session.expires - session.created);
     let session = NewSession { created: opened, bind_by: opened + lengths.0, expires: opened + lengths.1, ..session };
-    store.open(session).await.expect("the store answers");
+    begin(&store, session, THREE).await;
     let challenge = challenge();
     assert!(store.challenge(&handle, SECRET, &challenge, opened).await.expect("the store answers"));
     // A moment after the store was started, or its nonces would be as old as the store.
     let bound = opened + 2;
     let key = key();
-    assert!(store.bind(&handle, SECRET, &challenge, &key, &[spent, unspent], bound).await.expect("the store answers"));
+    assert!(store.bind(&handle, SECRET, &challenge, &key, &[spent, unspent], bound).await.expect("the store answers").is_some());
     save(&server);
     assert!(passes(&store, handle, spent, now()).await);
     server.kill();
@@ -137,7 +140,7 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     recovered(&elsewhere).await;
     for store in [&store, &elsewhere, &connect(&server).await] {
         for nonce in [spent, unspent] {
-            assert_eq!(admit(store, request(handle, nonce, now())).await, Admission::BadNonce);
+            assert_eq!(verdict(store, request(handle, nonce, now())).await, Verdict::BadNonce);
         }
     }
 
@@ -191,7 +194,7 @@ async fn a_dead_redis_is_an_error_and_the_store_recovers_by_itself() {
         let began = Instant::now();
         assert!(store.admit(request(handle, one, *T0)).await.is_err());
         assert!(store.session(&handle, IDLE, *T0).await.is_err());
-        assert!(store.end(&handle).await.is_err());
+        assert!(store.end(&handle, &user(), Ended::Revoked, *T0).await.is_err());
         assert!(store.read(&[RecordKey("none".to_owned())]).await.is_err());
         assert!(began.elapsed() < Duration::from_secs(9), "four verbs took {:?}", began.elapsed());
     }
@@ -248,7 +251,7 @@ async fn a_full_redis_refuses_and_spends_nothing() {
     };
     memory("1");
     assert!(store.admit(request(handle, one, *T0)).await.is_err());
-    store.end(&leaving).await.expect("the store answers");
+    assert!(store.end(&leaving, &user(), Ended::Revoked, *T0).await.expect("there is room for less"));
     memory("0");
     assert!(passes(&store, handle, one, *T0).await);
     assert!(!lives(&store, leaving, *T0).await);

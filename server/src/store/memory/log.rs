@@ -1,0 +1,39 @@
+//! The audit log in memory.
+
+use std::collections::VecDeque;
+
+use protocol::value::UserName;
+
+use crate::audit::{Appended, Entry, Head, MAX_OF_USER};
+
+/// The newest entries of the log.
+#[derive(Default)]
+pub(super) struct Log {
+    entries: VecDeque<Entry>,
+    head: Head,
+}
+
+impl Log {
+    pub(super) fn head(&self) -> Head {
+        self.head
+    }
+
+    pub(super) fn append(&mut self, head: &Head, entries: &[Entry], keep: usize) -> Appended {
+        if *head != self.head {
+            return Appended::Moved(self.head);
+        }
+        self.entries.extend(entries.iter().cloned());
+        self.entries.drain(..self.entries.len().saturating_sub(keep));
+        self.head = entries.last().map_or(self.head, Entry::head);
+        Appended::Done
+    }
+
+    pub(super) fn after(&self, after: u64, count: usize) -> Vec<Entry> {
+        self.entries.iter().skip_while(|entry| entry.said.n <= after).take(count).cloned().collect()
+    }
+
+    pub(super) fn of(&self, user: &UserName) -> Vec<Entry> {
+        let is_theirs = |entry: &&Entry| entry.said.event.user.as_ref() == Some(user);
+        self.entries.iter().rev().filter(is_theirs).take(MAX_OF_USER).cloned().collect()
+    }
+}

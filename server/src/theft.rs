@@ -1,0 +1,84 @@
+//! Theft signals: a living session's token was presented, and its key was not.
+//!
+//! The owner's pages never do that. The frame signs everything that they send, and where it cannot, nothing is sent. So a
+//! refused request that carries a good token is examined once more: if the session's key has signed it, it is the
+//! owner's, late or repeated or limited as it may be; if not, somebody else has the token.
+//!
+//! What another site or origin makes the owner's browser send is no signal: it shows an attack, but not that anybody has
+//! the token, and whoever runs a neighbouring origin must not be able to cry wolf. Nor is a page whose session header
+//! names another session than the cookie: signing in again in another tab does that.
+
+use http::request::Parts;
+use protocol::{problem::Ended, token::SessionHandle};
+
+use crate::{
+    Pan,
+    audit::{Event, Outcome},
+    authority::check_signature,
+    refusal::Reason,
+    settings::OnTheft,
+    store::{Session, StoreError},
+    unverified::{UnverifiedRequest, session_cookie, single},
+};
+
+/// The living session whose token a refused request carried.
+pub(crate) struct Presented {
+    pub(crate) handle: SessionHandle,
+    pub(crate) session: Session,
+}
+
+/// Examines a request that was refused: whose token did it carry, and was it stolen?
+///
+/// # Errors
+/// [`StoreError`] when that cannot be found out.
+pub(crate) async fn examine(pan: &Pan, parts: &Parts, reason: &Reason) -> Result<Option<Presented>, StoreError> {
+    let Ok(token) = session_cookie(&parts.headers) else { return Ok(None) };
+    if matches!(reason, Reason::NoSession(_) | Reason::Store(_) | Reason::Randomness(_)) {
+        return Ok(None);
+    }
+    let handle = token.handle();
+    let idle = pan.settings().lifetimes.idle();
+    let Some(session) = pan.store().session(&handle, idle, pan.now()).await? else { return Ok(None) };
+    let presented = Presented { handle, session };
+    if is_from_elsewhere(pan, parts) || matches!(reason, Reason::HandleMismatch) {
+        return Ok(Some(presented));
+    }
+    if !is_signed(pan, parts, &presented) {
+        accuse(pan, &presented, reason).await?;
+    }
+    Ok(Some(presented))
+}
+
+/// Whether a browser says that another origin than the application's asks.
+fn is_from_elsewhere(pan: &Pan, parts: &Parts) -> bool {
+    let says = |name, expected: &str| match single(&parts.headers, name) {
+        Ok(value) => value != expected,
+        Err(Reason::HeaderMissing(_)) => false,
+        Err(_) => true,
+    };
+    says("origin", pan.settings().origins.app.as_str()) || says("sec-fetch-site", "same-origin")
+}
+
+fn is_signed(pan: &Pan, parts: &Parts, Presented { handle, session }: &Presented) -> bool {
+    UnverifiedRequest::read(&parts.headers)
+        .is_ok_and(|read| read.handle == *handle && check_signature(pan, parts, &read, session).is_ok())
+}
+
+async fn accuse(pan: &Pan, Presented { handle, session }: &Presented, reason: &Reason) -> Result<(), StoreError> {
+    let settings = pan.settings();
+    if pan.store().accuse(handle, settings.lifetimes.idle(), pan.now()).await?.is_none() {
+        return Ok(());
+    }
+    tracing::warn!(session = %handle, user = %session.user, %reason, "a session's token was presented without its key");
+    pan.record(Event {
+        session: Some(*handle),
+        user: Some(session.user.clone()),
+        action: "theft".into(),
+        outcome: Outcome::Noticed,
+        reason: Some(reason.name().into()),
+    });
+    if settings.sessions.on_theft == OnTheft::End {
+        pan.end(handle, &session.user, Ended::Stolen).await?;
+    }
+    Ok(())
+}

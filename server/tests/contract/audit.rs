@@ -1,0 +1,111 @@
+//! The audit log: appended to by one after another, and read back whole.
+
+use server::{
+    audit::{Appended, Chain, Entry, Event, Head, MAX_OF_USER, Outcome, verify},
+    settings::secret::Secret,
+    store::SharedStore,
+};
+
+use tokio::sync::Mutex;
+
+use super::fixture::*;
+
+const KEEP: usize = 100_000;
+
+/// The tests of one Redis share one log: each has it for itself.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+fn chain() -> Chain {
+    Chain::new(&Secret::default())
+}
+
+fn event(user: Option<&str>, action: &'static str) -> Event {
+    let user = user.map(|user| user.parse().expect("a user name"));
+    Event { session: Some(handle()), user, action: action.into(), outcome: Outcome::Passed, reason: None }
+}
+
+/// Chains these events to a log.
+fn entries(mut head: Head, events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
+    events
+        .into_iter()
+        .map(|event| {
+            let entry = chain().entry(&head, *T0, 1, event).expect("JSON");
+            head = entry.head();
+            entry
+        })
+        .collect()
+}
+
+async fn append(store: &SharedStore, entries: &[Entry], keep: usize) -> Head {
+    let before = store.audit_head().await.expect("the store answers");
+    assert_eq!(store.append(&before, entries, keep).await.expect("the store answers"), Appended::Done);
+    let head = store.audit_head().await.expect("the store answers");
+    assert_eq!(head, entries.last().expect("an entry").head());
+    head
+}
+
+async fn head(store: &SharedStore) -> Head {
+    store.audit_head().await.expect("the store answers")
+}
+
+pub(crate) async fn the_audit_log_is_appended_to_read_and_kept_short(store: SharedStore) {
+    let _alone = ALONE.lock().await;
+    // Only whoever knows the last entry can append.
+    let start = head(&store).await;
+    let first = entries(start, [event(Some("ada"), "bind"), event(None, "public"), event(Some("bob"), "bind")]);
+    assert_eq!(append(&store, &first, KEEP).await.n, start.n + 3);
+    let late = entries(start, [event(Some("eve"), "bind")]);
+    let moved = store.append(&start, &late, KEEP).await.expect("the store answers");
+    assert_eq!(moved, Appended::Moved(head(&store).await));
+
+    // What was appended is what is read, in order, and whole.
+    let read = store.audit_after(start.n, 10).await.expect("the store answers");
+    assert_eq!(read, first);
+    assert_eq!(store.audit_after(start.n + 1, 1).await.expect("the store answers"), first[1..2]);
+    let lines: Vec<String> = read.iter().map(ToString::to_string).collect();
+    let report = verify(&chain(), lines.iter().map(String::as_str), Some(head(&store).await));
+    assert_eq!((report.findings.as_slice(), report.entries), (&[][..], 3));
+
+    // A user has their own list, newest first, of a bounded length.
+    let user = user();
+    let many = (0..MAX_OF_USER + 5).map(|_| event(Some(user.as_str()), "account"));
+    let many = entries(head(&store).await, many.chain([event(Some("bob"), "account")]));
+    append(&store, &many, KEEP).await;
+    let own = store.audit_of(&user).await.expect("the store answers");
+    let expected: Vec<Entry> = many[5..MAX_OF_USER + 5].iter().rev().cloned().collect();
+    assert_eq!(own, expected);
+
+    // The oldest entries go, and the rest still verifies.
+    let last = append(&store, &entries(head(&store).await, [event(None, "last")]), 10).await;
+    let left = store.audit_after(0, 1000).await.expect("the store answers");
+    assert_eq!(left.len(), 10);
+    let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
+    let report = verify(&chain(), lines.iter().map(String::as_str), Some(last));
+    assert_eq!((report.findings.as_slice(), report.first), (&[][..], last.n - 9));
+}
+
+pub(crate) async fn many_servers_append_to_one_log_and_lose_nothing(store: SharedStore) {
+    let _alone = ALONE.lock().await;
+    let start = head(&store).await;
+    at_once(4, |_| {
+        let store = store.clone();
+        async move {
+            for _ in 0..25 {
+                let mut known = head(&store).await;
+                loop {
+                    let entries = entries(known, [event(None, "concurrent")]);
+                    match store.append(&known, &entries, KEEP).await.expect("the store answers") {
+                        Appended::Done => break,
+                        Appended::Moved(head) => known = head,
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    let read = store.audit_after(start.n, 1000).await.expect("the store answers");
+    let lines: Vec<String> = read.iter().map(ToString::to_string).collect();
+    let report = verify(&chain(), lines.iter().map(String::as_str), Some(head(&store).await));
+    assert_eq!(report.findings, []);
+    assert_eq!(read.iter().filter(|entry| entry.said.event.action == "concurrent").count(), 100);
+}

@@ -1,0 +1,180 @@
+//! One's own sessions, and what happens when somebody has the token of one (attacks 1 and 18).
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use protocol::{
+    catalogue::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
+    problem::{Ended, Problem},
+    token::{Nonce, SessionHandle},
+};
+use server::{
+    audit::{Outcome, Said},
+    clock::random,
+    settings::{OnTheft, Sessions, Settings},
+    store::{AtCap, Session, memory::MemoryStore},
+};
+
+use crate::{
+    browser::{Browser, House, Reply, from_app, new_key},
+    house, owner_still_acts, read, rename,
+};
+
+async fn listed(house: &House, browser: &mut Browser) -> Vec<(SessionHandle, Session)> {
+    let reply = browser.call(house, &ReadSessions {}).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    reply.json()
+}
+
+async fn thefts(house: &House, browser: &mut Browser) -> u64 {
+    let handle = browser.handle;
+    let sessions = listed(house, browser).await;
+    let own = sessions.iter().find(|(other, _)| *other == handle).unwrap();
+    own.1.theft.map_or(0, |theft| theft.times)
+}
+
+fn ended(reply: &Reply) -> Option<Ended> {
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{reply:?}");
+    reply.json::<Problem>().ended
+}
+
+#[tokio::test]
+async fn a_user_sees_their_sessions_and_ends_them() {
+    let house = house();
+    let mut first = house.browser("ada").await;
+    house.wait(1_000);
+    let mut second = house.browser("ada").await;
+    let mut bob = house.browser("bob").await;
+    let handles: Vec<_> = listed(&house, &mut first).await.into_iter().map(|(handle, _)| handle).collect();
+    assert_eq!(handles, [second.handle, first.handle]);
+
+    let of_bob = Revoke { session: bob.handle };
+    assert!(!first.call(&house, &of_bob).await.json::<bool>(), "nobody ends another's session");
+    owner_of(&house, &mut bob, "bob").await;
+
+    let reply = first.call(&house, &Revoke { session: second.handle }).await;
+    assert!(reply.json::<bool>());
+    assert_eq!(ended(&second.call(&house, &read()).await), Some(Ended::Revoked));
+
+    let mut third = house.browser("ada").await;
+    assert_eq!(third.call(&house, &RevokeOthers {}).await.json::<usize>(), 1);
+    assert_eq!(ended(&first.call(&house, &read()).await), Some(Ended::Revoked));
+    owner_still_acts(&house, &mut third).await;
+}
+
+async fn owner_of(house: &House, browser: &mut Browser, user: &str) {
+    assert_eq!(browser.call(house, &read()).await.body, user.as_bytes());
+}
+
+#[tokio::test]
+async fn revoking_needs_a_confirmation() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    let nonce = browser.nonces.pop().unwrap();
+    let signed = browser.sign::<RevokeOthers>(house.now() / 1000, nonce, "{}".into(), None);
+    assert_eq!(house.send(signed.build()).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
+    let house = house();
+    let mut browsers = Vec::new();
+    for _ in 0..4 {
+        browsers.push(house.browser("ada").await);
+        house.wait(1_000);
+    }
+    assert_eq!(ended(&browsers[0].call(&house, &read()).await), Some(Ended::Replaced));
+    for browser in &mut browsers[1..] {
+        owner_still_acts(&house, browser).await;
+    }
+
+    let sessions = Sessions { max: 1, at_cap: AtCap::RefuseNew, ..Sessions::default() };
+    let house = House::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
+    let mut first = house.browser("ada").await;
+    let user = "ada".parse().unwrap();
+    let (parts, ()) = from_app("/api/sign_in").body(()).unwrap().into_parts();
+    let refused = house.pan.open_session(&user, &parts).await.unwrap_err();
+    assert_eq!(refused.name(), "too_many_sessions");
+    owner_still_acts(&house, &mut first).await;
+    first.call(&house, &SignOut {}).await;
+    house.browser("ada").await;
+}
+
+#[tokio::test]
+async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    // A cookie brings no nonce with it.
+    let mut thief = Browser { key: new_key(), nonces: vec![Nonce::new(random().unwrap())], ..browser.clone() };
+    let good = browser.request(&house, &rename());
+    let own_key = thief.request(&house, &rename());
+    let presented = [
+        ("no signature at all", from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap()),
+        ("a key of their own", own_key.build()),
+        ("a signature of another request", own_key.clone().with("signature", good.headers["signature"].to_str().unwrap()).build()),
+        ("no origin", { let mut request = own_key.build(); request.headers_mut().remove(header::ORIGIN); request }),
+        ("a form's content type", own_key.clone().with("content-type", "text/plain").build()),
+    ];
+    let count = presented.len() as u64;
+    for (how, request) in presented {
+        let before = thefts(&house, &mut browser).await;
+        assert!(house.send(request).await.status.is_client_error(), "{how}");
+        assert_eq!(thefts(&house, &mut browser).await, before + 1, "{how}");
+    }
+    assert_eq!(house.send(good.build()).await.status, StatusCode::OK, "the owner has lost nothing");
+    assert_eq!(house.logged("theft", Outcome::Noticed).await, count);
+}
+
+#[tokio::test]
+async fn what_is_no_theft_raises_no_signal() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    let mut neighbour = browser.request(&house, &read());
+    neighbour.headers.insert("origin", "http://evil.pan.localhost:3000".parse().unwrap());
+    let crossed = browser.request(&house, &read()).with("sec-fetch-site", "same-site");
+    let retried = browser.request(&house, &read());
+    assert_eq!(house.send(retried.build()).await.status, StatusCode::OK);
+    let mut elsewhere = house.browser("ada").await;
+    let other_tab = Browser { session: elsewhere.session.clone(), ..browser.clone() }.request(&house, &read());
+    let late = browser.request(&house, &read());
+    house.wait(400_000);
+    let requests = [
+        ("another origin's request", neighbour.build()),
+        ("another site's request", crossed.build()),
+        ("a repeated request", retried.build()),
+        ("a request from before the device slept", late.build()),
+        ("a page of the session before", other_tab.build()),
+        ("a cookie alone, on a page", http::Request::get("/account").header(header::HOST, "pan.localhost:3000").header(header::COOKIE, &browser.session).body(axum::body::Body::empty()).unwrap()),
+    ];
+    for (what, request) in requests {
+        house.send(request).await;
+        browser.refill(&house).await;
+        elsewhere.refill(&house).await;
+        assert_eq!(thefts(&house, &mut browser).await, 0, "{what}");
+        assert_eq!(thefts(&house, &mut elsewhere).await, 0, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_theft_can_end_the_session() {
+    let sessions = Sessions { on_theft: OnTheft::End, ..Sessions::default() };
+    let house = House::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
+    let mut browser = house.browser("ada").await;
+    let thief = Browser { key: new_key(), ..browser.clone() };
+    house.send(thief.clone().request(&house, &read()).build()).await;
+    assert_eq!(ended(&browser.call(&house, &read()).await), Some(Ended::Stolen));
+}
+
+#[tokio::test]
+async fn a_user_reads_their_own_activity_and_nobody_elses() {
+    let house = house();
+    let mut ada = house.browser("ada").await;
+    let mut bob = house.browser("bob").await;
+    assert_eq!(ada.call(&house, &rename()).await.status, StatusCode::OK);
+    assert_eq!(bob.call(&house, &read()).await.status, StatusCode::OK);
+    house.pan.flush().await;
+    let said: Vec<Said> = ada.call(&house, &ReadActivity {}).await.json();
+    let actions: Vec<&str> = said.iter().map(|said| &*said.event.action).collect();
+    assert_eq!(actions, ["display_name", "bind"], "newest first; what asks is not in it yet");
+    assert!(said.iter().all(|said| said.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));
+}
