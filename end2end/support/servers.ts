@@ -144,6 +144,10 @@ export async function startPan({ house, folder, redis, env }: PanOptions): Promi
     [
       `listen = "127.0.0.1:${house.port}"`,
       `origins = { app = "${house.app}", sign = "${house.sign}" }`,
+      "[limits]",
+      // All tests come from one address.
+      "sign_ins_per_minute_and_address = 100000",
+      "binds_per_minute_and_address = 100000",
       "[store]",
       redis === undefined ? `snapshot = ${JSON.stringify(join(folder, "store.json"))}` : `redis = "redis://127.0.0.1:${redis}"`,
     ].join("\n"),

@@ -31,9 +31,8 @@ const SYSTEMS: &[(&str, &str)] = &[
 /// assert_eq!(server::agent::in_words("curl/8.5.0"), "Unknown browser");
 /// ```
 pub fn in_words(agent: &str) -> String {
-    let find = |list: &[(&str, &'static str)]| {
-        list.iter().find(|(mark, _)| agent.contains(mark)).map(|&(_, name)| name)
-    };
+    let find =
+        |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|&(_, name)| name);
     match (find(BRANDS), find(SYSTEMS)) {
         (Some(brand), Some(system)) => format!("{brand} on {system}"),
         (Some(only), None) => only.to_owned(),

@@ -234,11 +234,7 @@ fn check_offline(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest, body:
 }
 
 /// The store's part: session, nonce, limit, in one round trip. Gives the session and the next nonce.
-async fn admit(
-    pan: &Pan,
-    counter: &'static str,
-    unverified: &UnverifiedRequest,
-) -> Result<(Admitted, Nonce), Reason> {
+async fn admit(pan: &Pan, counter: &'static str, unverified: &UnverifiedRequest) -> Result<(Admitted, Nonce), Reason> {
     let settings = pan.settings();
     let max = match counter {
         "reads" => settings.limits.reads_per_minute,

@@ -121,9 +121,11 @@ impl Reason {
             Self::BodyUnreadable | Self::BodyMalformed | Self::HeaderMalformed(_) | Self::BadKey => {
                 (Code::Malformed, None)
             }
-            Self::HeaderMissing(_) | Self::NoCookie | Self::HandleMismatch | Self::NoSession(_) | Self::NothingToBind => {
-                (Code::InvalidSession, None)
-            }
+            Self::HeaderMissing(_)
+            | Self::NoCookie
+            | Self::HandleMismatch
+            | Self::NoSession(_)
+            | Self::NothingToBind => (Code::InvalidSession, None),
             Self::NotFresh(_) | Self::BadNonce | Self::Replayed => (Code::UseFreshNonce, None),
             Self::Limited(..) | Self::TooManySessions => (Code::RateLimited, None),
             Self::DigestMismatch

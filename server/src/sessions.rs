@@ -13,6 +13,7 @@ use protocol::{
 use crate::{
     Pan, VerifiedRequest,
     audit::{Event, Outcome},
+    client::ClientAddress,
     clock::random,
     refusal::Reason,
     settings::Settings,
@@ -56,7 +57,7 @@ impl Pan {
             created,
             bind_by: created + BIND_WITHIN.as_secs() * 1000,
             expires: created + settings.lifetimes.session * 1000,
-            ip: self.address(from).map(|address| address.prefix()).unwrap_or_default(),
+            ip: self.address(from).map(ClientAddress::prefix).unwrap_or_default(),
             agent: agent.chars().take(MAX_AGENT).collect(),
             bind_secret: secret.hashed(),
         };

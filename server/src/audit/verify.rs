@@ -109,7 +109,9 @@ impl fmt::Display for Finding {
         match self {
             Self::Unreadable(line) => write!(f, "line {line} is not an entry"),
             Self::Altered(n) => write!(f, "entry {n} was altered, or does not follow the one before it"),
-            Self::Missing(numbers) if numbers.start() == numbers.end() => write!(f, "entry {} is missing", numbers.start()),
+            Self::Missing(numbers) if numbers.start() == numbers.end() => {
+                write!(f, "entry {} is missing", numbers.start())
+            }
             Self::Missing(numbers) => write!(f, "entries {} to {} are missing", numbers.start(), numbers.end()),
             Self::Moved(n) => write!(f, "entry {n} is not in its place"),
             Self::Doubled(n) => write!(f, "entry {n} is there more than once"),

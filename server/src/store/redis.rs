@@ -437,13 +437,12 @@ impl Store for RedisStore {
     }
 
     async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended, now: u64) -> Result<bool> {
-        let there = match self.run(Call::of(handle, "finish", now).arg(why.as_str())).await {
-            Ok(there) => there,
-            // Redis has no memory left for the reason, or does not run scripts: what must go can go all the same.
-            Err(_) => {
-                let keys = session_keys(handle);
-                in_time(cmd("DEL").arg(&keys).query_async(&mut self.connection.clone())).await?
-            }
+        let there = if let Ok(there) = self.run(Call::of(handle, "finish", now).arg(why.as_str())).await {
+            there
+        } else {
+            // Redis has no memory left for the reason, or runs no scripts: what must go can go all the same.
+            let keys = session_keys(handle);
+            in_time(cmd("DEL").arg(&keys).query_async(&mut self.connection.clone())).await?
         };
         self.unlist(user, handle).await?;
         Ok(there)

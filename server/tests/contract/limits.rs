@@ -22,7 +22,8 @@ pub(crate) async fn what_is_left_of_a_limit_is_told(store: SharedStore) {
     let all = nonces::<4>();
     let handle = bound(&store, &all).await;
     for (at, nonce) in (0_u8..).zip(all).take(3) {
-        let quota = Quota { limit: three, left: 2 - u32::from(at), reset: Duration::from_millis(60_000 - u64::from(at)) };
+        let quota =
+            Quota { limit: three, left: 2 - u32::from(at), reset: Duration::from_millis(60_000 - u64::from(at)) };
         let now = *T0 + u64::from(at);
         assert_eq!(store.count(&counter, three, now).await.expect("the store answers"), Counted::Within(quota));
         let admitted = admitted(&store, Admit { limit: three, ..request(handle, nonce, now) }).await;
@@ -47,7 +48,10 @@ async fn used_up(store: &SharedStore) -> (protocol::token::SessionHandle, [proto
 pub(crate) async fn a_limited_request_keeps_its_nonce(store: SharedStore) {
     let (handle, [nonce, ..]) = used_up(&store).await;
     for _ in 0..3 {
-        assert_eq!(verdict(&store, Admit { limit: TEN, ..request(handle, nonce, *T0 + MINUTE - 1) }).await, Verdict::Limited(Duration::from_millis(1)));
+        assert_eq!(
+            verdict(&store, Admit { limit: TEN, ..request(handle, nonce, *T0 + MINUTE - 1) }).await,
+            Verdict::Limited(Duration::from_millis(1))
+        );
     }
     let session = store.session(&handle, IDLE, *T0).await.expect("the store answers");
     assert_eq!(session.map(|session| session.seen), Some(*T0));
@@ -69,13 +73,19 @@ pub(crate) async fn limits_hold_exactly_under_concurrency(store: SharedStore) {
 pub(crate) async fn changes_and_reads_are_counted_apart(store: SharedStore) {
     let (handle, [one, other, ..]) = used_up(&store).await;
     assert_eq!(verdict(&store, Admit { limit: TEN, ..request(handle, one, *T0) }).await, Verdict::Limited(TEN.window));
-    assert_eq!(verdict(&store, Admit { limit: TEN, counter: "reads", ..request(handle, other, *T0) }).await, Verdict::Passed);
+    assert_eq!(
+        verdict(&store, Admit { limit: TEN, counter: "reads", ..request(handle, other, *T0) }).await,
+        Verdict::Passed
+    );
 }
 
 pub(crate) async fn a_session_limit_ends_with_its_window(store: SharedStore) {
     let (handle, left) = used_up(&store).await;
     for nonce in left {
-        assert_eq!(verdict(&store, Admit { limit: TEN, ..request(handle, nonce, *T0 + MINUTE) }).await, Verdict::Passed);
+        assert_eq!(
+            verdict(&store, Admit { limit: TEN, ..request(handle, nonce, *T0 + MINUTE) }).await,
+            Verdict::Passed
+        );
     }
 }
 

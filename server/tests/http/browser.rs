@@ -142,7 +142,10 @@ async fn sign_out(
     ([(header::SET_COOKIE, cookie)], Json(()))
 }
 
-async fn sessions(Extension(pan): Extension<Pan>, Extension(verified): Extension<VerifiedRequest>) -> impl IntoResponse {
+async fn sessions(
+    Extension(pan): Extension<Pan>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
     Json(pan.sessions(&verified).await.expect("a store"))
 }
 
@@ -161,7 +164,10 @@ async fn revoke_others(
     Json(pan.revoke_others(&verified).await.expect("a store"))
 }
 
-async fn activity(Extension(pan): Extension<Pan>, Extension(verified): Extension<VerifiedRequest>) -> impl IntoResponse {
+async fn activity(
+    Extension(pan): Extension<Pan>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
     Json(pan.activity(&verified).await.expect("a store"))
 }
 

@@ -109,10 +109,20 @@ async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
     let good = browser.request(&house, &rename());
     let own_key = thief.request(&house, &rename());
     let presented = [
-        ("no signature at all", from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap()),
+        (
+            "no signature at all",
+            from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap(),
+        ),
         ("a key of their own", own_key.build()),
-        ("a signature of another request", own_key.clone().with("signature", good.headers["signature"].to_str().unwrap()).build()),
-        ("no origin", { let mut request = own_key.build(); request.headers_mut().remove(header::ORIGIN); request }),
+        (
+            "a signature of another request",
+            own_key.clone().with("signature", good.headers["signature"].to_str().unwrap()).build(),
+        ),
+        ("no origin", {
+            let mut request = own_key.build();
+            request.headers_mut().remove(header::ORIGIN);
+            request
+        }),
         ("a form's content type", own_key.clone().with("content-type", "text/plain").build()),
     ];
     let count = presented.len() as u64;
@@ -144,7 +154,14 @@ async fn what_is_no_theft_raises_no_signal() {
         ("a repeated request", retried.build()),
         ("a request from before the device slept", late.build()),
         ("a page of the session before", other_tab.build()),
-        ("a cookie alone, on a page", http::Request::get("/account").header(header::HOST, "pan.localhost:3000").header(header::COOKIE, &browser.session).body(axum::body::Body::empty()).unwrap()),
+        (
+            "a cookie alone, on a page",
+            http::Request::get("/account")
+                .header(header::HOST, "pan.localhost:3000")
+                .header(header::COOKIE, &browser.session)
+                .body(axum::body::Body::empty())
+                .unwrap(),
+        ),
     ];
     for (what, request) in requests {
         house.send(request).await;

@@ -77,7 +77,8 @@ async fn what_is_ended_leaves_nothing_behind_but_why() {
     assert_eq!(size(), 4);
     end(&store, handle, Ended::Revoked).await;
     assert_eq!(size(), 1);
-    let left: Vec<String> = cmd("HGETALL").arg(format!("session:{{{handle}}}")).query(&mut aside(&server)).expect("Redis answers");
+    let left: Vec<String> =
+        cmd("HGETALL").arg(format!("session:{{{handle}}}")).query(&mut aside(&server)).expect("Redis answers");
     assert_eq!(left, ["ended", "revoked"]);
 }
 
@@ -120,7 +121,13 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     // A moment after the store was started, or its nonces would be as old as the store.
     let bound = opened + 2;
     let key = key();
-    assert!(store.bind(&handle, SECRET, &challenge, &key, &[spent, unspent], bound).await.expect("the store answers").is_some());
+    assert!(
+        store
+            .bind(&handle, SECRET, &challenge, &key, &[spent, unspent], bound)
+            .await
+            .expect("the store answers")
+            .is_some()
+    );
     save(&server);
     assert!(passes(&store, handle, spent, now()).await);
     server.kill();
