@@ -11,11 +11,20 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["serve"] => serve(),
+        ["audit", ref words @ ..] => audit(words),
         _ => {
-            eprintln!("pan does not know `{}`. It knows: pan serve (also without a word).", arguments.join(" "));
+            eprintln!("pan does not know `{}`. It knows: serve (also without a word), audit.", arguments.join(" "));
             ExitCode::from(2)
         }
     }
+}
+
+#[tokio::main]
+async fn audit(words: &[&str]) -> ExitCode {
+    app::audit_command::run(words).await.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::from(2)
+    })
 }
 
 #[tokio::main]

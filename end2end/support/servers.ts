@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
@@ -132,11 +132,25 @@ export interface PanOptions {
   env?: Record<string, string>;
 }
 
-/** The server under test: the binary that `cargo leptos build` made. */
-export async function startPan({ house, folder, redis, env }: PanOptions): Promise<Server> {
-  const release = process.env["PAN_RELEASE"] ? "release" : "debug";
-  const file = join(TARGET, release, "pan");
+/** The binary under test, which `cargo leptos build` made. */
+function panBinary(): string {
+  const file = join(TARGET, process.env["PAN_RELEASE"] ? "release" : "debug", "pan");
   if (!existsSync(file)) throw new Error(`${file} is not there: run cargo leptos build first`);
+  return file;
+}
+
+/** Runs a command of the binary under test to its end. */
+export async function runPan(args: string[], env: Record<string, string>): Promise<{ code: number; output: string }> {
+  return new Promise((done) => {
+    const settled = (error: { code?: unknown } | null, stdout: string, stderr: string) =>
+      done({ code: error ? Number(error.code) : 0, output: stdout + stderr });
+    execFile(panBinary(), args, { env: { PATH: process.env["PATH"] ?? "", ...env }, maxBuffer: 1e8 }, settled);
+  });
+}
+
+/** Starts the server under test. */
+export async function startPan({ house, folder, redis, env }: PanOptions): Promise<Server> {
+  const file = panBinary();
   await mkdir(folder, { recursive: true });
   const settings = join(folder, `settings-${house.port}.toml`);
   await writeFile(

@@ -115,13 +115,7 @@ impl Pan {
     /// # Errors
     /// [`StartError::Store`] when it cannot be reached.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let store: SharedStore = match (&settings.store.redis, &settings.store.snapshot) {
-            (Some(url), _) => Arc::new(RedisStore::connect(url).await?),
-            (None, Some(path)) if settings.environment == Environment::Development => {
-                Arc::new(MemoryStore::with_snapshot(path.clone()))
-            }
-            (None, _) => Arc::new(MemoryStore::new()),
-        };
+        let store = open_store(&settings).await?;
         Ok(Self::with(settings, store, Clock::system()))
     }
 
@@ -242,6 +236,20 @@ impl Pan {
         self.flush().await;
         Ok(())
     }
+}
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be reached.
+pub async fn open_store(settings: &Settings) -> Result<SharedStore, StoreError> {
+    Ok(match (&settings.store.redis, &settings.store.snapshot) {
+        (Some(url), _) => Arc::new(RedisStore::connect(url).await?),
+        (None, Some(path)) if settings.environment == Environment::Development => {
+            Arc::new(MemoryStore::with_snapshot(path.clone()))
+        }
+        (None, _) => Arc::new(MemoryStore::new()),
+    })
 }
 
 /// Resolves when the process is asked to stop (SIGINT or SIGTERM).

@@ -300,8 +300,9 @@ pub trait Store: Send + Sync + 'static {
     /// The last entry of the audit log.
     async fn audit_head(&self) -> Result<audit::Head>;
 
-    /// Up to `count` entries of the audit log that come after `after`, oldest first.
-    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<audit::Entry>>;
+    /// Up to `count` lines of the audit log that come after number `after`, oldest first, with their numbers. They are
+    /// given as they are, whatever somebody may have made of them.
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>>;
 
     /// A user's newest entries of the audit log, newest first.
     async fn audit_of(&self, user: &UserName) -> Result<Vec<audit::Entry>>;

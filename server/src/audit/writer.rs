@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How many times a log is appended to that other servers append to as well, before making room for them.
 const TRIES: usize = 8;
 
+/// After how many entries the last one is told to the server's own log, beyond the reach of whoever changes the store.
+const TOLD_EVERY: u64 = 1000;
+
 enum Letter {
     Event(u64, Event),
     /// Answered when everything before it is written.
@@ -98,6 +101,7 @@ impl Log {
                 tokio::time::sleep(PAUSE).await;
             }
             for sender in flushed {
+                tracing::info!(head = %self.head, "audit log");
                 // Whoever asked may have gone.
                 let _ = sender.send(());
             }
@@ -122,7 +126,11 @@ impl Log {
             let entries = self.entries(events).map_err(|error| StoreError(Box::new(error)))?;
             match self.store.append(&self.head, &entries, self.keep).await? {
                 Appended::Done => {
+                    let before = self.head.n;
                     self.head = entries.last().map_or(self.head, Entry::head);
+                    if self.head.n / TOLD_EVERY > before / TOLD_EVERY {
+                        tracing::info!(head = %self.head, "audit log");
+                    }
                     return Ok(());
                 }
                 Appended::Moved(head) => self.head = head,

@@ -313,7 +313,7 @@ impl Store for MemoryStore {
         Ok(self.state().log.head())
     }
 
-    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<Entry>> {
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
         Ok(self.state().log.after(after, count))
     }
 

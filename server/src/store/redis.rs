@@ -304,10 +304,6 @@ fn parse_head(text: &str) -> Result<Head> {
     if text.is_empty() { Ok(Head::default()) } else { parse(text) }
 }
 
-fn parse_entries(lines: &[String]) -> Result<Vec<Entry>> {
-    lines.iter().map(|line| Entry::parse(line).map_err(failed)).collect()
-}
-
 fn parse_record(text: &str) -> Result<Record> {
     let (version, value) = text.split_once(':').ok_or_else(|| failed("a record in Redis has no version"))?;
     Ok(Record { version: parse(version)?, value: value.to_owned() })
@@ -501,16 +497,18 @@ impl Store for RedisStore {
         parse_head(&head.unwrap_or_default())
     }
 
-    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<Entry>> {
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
         let mut range = cmd("XRANGE");
         range.arg(LOG).arg(after.saturating_add(1)).arg("+").arg("COUNT").arg(count);
         let found: Vec<(String, (String, String))> = in_time(range.query_async(&mut self.connection.clone())).await?;
-        parse_entries(&found.into_iter().map(|(_id, (_field, line))| line).collect::<Vec<_>>())
+        let number = |id: &str| parse(id.split_once('-').map_or(id, |(number, _)| number));
+        found.into_iter().map(|(id, (_field, line))| Ok((number(&id)?, line))).collect()
     }
 
     async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
         let mut range = cmd("LRANGE");
         range.arg(log_key(user)).arg(0).arg(-1);
-        parse_entries(&in_time::<Vec<String>>(range.query_async(&mut self.connection.clone())).await?)
+        let lines: Vec<String> = in_time(range.query_async(&mut self.connection.clone())).await?;
+        lines.iter().map(|line| Entry::parse(line).map_err(failed)).collect()
     }
 }

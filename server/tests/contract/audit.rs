@@ -44,6 +44,13 @@ async fn append(store: &SharedStore, entries: &[Entry], keep: usize) -> Head {
     head
 }
 
+async fn lines(store: &SharedStore, after: u64, count: usize) -> Vec<String> {
+    let found = store.audit_after(after, count).await.expect("the store answers");
+    let is_numbered = |(n, line): &(u64, String)| Entry::parse(line).is_ok_and(|entry| entry.said.n == *n);
+    assert!(found.iter().all(is_numbered));
+    found.into_iter().map(|(_, line)| line).collect()
+}
+
 async fn head(store: &SharedStore) -> Head {
     store.audit_head().await.expect("the store answers")
 }
@@ -59,11 +66,10 @@ pub(crate) async fn the_audit_log_is_appended_to_read_and_kept_short(store: Shar
     assert_eq!(moved, Appended::Moved(head(&store).await));
 
     // What was appended is what is read, in order, and whole.
-    let read = store.audit_after(start.n, 10).await.expect("the store answers");
-    assert_eq!(read, first);
-    assert_eq!(store.audit_after(start.n + 1, 1).await.expect("the store answers"), first[1..2]);
-    let lines: Vec<String> = read.iter().map(ToString::to_string).collect();
-    let report = verify(&chain(), lines.iter().map(String::as_str), Some(head(&store).await));
+    let read = lines(&store, start.n, 10).await;
+    assert_eq!(read, first.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(lines(&store, start.n + 1, 1).await, read[1..2]);
+    let report = verify(&chain(), read.iter().map(String::as_str), Some(head(&store).await));
     assert_eq!((report.findings.as_slice(), report.entries), (&[][..], 3));
 
     // A user has their own list, newest first, of a bounded length.
@@ -77,10 +83,9 @@ pub(crate) async fn the_audit_log_is_appended_to_read_and_kept_short(store: Shar
 
     // The oldest entries go, and the rest still verifies.
     let last = append(&store, &entries(head(&store).await, [event(None, "last")]), 10).await;
-    let left = store.audit_after(0, 1000).await.expect("the store answers");
+    let left = lines(&store, 0, 1000).await;
     assert_eq!(left.len(), 10);
-    let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
-    let report = verify(&chain(), lines.iter().map(String::as_str), Some(last));
+    let report = verify(&chain(), left.iter().map(String::as_str), Some(last));
     assert_eq!((report.findings.as_slice(), report.first), (&[][..], last.n - 9));
 }
 
@@ -103,9 +108,7 @@ pub(crate) async fn many_servers_append_to_one_log_and_lose_nothing(store: Share
         }
     })
     .await;
-    let read = store.audit_after(start.n, 1000).await.expect("the store answers");
-    let lines: Vec<String> = read.iter().map(ToString::to_string).collect();
-    let report = verify(&chain(), lines.iter().map(String::as_str), Some(head(&store).await));
-    assert_eq!(report.findings, []);
-    assert_eq!(read.iter().filter(|entry| entry.said.event.action == "concurrent").count(), 100);
+    let read = lines(&store, start.n, 1000).await;
+    let report = verify(&chain(), read.iter().map(String::as_str), Some(head(&store).await));
+    assert_eq!((report.findings.as_slice(), report.entries), (&[][..], 100));
 }

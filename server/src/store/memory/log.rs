@@ -28,8 +28,9 @@ impl Log {
         Appended::Done
     }
 
-    pub(super) fn after(&self, after: u64, count: usize) -> Vec<Entry> {
-        self.entries.iter().skip_while(|entry| entry.said.n <= after).take(count).cloned().collect()
+    pub(super) fn after(&self, after: u64, count: usize) -> Vec<(u64, String)> {
+        let later = self.entries.iter().skip_while(|entry| entry.said.n <= after);
+        later.take(count).map(|entry| (entry.said.n, entry.to_string())).collect()
     }
 
     pub(super) fn of(&self, user: &UserName) -> Vec<Entry> {
