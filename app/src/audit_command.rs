@@ -65,17 +65,14 @@ async fn export() -> Result<ExitCode, AuditError> {
 async fn verify(file: Option<&str>, head: Option<&str>) -> Result<ExitCode, AuditError> {
     let settings = Settings::load()?;
     let head: Option<Head> = head.map(str::parse).transpose()?;
-    let (lines, last) = match file {
-        Some(file) => {
-            let text = fs::read_to_string(file).map_err(|error| AuditError::File(file.to_owned(), error))?;
-            (text.lines().map(str::to_owned).collect(), head)
-        }
-        None => {
-            let store = open(&settings).await?;
-            // Asked for first: what is appended meanwhile is in the lines and not missed at the end.
-            let last = store.audit_head().await?;
-            (lines(&store, last.n).await?, Some(head.unwrap_or(last)))
-        }
+    let (lines, last) = if let Some(file) = file {
+        let text = fs::read_to_string(file).map_err(|error| AuditError::File(file.to_owned(), error))?;
+        (text.lines().map(str::to_owned).collect(), head)
+    } else {
+        let store = open(&settings).await?;
+        // Asked for first: what is appended meanwhile is in the lines and not missed at the end.
+        let last = store.audit_head().await?;
+        (lines(&store, last.n).await?, Some(head.unwrap_or(last)))
     };
     let report = audit::verify(&Chain::new(&settings.audit.secret), lines.iter().map(String::as_str), last);
     for finding in &report.findings {
