@@ -7,6 +7,7 @@ use std::{
 };
 
 use server::{
+    StartError,
     audit::{self, Chain, Head, NotAnEntry},
     settings::{Settings, SettingsError},
     store::{SharedStore, StoreError},
@@ -30,7 +31,10 @@ pub enum AuditError {
     /// Without a Redis the log is in the memory of the running server.
     #[error("no Redis is set, so the log is in the memory of the running server and ends with it. Give a FILE")]
     NoStore,
-    /// The store cannot be reached.
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The store cannot be reached any more.
     #[error("{0}; is Redis running?")]
     Store(#[from] StoreError),
     /// The file cannot be read, or the output not be written.
@@ -85,7 +89,7 @@ async fn verify(file: Option<&str>, head: Option<&str>) -> Result<ExitCode, Audi
 }
 
 async fn open(settings: &Settings) -> Result<SharedStore, AuditError> {
-    if settings.store.redis.is_none() {
+    if settings.redis.is_none() {
         return Err(AuditError::NoStore);
     }
     Ok(server::open_store(settings).await?)

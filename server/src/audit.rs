@@ -22,7 +22,7 @@ mod writer;
 pub use verify::{Finding, Report, verify};
 pub(crate) use writer::Writer;
 
-use crate::settings::secret::Secret;
+use crate::settings::Secret;
 
 /// How many entries a user's own list keeps.
 pub const MAX_OF_USER: usize = 200;

@@ -75,8 +75,13 @@ use theft::Presented;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store cannot be reached.
-    #[error("{0}; is store.redis (or REDIS_URL) right, and is Redis running?")]
-    Store(#[from] StoreError),
+    #[error("Redis at {at} cannot be used: {}; redis.url (REDIS_URL) says where it is", .error.0)]
+    Store {
+        /// Where it was looked for.
+        at: String,
+        /// Why not.
+        error: StoreError,
+    },
     /// A server function would be served that nobody has decided about.
     #[error("the server function {0} is neither in protocol's catalogue nor declared public")]
     Unprotected(String),
@@ -241,10 +246,13 @@ impl Pan {
 /// Opens the store that the settings name.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be reached.
-pub async fn open_store(settings: &Settings) -> Result<SharedStore, StoreError> {
-    Ok(match (&settings.store.redis, &settings.store.snapshot) {
-        (Some(url), _) => Arc::new(RedisStore::connect(url).await?),
+/// [`StartError::Store`] when it cannot be reached.
+pub async fn open_store(settings: &Settings) -> Result<SharedStore, StartError> {
+    Ok(match (&settings.redis, &settings.store.snapshot) {
+        (Some(redis), _) => {
+            let failed = |error| StartError::Store { at: redis.to_string(), error };
+            Arc::new(RedisStore::connect(redis).await.map_err(failed)?)
+        }
         (None, Some(path)) if settings.environment == Environment::Development => {
             Arc::new(MemoryStore::with_snapshot(path.clone()))
         }

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-
 /// A web origin: `http` or `https`, a lower-case host name, and a port unless it is the scheme's default.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origin {
     text: String,
 }
@@ -72,6 +69,13 @@ impl Origin {
         self.text.starts_with("https:")
     }
 
+    /// The origin of a subdomain, with the same scheme and port.
+    #[must_use]
+    pub(crate) fn subdomain(&self, label: &str) -> Self {
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        Self { text: format!("{scheme}://{label}.{}", self.authority()) }
+    }
+
     /// The same origin on another port.
     #[must_use]
     pub(crate) fn with_port(&self, port: u16) -> Self {
@@ -79,13 +83,6 @@ impl Origin {
         let is_default = matches!((scheme, port), ("http", 80) | ("https", 443));
         let port = if is_default { String::new() } else { format!(":{port}") };
         Self { text: format!("{scheme}://{}{port}", self.host()) }
-    }
-}
-
-impl TryFrom<String> for Origin {
-    type Error = NotAnOrigin;
-    fn try_from(text: String) -> Result<Self, NotAnOrigin> {
-        Self::parse(&text)
     }
 }
 

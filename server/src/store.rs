@@ -103,8 +103,8 @@ pub struct Cap {
 }
 
 /// What happens when somebody signs in who has as many sessions as they may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum AtCap {
     /// The oldest session ends, and is told why.
     EndOldest,

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::{Event, Outcome},
-        settings::secret::Secret,
+        settings::Secret,
     };
 
     fn chain() -> Chain {

@@ -1,35 +1,23 @@
-//! A secret of the settings.
-
-use std::fmt;
+//! Secrets in the settings. They are not shown, and they are wiped from memory.
 
 use base64ct::{Base64, Encoding};
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// 256 secret bits, written as base64. It prints nothing of itself.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
+use super::value::{Form, Value};
+
+/// 256 secret bits, written as base64 (RFC 4648 §4).
+#[derive(Clone)]
 pub struct Secret(Zeroizing<[u8; 32]>);
 
-/// What is no secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a secret is 32 random bytes as base64, such as `openssl rand -base64 32` makes")]
-pub struct NotASecret;
-
 impl Secret {
-    /// Everybody's, for development: no secret at all.
+    /// Everybody's, for development: no secret at all. Production refuses it, wherever it stands.
     pub const DEVELOPMENT: &'static str = "UEFOIGRldmVsb3BtZW50IHNlY3JldCwgcHVibGljISE=";
 
     /// Reads 32 bytes of base64.
-    ///
-    /// # Errors
-    /// [`NotASecret`].
-    pub fn parse(text: &str) -> Result<Self, NotASecret> {
+    pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
-        match Base64::decode(text, bytes.as_mut()) {
-            Ok(read) if read.len() == 32 => Ok(Self(bytes)),
-            _ => Err(NotASecret),
-        }
+        let read = Base64::decode(text, bytes.as_mut()).ok()?.len();
+        (read == bytes.len()).then_some(Self(bytes))
     }
 
     /// The bytes.
@@ -39,27 +27,55 @@ impl Secret {
 
     /// Whether it is [`Secret::DEVELOPMENT`].
     pub fn is_development(&self) -> bool {
-        Self::parse(Self::DEVELOPMENT).is_ok_and(|development| development.0 == self.0)
+        self.0 == Self::default().0
     }
 }
 
+/// The secret of [`Secret::DEVELOPMENT`].
 impl Default for Secret {
     fn default() -> Self {
-        Self::parse(Self::DEVELOPMENT).unwrap_or(Self(Zeroizing::new([0; 32])))
+        Self(Zeroizing::new(*b"PAN development secret, public!!"))
     }
 }
 
-impl TryFrom<String> for Secret {
-    type Error = NotASecret;
+impl Value for Secret {
+    const FORM: Form = Form::Text;
+    const TAKES: &'static str = "32 random bytes as base64, such as `openssl rand -base64 32` makes";
 
-    fn try_from(text: String) -> Result<Self, NotASecret> {
-        Self::parse(&Zeroizing::new(text))
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn show(&self) -> Option<String> {
+        None
+    }
+
+    fn is_development_secret(&self) -> bool {
+        self.is_development()
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_development() { "Secret(development)" } else { "Secret" })
+/// A password of another service.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// The password.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for Password {
+    const FORM: Form = Form::Text;
+    const TAKES: &'static str = "a password";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    fn show(&self) -> Option<String> {
+        None
     }
 }
 
@@ -68,12 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_256_bits_and_says_nothing() {
+    fn a_secret_has_256_bits() {
         let secret = Secret::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("32 bytes");
-        assert_eq!(format!("{secret:?}"), "Secret");
-        assert!(!secret.is_development() && Secret::default().is_development());
+        assert_eq!(secret.reveal().to_vec(), (0..32).collect::<Vec<u8>>());
+        assert!(!secret.is_development());
+        let development = Secret::parse(Secret::DEVELOPMENT).expect("32 bytes");
+        assert!(development.is_development() && Secret::default().is_development());
         for bad in ["", "AAEC", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gIQ==", "not base64!"] {
-            assert_eq!(Secret::parse(bad).err(), Some(NotASecret), "{bad}");
+            assert!(Secret::parse(bad).is_none(), "{bad}");
         }
     }
 }

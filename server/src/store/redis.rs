@@ -32,23 +32,7 @@
 //!
 //! Expiry is judged by the time that the caller brings. `PEXPIRE` only gives memory back, a minute later.
 //!
-//! # When Redis forgets
-//!
-//! Redis may come back from an older snapshot, or a replica without the last writes may take its place; nonces that
-//! were spent in between would then live again. But what comes back has an empty script cache: from version 7 on Redis
-//! neither saves nor replicates scripts. The text of ours carries a random name, so nobody else can have loaded it, and
-//! `NOSCRIPT` means: this Redis is not the one that we knew. The store then loads a new text, which says the time as
-//! `not_before` and holds every older nonce for dead; the pages ask for fresh ones. As the time is *in* the text, no
-//! request can run the new script with the old time. A server that starts does the same, because it cannot know what
-//! Redis went through before.
-//!
-//! This needs the servers' clocks to agree, as the 5 seconds of a request's freshness do. Sessions, records and key
-//! bindings cannot be guarded so: how many of the last ones a failure may cost is decided by Redis's own persistence
-//! (`appendonly yes`) and `min-replicas-to-write`.
-//!
-//! # When Redis is away
-//!
-//! Every verb answers within two seconds, with [`StoreError`] if need be, and the connection comes back by itself.
+//! What happens when Redis is away is told in `connection`, what when it forgets in `node`.
 
 use std::{fmt::Display, time::Duration};
 
@@ -59,12 +43,7 @@ use protocol::{
     token::{Challenge, Nonce, SessionHandle},
     value::UserName,
 };
-use redis::{
-    Client, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    cmd,
-};
-use tokio::{sync::RwLock, time::timeout};
+use redis::{FromRedisValue, cmd};
 
 use super::{
     Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Quota, Record, RecordKey, Result,
@@ -72,8 +51,8 @@ use super::{
 };
 use crate::{
     audit::{Appended, Entry, Head, MAX_OF_USER},
-    clock::{Clock, random},
     risk::{FEATURES, History, Running, Sample},
+    settings::RedisSettings,
 };
 
 /// How long a user's own list of audit entries is kept after the last one.
@@ -82,23 +61,15 @@ const LIST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 const LOG: &str = "audit:{log}";
 const LOG_HEAD: &str = "audit:{log}:head";
 
-/// How long a verb may take, with reconnecting.
-const PATIENCE: Duration = Duration::from_secs(2);
+mod cluster;
+mod connection;
+mod node;
 
-/// How long Redis may take to answer, or to accept a connection.
-const ANSWER: Duration = Duration::from_millis(1500);
-
-/// After how long without an acknowledgement the connection is given up: a peer that vanished without a word.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-
-const VERBS: &str = include_str!("redis.lua");
+use connection::Connection;
 
 /// The store in Redis.
 pub struct RedisStore {
-    connection: ConnectionManager,
-    /// The hash of the script as it was loaded last.
-    script: RwLock<String>,
+    connection: Connection,
 }
 
 /// What the script is called with: the verb, the time, and what the verb needs.
@@ -147,58 +118,17 @@ fn record_key(RecordKey(name): &RecordKey) -> String {
 }
 
 impl RedisStore {
-    /// Connects to `redis://[user:password@]host:port[/database]`.
+    /// Connects.
     ///
     /// # Errors
-    /// [`StoreError`] when the address is malformed or no Redis 7 answers there within two seconds.
-    pub async fn connect(url: &str) -> Result<Self> {
-        let info = url.into_connection_info().map_err(failed)?;
-        #[cfg(target_os = "linux")]
-        let info = {
-            let tcp = info.tcp_settings().clone().set_user_timeout(UNACKNOWLEDGED);
-            info.set_tcp_settings(tcp)
-        };
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
-        in_time(async {
-            let connection = ConnectionManager::new_with_config(Client::open(info)?, config).await?;
-            let script = RwLock::new(load(&connection).await?);
-            Ok(Self { connection, script })
-        })
-        .await
+    /// [`StoreError`] when no Redis 7 answers within two seconds.
+    pub async fn connect(settings: &RedisSettings) -> Result<Self> {
+        Ok(Self { connection: Connection::open(settings).await? })
     }
 
     /// Runs a verb of the script.
     async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
-        in_time(async {
-            let script = self.script.read().await.clone();
-            match self.evaluate(&script, &call).await {
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    tracing::warn!("Redis was restarted or replaced: nonces issued until now are void");
-                    let script = self.load_instead_of(&script).await?;
-                    self.evaluate(&script, &call).await
-                }
-                answer => answer,
-            }
-        })
-        .await
-    }
-
-    async fn evaluate<T: FromRedisValue>(&self, script: &str, call: &Call) -> RedisResult<T> {
-        let mut command = cmd("EVALSHA");
-        command.arg(script).arg(call.keys.len()).arg(&call.keys).arg(&call.args);
-        command.query_async(&mut self.connection.clone()).await
-    }
-
-    /// Loads the script anew, unless another request has already done it since `forgotten` was loaded.
-    async fn load_instead_of(&self, forgotten: &str) -> RedisResult<String> {
-        let mut script = self.script.write().await;
-        if *script == forgotten {
-            *script = load(&self.connection).await?;
-        }
-        Ok(script.clone())
+        self.connection.run(&call).await
     }
 }
 
@@ -206,16 +136,16 @@ impl RedisStore {
 impl RedisStore {
     /// Oldest first.
     async fn listed(&self, user: &UserName) -> Result<Vec<SessionHandle>> {
-        let mut range = cmd("ZRANGE");
-        range.arg(sessions_key(user)).arg(0).arg(-1);
-        let handles: Vec<String> = in_time(range.query_async(&mut self.connection.clone())).await?;
+        let (key, mut range) = (sessions_key(user), cmd("ZRANGE"));
+        range.arg(&key).arg(0).arg(-1);
+        let handles: Vec<String> = self.connection.send(&key, &range).await?;
         handles.iter().map(|handle| parse(handle)).collect()
     }
 
     async fn unlist(&self, user: &UserName, handle: &SessionHandle) -> Result<()> {
-        let mut remove = cmd("ZREM");
-        remove.arg(sessions_key(user)).arg(handle.to_string());
-        in_time(remove.query_async(&mut self.connection.clone())).await
+        let (key, mut remove) = (sessions_key(user), cmd("ZREM"));
+        remove.arg(&key).arg(handle.to_string());
+        self.connection.send(&key, &remove).await
     }
 
     async fn unlist_dead(&self, user: &UserName, idle: Duration, now: u64) -> Result<()> {
@@ -226,19 +156,6 @@ impl RedisStore {
         }
         Ok(())
     }
-}
-
-/// Loads a script that no other server has and that takes no nonce from before this moment. Gives its hash.
-async fn load(connection: &ConnectionManager) -> RedisResult<String> {
-    let unavailable = |error: getrandom::Error| RedisError::from(std::io::Error::other(error));
-    let name = u128::from_ne_bytes(random().map_err(unavailable)?);
-    let text = format!("#!lua\n-- {name:032x}\nlocal not_before = {}\n{VERBS}", Clock::system().now());
-    cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection.clone()).await
-}
-
-/// Puts an end to waiting: a Redis that hangs is a Redis that is away.
-async fn in_time<T>(work: impl Future<Output = RedisResult<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.map_err(failed)?.map_err(failed)
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
@@ -334,7 +251,8 @@ impl Store for RedisStore {
             .arg(u8::from(cap.at_cap == AtCap::RefuseNew));
         let answer: Vec<String> = self.run(enlist).await?;
         if answer.first().is_some_and(|word| word == "full") {
-            in_time::<()>(cmd("DEL").arg(&session_keys(&handle)).query_async(&mut self.connection.clone())).await?;
+            let keys = session_keys(&handle);
+            self.connection.send::<()>(&keys[0], cmd("DEL").arg(&keys)).await?;
             return Ok(Opening::Full);
         }
         let displaced = answer.iter().skip(1).map(|handle| parse(handle)).collect::<Result<Vec<_>>>()?;
@@ -438,7 +356,7 @@ impl Store for RedisStore {
         } else {
             // Redis has no memory left for the reason, or runs no scripts: what must go can go all the same.
             let keys = session_keys(handle);
-            in_time(cmd("DEL").arg(&keys).query_async(&mut self.connection.clone())).await?
+            self.connection.send(&keys[0], cmd("DEL").arg(&keys)).await?
         };
         self.unlist(user, handle).await?;
         Ok(there)
@@ -456,8 +374,7 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let keys: Vec<String> = keys.iter().map(record_key).collect();
-        let found: Vec<Option<String>> =
-            in_time(cmd("MGET").arg(keys).query_async(&mut self.connection.clone())).await?;
+        let found: Vec<Option<String>> = self.connection.send(&keys[0], cmd("MGET").arg(&keys)).await?;
         found.iter().map(|text| text.as_deref().map(parse_record).transpose()).collect()
     }
 
@@ -493,22 +410,22 @@ impl Store for RedisStore {
     }
 
     async fn audit_head(&self) -> Result<Head> {
-        let head: Option<String> = in_time(cmd("GET").arg(LOG_HEAD).query_async(&mut self.connection.clone())).await?;
+        let head: Option<String> = self.connection.send(LOG_HEAD, cmd("GET").arg(LOG_HEAD)).await?;
         parse_head(&head.unwrap_or_default())
     }
 
     async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
         let mut range = cmd("XRANGE");
         range.arg(LOG).arg(after.saturating_add(1)).arg("+").arg("COUNT").arg(count);
-        let found: Vec<(String, (String, String))> = in_time(range.query_async(&mut self.connection.clone())).await?;
+        let found: Vec<(String, (String, String))> = self.connection.send(LOG, &range).await?;
         let number = |id: &str| parse(id.split_once('-').map_or(id, |(number, _)| number));
         found.into_iter().map(|(id, (_field, line))| Ok((number(&id)?, line))).collect()
     }
 
     async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
-        let mut range = cmd("LRANGE");
-        range.arg(log_key(user)).arg(0).arg(-1);
-        let lines: Vec<String> = in_time(range.query_async(&mut self.connection.clone())).await?;
+        let (key, mut range) = (log_key(user), cmd("LRANGE"));
+        range.arg(&key).arg(0).arg(-1);
+        let lines: Vec<String> = self.connection.send(&key, &range).await?;
         lines.iter().map(|line| Entry::parse(line).map_err(failed)).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use server::{
     audit::{Appended, Chain, Entry, Event, Head, MAX_OF_USER, Outcome, verify},
-    settings::secret::Secret,
+    settings::Secret,
     store::SharedStore,
 };
 

@@ -1,0 +1,288 @@
+//! Where Redis is, and how to be let in.
+
+use std::path::PathBuf;
+
+use redis::{ConnectionAddr, IntoConnectionInfo};
+
+use super::{
+    SettingsError,
+    group::group,
+    secret::Password,
+    sources::Sources,
+    value::{Form, Value},
+};
+
+/// Where a Redis listens that does not say.
+const PORT: u16 = 6379;
+
+/// One Redis, or a Redis Cluster.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// Host and port. Of a cluster any nodes: the others are learned from them.
+    pub nodes: Vec<(String, u16)>,
+    /// Who signs in, when it is not Redis's default user.
+    pub user: Option<String>,
+    /// With which password.
+    pub password: Option<Password>,
+    /// Which database; a cluster has only 0.
+    pub database: u32,
+    /// Whether the nodes are a cluster's.
+    pub cluster: bool,
+    /// Whether to talk TLS.
+    pub tls: bool,
+    /// PEM file with the certificates of those who may vouch for Redis, in place of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+group! {
+    /// Redis as it is written. The parts go before what the URL says.
+    struct Parts in "redis" {
+        /// Whole.
+        url: Option<Url> = None, [REDIS_URL];
+        /// Host name or IP address.
+        host: Option<String> = None, [REDIS_HOST];
+        /// TCP port.
+        port: Option<u16> = None, [REDIS_PORT];
+        /// Password of the user in `url`, or of Redis's default user.
+        password: Option<Password> = None, [REDIS_PASSWORD];
+        /// Number of the database.
+        db: Option<u32> = None, [REDIS_DB];
+        /// Whether it is a node of a cluster.
+        cluster: bool = false;
+        /// PEM file.
+        ca: Option<PathBuf> = None;
+    }
+}
+
+impl RedisSettings {
+    /// A Redis of this URL: `redis[s]://[user:password@]host[:port][,host[:port]…][/database]`. Several hosts are nodes
+    /// of a cluster.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when it is not such a URL.
+    pub fn at(url: &str) -> Result<Self, SettingsError> {
+        let mut from = Sources::new("", "", [("REDIS_URL".to_owned(), url.to_owned())])?;
+        let settings = Self::read(&mut from);
+        from.finish()?;
+        settings.ok_or_else(|| SettingsError::Wrong(vec!["a Redis without an address".to_owned()]))
+    }
+
+    /// `None` when no Redis is named.
+    pub(super) fn read(from: &mut Sources) -> Option<Self> {
+        let Parts { url, host, port, password, db, cluster, ca } = Parts::read(from);
+        let needing = [
+            ("redis.port", port.is_some()),
+            ("redis.password", password.is_some()),
+            ("redis.db", db.is_some()),
+            ("redis.cluster", cluster),
+            ("redis.ca", ca.is_some()),
+        ];
+        let url = url.unwrap_or_default();
+        let tls = url.tls;
+        let names = |nodes: &[Node]| nodes.iter().map(|node| node.host.clone()).collect::<Vec<_>>();
+        let named = (!url.nodes.is_empty()).then(|| names(&url.nodes));
+        let hosts = from.settle(("redis.host", host.map(|host| vec![host])), ("redis.url", named.clone()));
+        let nodes = if hosts == named {
+            url.nodes
+        } else {
+            hosts.into_iter().flatten().map(|host| Node { host, port: None }).collect()
+        };
+        let nodes: Vec<_> = nodes
+            .into_iter()
+            .map(|node| {
+                let port = from.settle(("redis.port", port), ("redis.url", node.port));
+                (node.host, port.unwrap_or(PORT))
+            })
+            .collect();
+        let password = from.settle(("redis.password", password), ("redis.url", url.password));
+        let database = from.settle(("redis.db", db), ("redis.url", url.database)).unwrap_or(0);
+        let cluster = cluster || nodes.len() > 1;
+
+        if nodes.is_empty() {
+            for (part, _) in needing.into_iter().filter(|(_, is_given)| *is_given) {
+                from.contradiction(&[part], "no Redis is named: redis.url or redis.host is missing");
+            }
+            return None;
+        }
+        if cluster && database != 0 {
+            let database = if from.is_given("redis.db") { "redis.db" } else { "redis.url" };
+            from.contradiction(&[database], "a Redis Cluster has only the database 0");
+        }
+        if ca.is_some() && !tls {
+            from.contradiction(&["redis.ca"], "certificates need TLS: redis.url must begin with rediss://");
+        }
+        Some(Self { nodes, user: url.user, password, database, cluster, tls, ca })
+    }
+}
+
+/// Where it is, without what is secret: `host:port, host:port`.
+impl std::fmt::Display for RedisSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nodes: Vec<_> = self.nodes.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+        f.write_str(&nodes.join(", "))
+    }
+}
+
+#[derive(Clone)]
+struct Node {
+    host: String,
+    port: Option<u16>,
+}
+
+/// What a URL says, and `None` for what it does not say.
+#[derive(Clone, Default)]
+struct Url {
+    tls: bool,
+    nodes: Vec<Node>,
+    user: Option<String>,
+    password: Option<Password>,
+    database: Option<u32>,
+}
+
+impl Value for Url {
+    const FORM: Form = Form::Text;
+    const TAKES: &'static str = "redis[s]://[user:password@]host[:port][,host[:port]…][/database]";
+
+    /// The crate `redis` reads it, once for each host.
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "redis" | "rediss"))?;
+        // It would take options there, among them one that switches the check of certificates off.
+        if rest.contains(['?', '#']) {
+            return None;
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+        let mut url = Url { tls: scheme == "rediss", ..Url::default() };
+        for host in hosts.split(',') {
+            let info = format!("{scheme}://{user}@{host}/{path}").into_connection_info().ok()?;
+            let (ConnectionAddr::Tcp(name, port) | ConnectionAddr::TcpTls { host: name, port, .. }) = info.addr()
+            else {
+                return None;
+            };
+            let says_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            url.nodes.push(Node { host: name.clone(), port: says_port.then_some(*port) });
+            let redis = info.redis_settings();
+            url.user = redis.username().map(str::to_owned);
+            url.password = redis.password().and_then(Password::parse);
+            url.database = if path.is_empty() { None } else { Some(redis.db().try_into().ok()?) };
+        }
+        Some(url)
+    }
+
+    fn show(&self) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Option<RedisSettings>, String> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::parse("Leptos.toml", text, variables)
+            .map(|settings| settings.redis)
+            .map_err(|error| error.to_string())
+    }
+
+    fn redis(text: &str, variables: &[(&str, &str)]) -> RedisSettings {
+        read(text, variables).expect("right settings").expect("a Redis")
+    }
+
+    fn password(of: &RedisSettings) -> Option<&str> {
+        of.password.as_ref().map(Password::reveal)
+    }
+
+    #[test]
+    fn a_url_says_everything() {
+        let all = RedisSettings::at("rediss://ada:p%40ss@redis.example:7000/3").expect("a URL");
+        assert_eq!(all.nodes, [("redis.example".to_owned(), 7000)]);
+        assert_eq!((all.user.as_deref(), password(&all), all.database), (Some("ada"), Some("p@ss"), 3));
+        assert!(all.tls && !all.cluster);
+        let least = RedisSettings::at("redis://[::1]").expect("a URL");
+        assert_eq!(least.nodes, [("::1".to_owned(), PORT)]);
+        assert!(!least.tls && least.user.is_none() && least.password.is_none());
+        let cluster = RedisSettings::at("redis://:pw@a:1,b,[::1]:3").expect("a URL");
+        assert_eq!(cluster.to_string(), "a:1, b:6379, ::1:3");
+        assert!(cluster.cluster && password(&cluster) == Some("pw"));
+    }
+
+    #[test]
+    fn what_is_no_url_of_redis_is_refused_without_showing_it() {
+        for url in [
+            "redis.example",
+            "http://redis.example",
+            "unix:///run/redis.sock",
+            "redis://",
+            "redis://:hidden@",
+            "redis://a,,b",
+            "redis://:hidden@a/many",
+            "redis://a/-1",
+            "redis://a:65536",
+            "redis://0.0.0.0",
+            // The crate would not check certificates then.
+            "rediss://:hidden@a/#insecure",
+            "redis://a?protocol=resp3",
+        ] {
+            let error = RedisSettings::at(url).err().unwrap_or_else(|| panic!("{url} is accepted")).to_string();
+            assert!(error.contains("REDIS_URL") && !error.contains("hidden"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_parts_are_as_good_as_a_url() {
+        let parts = [("REDIS_HOST", "redis"), ("REDIS_PORT", "7000"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")];
+        let one = redis("", &parts);
+        assert_eq!((one.to_string(), password(&one), one.database), ("redis:7000".to_owned(), Some("a/b@c"), 2));
+        let host = redis("", &[("REDIS_HOST", "redis")]);
+        assert_eq!((host.to_string(), password(&host), host.database), ("redis:6379".to_owned(), None, 0));
+        let url =
+            [("REDIS_URL", "rediss://redis"), ("REDIS_PASSWORD", "pw"), ("REDIS_PORT", "7000"), ("REDIS_DB", "1")];
+        let completed = redis("", &url);
+        assert_eq!((completed.to_string(), completed.database), ("redis:7000".to_owned(), 1));
+        assert!(completed.tls && password(&completed) == Some("pw"));
+    }
+
+    #[test]
+    fn a_variable_goes_before_what_the_file_says_in_another_way() {
+        let file = "[redis]\nurl = \"redis://:old@in-file:1/1\"";
+        let other = redis(file, &[("REDIS_HOST", "elsewhere"), ("REDIS_PASSWORD", "new"), ("REDIS_DB", "2")]);
+        assert_eq!((other.to_string(), password(&other)), ("elsewhere:6379".to_owned(), Some("new")));
+        assert_eq!(other.database, 2);
+        let file = "[redis]\nhost = \"in-file\"\nport = 1\npassword = \"old\"";
+        let other = redis(file, &[("REDIS_URL", "redis://:new@elsewhere:2")]);
+        assert_eq!((other.to_string(), password(&other)), ("elsewhere:2".to_owned(), Some("new")));
+    }
+
+    #[test]
+    fn what_contradicts_the_url_in_the_same_place_is_refused() {
+        let url = ("REDIS_URL", "redis://:hidden@a:1/1");
+        for part in [("REDIS_HOST", "b"), ("REDIS_PORT", "2"), ("REDIS_PASSWORD", "secret"), ("REDIS_DB", "2")] {
+            let error = read("", &[url, part]).err().unwrap_or_else(|| panic!("{part:?} is accepted"));
+            assert!(error.contains("REDIS_URL") && error.contains(part.0), "{error}");
+            assert!(!error.contains("hidden") && !error.contains("secret"), "{error}");
+        }
+        let same = [url, ("REDIS_HOST", "a"), ("REDIS_PORT", "1"), ("REDIS_PASSWORD", "hidden"), ("REDIS_DB", "1")];
+        assert_eq!(redis("", &same).to_string(), "a:1");
+        let error = read("[redis]\nurl = \"redis://a\"\nhost = \"b\"", &[]).err().expect("a contradiction");
+        assert!(error.contains("line 2") && error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        for (variables, names) in [
+            (&[("REDIS_PORT", "7000")][..], "REDIS_PORT"),
+            (&[("REDIS_PASSWORD", "pw")], "REDIS_PASSWORD"),
+            (&[("REDIS_DB", "1")], "REDIS_DB"),
+            (&[("PAN_REDIS_CLUSTER", "true")], "PAN_REDIS_CLUSTER"),
+            (&[("PAN_REDIS_CA", "ca.pem")], "PAN_REDIS_CA"),
+            (&[("REDIS_URL", "redis://a"), ("PAN_REDIS_CA", "ca.pem")], "PAN_REDIS_CA"),
+            (&[("REDIS_URL", "redis://a,b/1")], "REDIS_URL"),
+            (&[("REDIS_URL", "redis://a"), ("PAN_REDIS_CLUSTER", "true"), ("REDIS_DB", "1")], "REDIS_DB"),
+        ] {
+            let error = read("", variables).err().unwrap_or_else(|| panic!("{variables:?} is accepted"));
+            assert!(error.contains(names) && error.lines().count() == 1, "{error}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a setting may be: how it is written, read and shown.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::{Environment, OnTheft};
+use crate::{origin::Origin, store::AtCap};
+
+/// How TOML writes a value. The environment has text only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// `"in quotes"`
+    Text,
+    /// `60`
+    Number,
+    /// `true`
+    Truth,
+    /// `[group]` without anything in it.
+    Table,
+    /// Anything else. No setting takes it, nor an empty group.
+    Other,
+}
+
+/// The type of a setting.
+pub(super) trait Value: Sized {
+    /// How TOML writes it.
+    const FORM: Form;
+    /// Completes "it takes …".
+    const TAKES: &'static str;
+
+    /// Reads it. `None` when the text is not what the setting takes.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// What may be said of it in a message: a secret says nothing.
+    fn show(&self) -> Option<String>;
+
+    /// Whether it is a secret that everybody knows.
+    fn is_development_secret(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! values {
+    ($form:ident, $takes:literal: $($type:ty)+) => {$(
+        impl Value for $type {
+            const FORM: Form = Form::$form;
+            const TAKES: &'static str = $takes;
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+
+            fn show(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+        }
+    )+};
+}
+
+values!(Number, "a whole number in range": u16 u32 u64 usize);
+values!(Truth, "true or false": bool);
+values!(Text, "text": String);
+values!(Text, "an IP address and a port": SocketAddr);
+values!(Text, "development or production": Environment);
+values!(Text, "end_oldest or refuse_new": AtCap);
+values!(Text, "report or end": OnTheft);
+
+impl Value for PathBuf {
+    const FORM: Form = Form::Text;
+    const TAKES: &'static str = "a path";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.display().to_string())
+    }
+}
+
+impl Value for Origin {
+    const FORM: Form = Form::Text;
+    const TAKES: &'static str = "http:// or https://, a lower-case host, no default port and no path";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+/// A setting that may be left out.
+impl<T: Value> Value for Option<T> {
+    const FORM: Form = T::FORM;
+    const TAKES: &'static str = T::TAKES;
+
+    fn parse(text: &str) -> Option<Self> {
+        T::parse(text).map(Some)
+    }
+
+    fn show(&self) -> Option<String> {
+        self.as_ref().map_or_else(|| Some("nothing".to_owned()), T::show)
+    }
+
+    fn is_development_secret(&self) -> bool {
+        self.as_ref().is_some_and(T::is_development_secret)
+    }
+}
