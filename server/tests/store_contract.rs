@@ -16,43 +16,66 @@ mod contract {
 mod only {
     mod memory;
     mod redis;
+    mod redis_cluster;
+    mod redis_once;
+    mod redis_way_in;
 }
 mod support {
+    pub(crate) mod redis_cluster;
     pub(crate) mod redis_server;
 }
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use server::store::{SharedStore, memory::MemoryStore, redis::RedisStore};
+use server::{
+    settings::RedisSettings,
+    store::{SharedStore, memory::MemoryStore, redis::RedisStore},
+};
 
-use support::redis_server::RedisServer;
+use support::{redis_cluster::RedisCluster, redis_server::RedisServer};
 
 macro_rules! contract {
     ($($rules:ident: $($rule:ident)+;)+) => {
         contract!(@store memory $($($rules::$rule)+)+);
         contract!(@store redis $($($rules::$rule)+)+);
+        contract!(@store redis_with_password_over_tls $($($rules::$rule)+)+);
+        contract!(@store redis_cluster $($($rules::$rule)+)+);
     };
     (@store $store:ident $($rules:ident::$rule:ident)+) => {
         mod $store {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $rule() {
-                    let (store, _running) = super::$store().await;
-                    super::contract::$rules::$rule(store).await;
+                    super::contract::$rules::$rule(super::$store().await).await;
                 }
             )+
         }
     };
 }
 
-async fn memory() -> (SharedStore, ()) {
-    (Arc::new(MemoryStore::new()), ())
+async fn memory() -> SharedStore {
+    Arc::new(MemoryStore::new())
 }
 
-async fn redis() -> (SharedStore, Arc<RedisServer>) {
-    let server = RedisServer::shared();
-    let store = RedisStore::connect(&server.url()).await.expect("a connection to Redis");
-    (Arc::new(store), server)
+// Each server is started once and ends with the tests.
+
+async fn redis() -> SharedStore {
+    static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
+    connect(&SERVER.settings()).await
+}
+
+async fn redis_with_password_over_tls() -> SharedStore {
+    static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::secured);
+    connect(&SERVER.settings()).await
+}
+
+async fn redis_cluster() -> SharedStore {
+    static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(RedisCluster::start);
+    connect(&CLUSTER.settings()).await
+}
+
+async fn connect(settings: &RedisSettings) -> SharedStore {
+    Arc::new(RedisStore::connect(settings).await.expect("a connection to Redis"))
 }
 
 contract! {

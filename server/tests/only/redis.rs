@@ -4,12 +4,14 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpStream,
     process::Command,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use protocol::problem::Ended;
-use redis::{Client, Connection, cmd};
+use protocol::{
+    problem::Ended,
+    token::{Nonce, SessionHandle},
+};
+use redis::cmd;
 use server::{
     clock::Clock,
     store::{Admission, NewSession, RecordKey, SharedStore, redis::RedisStore},
@@ -17,22 +19,16 @@ use server::{
 
 use crate::{contract::fixture::*, support::redis_server::RedisServer};
 
-async fn connect(server: &RedisServer) -> SharedStore {
-    Arc::new(RedisStore::connect(&server.url()).await.expect("a connection to Redis"))
+pub(super) async fn connect(server: &RedisServer) -> SharedStore {
+    crate::connect(&server.settings()).await
 }
 
-/// A connection of the test's own.
-fn aside(server: &RedisServer) -> Connection {
-    let client = Client::open(server.url()).expect("a Redis address");
-    client.get_connection().expect("a connection to Redis")
-}
-
-fn save(server: &RedisServer) {
-    cmd("SAVE").exec(&mut aside(server)).expect("Redis saves");
+pub(super) fn save(server: &RedisServer) {
+    cmd("SAVE").exec(&mut server.aside()).expect("Redis saves");
 }
 
 /// Asks until the store answers, as the pages do.
-async fn recovered(store: &SharedStore) -> Duration {
+pub(super) async fn recovered(store: &SharedStore) -> Duration {
     let began = Instant::now();
     while store.session(&handle(), IDLE, *T0).await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(10), "the store does not recover");
@@ -48,13 +44,13 @@ async fn an_admit_is_one_command() {
     let one = nonce();
     let handle = bound(&store, &[one]).await;
 
-    let mut monitor = TcpStream::connect(server.url().trim_start_matches("redis://")).expect("a connection");
+    let mut monitor = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
     monitor.write_all(b"MONITOR\r\n").expect("Redis listens");
     let mut lines = BufReader::new(monitor).lines().map(|line| line.expect("Redis answers"));
     assert_eq!(lines.next().as_deref(), Some("+OK"));
 
     assert!(passes(&store, handle, one, *T0).await);
-    cmd("PING").arg("the end").exec(&mut aside(&server)).expect("Redis answers");
+    cmd("PING").arg("the end").exec(&mut server.aside()).expect("Redis answers");
 
     // `+<time> [<database> <client>] "<command>" …`. What a script calls has the client `lua`: it runs inside Redis, in
     // the same step, and costs no round trip.
@@ -73,12 +69,12 @@ async fn what_is_ended_leaves_nothing_behind_but_why() {
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
     assert!(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
-    let size = || cmd("DBSIZE").query::<u32>(&mut aside(&server)).expect("Redis answers");
+    let size = || cmd("DBSIZE").query::<u32>(&mut server.aside()).expect("Redis answers");
     assert_eq!(size(), 4);
     end(&store, handle, Ended::Revoked).await;
     assert_eq!(size(), 1);
     let left: Vec<String> =
-        cmd("HGETALL").arg(format!("session:{{{handle}}}")).query(&mut aside(&server)).expect("Redis answers");
+        cmd("HGETALL").arg(format!("session:{{{handle}}}")).query(&mut server.aside()).expect("Redis answers");
     assert_eq!(left, ["ended", "revoked"]);
 }
 
@@ -92,7 +88,7 @@ async fn redis_gives_the_memory_of_everything_but_records_back() {
     assert!(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
     begin(&store, new_session(self::handle()), THREE).await;
     store.count("sign_in:ip:192.0.2.1", AMPLE, *T0).await.expect("the store answers");
-    let mut aside = aside(&server);
+    let mut aside = server.aside();
     let keys: Vec<String> = cmd("KEYS").arg("*").query(&mut aside).expect("Redis answers");
     assert_eq!(keys.len(), 7, "{keys:?}");
     for key in keys {
@@ -107,27 +103,9 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     let mut server = RedisServer::start();
     let store = connect(&server).await;
     let elsewhere = connect(&server).await;
-    let now = || Clock::system().now();
-
     let [spent, unspent] = nonces();
     let handle = handle();
-    let opened = now();
-    let session = new_session(handle);
-    let lengths = (session.bind_by - session.created, session.expires - session.created);
-    let session = NewSession { created: opened, bind_by: opened + lengths.0, expires: opened + lengths.1, ..session };
-    begin(&store, session, THREE).await;
-    let challenge = challenge();
-    assert!(store.challenge(&handle, SECRET, &challenge, opened).await.expect("the store answers"));
-    // A moment after the store was started, or its nonces would be as old as the store.
-    let bound = opened + 2;
-    let key = key();
-    assert!(
-        store
-            .bind(&handle, SECRET, &challenge, &key, &[spent, unspent], bound)
-            .await
-            .expect("the store answers")
-            .is_some()
-    );
+    bound_now(&store, handle, &[spent, unspent]).await;
     save(&server);
     assert!(passes(&store, handle, spent, now()).await);
     server.kill();
@@ -158,8 +136,26 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     assert!(passes(&elsewhere, handle, fresh, now()).await);
 }
 
+/// The time of what depends on when a server was started.
+pub(super) fn now() -> u64 {
+    Clock::system().now()
+}
+
+/// Opens a session now and binds it, a moment after the store was started: its nonces would be as old as the store.
+pub(super) async fn bound_now(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce]) {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let (opened, session) = (now(), new_session(handle));
+    let lengths = (session.bind_by - session.created, session.expires - session.created);
+    let session = NewSession { created: opened, bind_by: opened + lengths.0, expires: opened + lengths.1, ..session };
+    begin(store, session, THREE).await;
+    let challenge = challenge();
+    assert!(store.challenge(&handle, SECRET, &challenge, opened).await.expect("the store answers"));
+    let user = store.bind(&handle, SECRET, &challenge, &key(), nonces, opened).await.expect("the store answers");
+    assert!(user.is_some());
+}
+
 /// `read` is no script, so it does not notice the restart by itself.
-async fn recovered_without_asking_the_script(store: &SharedStore) {
+pub(super) async fn recovered_without_asking_the_script(store: &SharedStore) {
     let key = RecordKey("none".to_owned());
     while store.read(std::slice::from_ref(&key)).await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -170,10 +166,9 @@ async fn recovered_without_asking_the_script(store: &SharedStore) {
 #[tokio::test]
 async fn a_replica_has_the_data_and_not_the_script() {
     let (server, replica) = (RedisServer::start(), RedisServer::start());
-    let port = server.url().rsplit_once(':').map(|(_, port)| port.to_owned()).expect("a port");
-    cmd("REPLICAOF").arg("127.0.0.1").arg(port).exec(&mut aside(&replica)).expect("Redis obeys");
+    cmd("REPLICAOF").arg("127.0.0.1").arg(server.port()).exec(&mut replica.aside()).expect("Redis obeys");
     let info = |server: &RedisServer, section: &str| {
-        cmd("INFO").arg(section).query::<String>(&mut aside(server)).expect("Redis answers")
+        cmd("INFO").arg(section).query::<String>(&mut server.aside()).expect("Redis answers")
     };
     while !info(&replica, "replication").contains("master_link_status:up") {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -182,7 +177,7 @@ async fn a_replica_has_the_data_and_not_the_script() {
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
-    while cmd("DBSIZE").query::<u32>(&mut aside(&replica)).expect("Redis answers") < 2 {
+    while cmd("DBSIZE").query::<u32>(&mut replica.aside()).expect("Redis answers") < 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(info(&server, "memory").contains("number_of_cached_scripts:1\r"));
@@ -241,8 +236,7 @@ async fn a_redis_that_is_not_there_is_an_error_at_once() {
     let mut server = RedisServer::start();
     server.kill();
     let began = Instant::now();
-    assert!(RedisStore::connect(&server.url()).await.is_err());
-    assert!(RedisStore::connect("not an address").await.is_err());
+    assert!(RedisStore::connect(&server.settings()).await.is_err());
     assert!(began.elapsed() < Duration::from_millis(2300));
 }
 
@@ -254,7 +248,7 @@ async fn a_full_redis_refuses_and_spends_nothing() {
     let [one, other] = nonces();
     let (handle, leaving) = (bound(&store, &[one]).await, bound(&store, &[other]).await);
     let memory = |bytes: &str| {
-        cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut aside(&server)).expect("Redis obeys");
+        cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut server.aside()).expect("Redis obeys");
     };
     memory("1");
     assert!(store.admit(request(handle, one, *T0)).await.is_err());

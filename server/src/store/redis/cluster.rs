@@ -24,11 +24,11 @@ use super::{
     node::{Address, Entrance, Node},
 };
 
-/// How often one request is sent elsewhere, or again because the cluster is being changed.
-const TURNS: usize = 8;
+/// How often a request is sent elsewhere at once: to whom `MOVED` names, and from there to whom `ASK` names.
+const AT_ONCE: usize = 3;
 
 /// How long to wait until a cluster that is being changed is asked again.
-const CHANGE: Duration = Duration::from_millis(100);
+const CHANGE: Duration = Duration::from_millis(50);
 
 /// Which primary has which slot.
 type Map = HashMap<Slot, Arc<Node>>;
@@ -66,24 +66,26 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Asks the primary that has the slot of `key`.
+    /// Asks the primary that has the slot of `key`. While the slot is being moved, or nobody has it, it waits for as
+    /// long as the caller does.
     pub(super) async fn ask(&self, key: &str, request: &Request<'_>) -> RedisResult<Value> {
         let slot = Slot::for_key(key);
         let mut map = self.map();
         // Whom the last answer named, and whether it is to be asked with `ASKING`.
         let mut named = None;
-        let mut error = unknown();
-        for _ in 0..TURNS {
+        for turn in 0.. {
+            if turn > AT_ONCE {
+                sleep(CHANGE).await;
+            }
             let (node, asking) = match (named.take(), map.get(&slot)) {
                 (Some((address, asking)), _) => (self.node(&address)?, asking),
                 (None, Some(node)) => (node.clone(), false),
                 (None, None) => {
-                    sleep(CHANGE).await;
                     map = self.learn(&map, self.all_but(None)).await?;
                     continue;
                 }
             };
-            error = match node.ask(request, asking).await {
+            let error = match node.ask(request, asking).await {
                 Err(error) => error,
                 answer => return answer,
             };
@@ -99,19 +101,16 @@ impl Cluster {
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::BusyLoading,
-                ) => {
-                    sleep(CHANGE).await;
-                    map = self.learn(&map, self.all_but(Some(node.address()))).await?;
-                }
+                ) => map = self.learn(&map, self.all_but(Some(node.address()))).await?,
                 ErrorKind::Io => {
                     // For the requests that come after this one.
                     let _ = self.learn(&map, self.all_but(Some(node.address()))).await;
-                    break;
+                    return Err(error);
                 }
-                _ => break,
+                _ => return Err(error),
             }
         }
-        Err(error)
+        Err(unknown())
     }
 
     fn map(&self) -> Arc<Map> {

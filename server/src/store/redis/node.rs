@@ -17,7 +17,7 @@
 //! bindings cannot be guarded so: how many of the last ones a failure may cost is decided by Redis's own persistence
 //! (`appendonly yes`) and `min-replicas-to-write`.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 
 use redis::{
     Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
@@ -25,6 +25,7 @@ use redis::{
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     cmd, pipe,
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::RwLock;
 
 use super::{Call, connection::Request};
@@ -52,14 +53,11 @@ pub(super) struct Entrance {
 impl Entrance {
     /// Reads the certificates.
     pub(super) fn new(settings: &RedisSettings) -> io::Result<Self> {
-        let read = |path: &std::path::PathBuf| {
-            fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-        };
         if settings.tls {
             // Fails when the process has one already, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        Ok(Self { settings: settings.clone(), ca: settings.ca.as_ref().map(read).transpose()? })
+        Ok(Self { settings: settings.clone(), ca: settings.ca.as_deref().map(read_certificates).transpose()? })
     }
 
     fn client(&self, (host, port): &Address) -> RedisResult<Client> {
@@ -89,6 +87,16 @@ impl Entrance {
             None => Client::open(info),
         }
     }
+}
+
+fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let pem = fs::read(path).map_err(failed)?;
+    let first = CertificateDer::pem_slice_iter(&pem).next();
+    first
+        .is_some_and(|first| first.is_ok())
+        .then_some(pem)
+        .ok_or_else(|| failed(io::Error::other("no certificate in it")))
 }
 
 /// Host and port.
