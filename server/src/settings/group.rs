@@ -29,6 +29,12 @@ macro_rules! group {
                 }
             }
         }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::read(&mut $crate::settings::sources::Sources::default())
+            }
+        }
     };
 }
 

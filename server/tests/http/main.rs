@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser;
+mod instances;
 mod limits;
 mod origins;
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod requests;
 mod sessions;
+mod store_away;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Lines, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use redis::{Client, Connection};
+use redis::{Client, Connection, cmd};
 use server::settings::RedisSettings;
 use tempfile::TempDir;
 
@@ -99,6 +99,15 @@ impl RedisServer {
         client.get_connection().expect("a connection to Redis")
     }
 
+    /// Watches what clients send from now on.
+    pub(crate) fn watch(&self) -> Watch {
+        let mut monitor = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a connection to Redis");
+        monitor.write_all(b"MONITOR\r\n").expect("Redis listens");
+        let mut lines = BufReader::new(monitor).lines();
+        assert_eq!(lines.next().expect("an answer").expect("an answer"), "+OK");
+        Watch { lines, aside: self.aside() }
+    }
+
     /// Its port without TLS.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -127,6 +136,24 @@ impl RedisServer {
     pub(crate) fn restart(&mut self) {
         let process = launch(self.kind, self.port, self.other_port, &self.directory);
         self.process = process.expect("redis-server starts again");
+    }
+}
+
+/// A connection that is told every command.
+pub(crate) struct Watch {
+    lines: Lines<BufReader<TcpStream>>,
+    aside: Connection,
+}
+
+impl Watch {
+    /// The commands of clients until now, as `"name" "argument" …`. What a script calls is not among them: it runs inside
+    /// Redis, in the same step, and costs no round trip. Nor is what a new connection introduces itself with.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        cmd("PING").arg("the end").exec(&mut self.aside).expect("Redis answers");
+        // `+<time> [<database> <client>] "<command>" …`; what a script calls has the client `lua`.
+        let commands = self.lines.map(|line| line.expect("a command")).take_while(|line| !line.contains("the end"));
+        let sent = commands.filter(|line| !line.contains(" lua] ") && !line.contains("\"CLIENT\""));
+        sent.map(|line| line.split_once("] ").expect("a client").1.to_owned()).collect()
     }
 }
 

@@ -1,0 +1,117 @@
+//! Several app instances on one Redis are one: what was spent, ended or counted at one is so at all of them. And what a
+//! request costs that Redis.
+
+use std::sync::{Arc, LazyLock};
+
+use http::StatusCode;
+use protocol::{
+    catalogue::{Revoke, SignOut},
+    problem::Code,
+};
+use server::store::redis::RedisStore;
+use tokio::task::JoinSet;
+
+use crate::redis_server::RedisServer;
+use crate::{
+    browser::{House, Reply},
+    read, rename, transfer,
+};
+
+/// Started once; it ends with the tests.
+static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
+
+async fn instance(server: &RedisServer) -> House {
+    House::new(Arc::new(RedisStore::connect(&server.settings()).await.unwrap()))
+}
+
+async fn two() -> [House; 2] {
+    [instance(&SERVER).await, instance(&SERVER).await]
+}
+
+fn accepted(replies: &[Reply]) -> usize {
+    replies.iter().filter(|reply| reply.status == StatusCode::OK).count()
+}
+
+#[tokio::test]
+async fn a_session_that_was_opened_at_one_instance_is_bound_and_used_at_another() {
+    let [one, other] = two().await;
+    let mut browser = one.unbound("opened-here").await;
+    assert_eq!(browser.bind(&other).await.status, StatusCode::OK);
+    for house in [&one, &other, &one] {
+        assert_eq!(browser.call(house, &read()).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nonce_is_spent_once_over_all_instances() {
+    let houses = two().await;
+    let mut browser = houses[0].browser("everywhere").await;
+    for _ in 0..3 {
+        let signed = browser.request(&houses[0], &read());
+        let mut sending = JoinSet::new();
+        for at in 0..100 {
+            let (house, request) = (houses[at % 2].clone(), signed.build());
+            sending.spawn(async move { house.send(request).await });
+        }
+        let replies = sending.join_all().await;
+        assert_eq!(accepted(&replies), 1);
+        let refused = replies.iter().filter(|reply| reply.status != StatusCode::OK);
+        assert!(refused.map(Reply::code).all(|code| code == Code::UseFreshNonce));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ended_at_one_instance_is_refused_at_the_other_at_once() {
+    let [one, other] = two().await;
+    let mut leaving = one.browser("leaving").await;
+    let kept = leaving.request(&other, &read());
+    assert_eq!(leaving.call(&one, &SignOut {}).await.status, StatusCode::OK);
+    assert_eq!(other.send(kept.build()).await.code(), Code::InvalidSession);
+
+    let mut owner = one.browser("owner").await;
+    let mut stolen = other.browser("owner").await;
+    assert_eq!(stolen.call(&other, &read()).await.status, StatusCode::OK);
+    assert!(owner.call(&one, &Revoke { session: stolen.handle }).await.json::<bool>());
+    assert_eq!(stolen.call(&other, &read()).await.code(), Code::InvalidSession);
+}
+
+#[tokio::test]
+async fn a_limit_holds_over_all_instances() {
+    let houses = two().await;
+    let mut browser = houses[0].browser("busy").await;
+    for at in 0..60 {
+        assert_eq!(browser.call(&houses[at % 2], &rename()).await.status, StatusCode::OK, "{at}");
+    }
+    let limited = browser.request(&houses[1], &rename());
+    for house in &houses {
+        assert_eq!(house.send(limited.build()).await.code(), Code::RateLimited);
+    }
+}
+
+/// The claim of docs/PROTOCOL.md §7: one store round trip for a verified request, whatever its level.
+#[tokio::test]
+async fn a_verified_request_costs_redis_one_command() {
+    // Its own, so that nobody else sends anything.
+    let server = RedisServer::start();
+    let house = instance(&server).await;
+    let mut browser = house.browser("frugal").await;
+    house.pan.flush().await;
+
+    let watch = server.watch();
+    let replies = [
+        browser.call(&house, &read()).await,
+        browser.call(&house, &rename()).await,
+        browser.call(&house, &transfer()).await,
+    ];
+    assert_eq!(accepted(&replies), 3, "{replies:?}");
+    house.pan.flush().await;
+    let sent = watch.stop();
+    // The audit log is written beside the requests, for many of them at once; no reply waits for it.
+    let (written, asked): (Vec<_>, Vec<_>) = sent.iter().partition(|command| command.contains("\"audit:{log}\""));
+    assert_eq!(asked.len(), 3, "{asked:#?}");
+    assert!(
+        asked.iter().all(|command| command.starts_with("\"EVALSHA\"") && command.contains("\"admit\"")),
+        "{asked:#?}"
+    );
+    assert!((1..=3).contains(&written.len()), "{written:#?}");
+}
