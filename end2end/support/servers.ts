@@ -44,7 +44,7 @@ export class Server {
   static async start(name: string, file: string, args: string[], port: number, env: Record<string, string> = {}): Promise<Server> {
     // What cargo-leptos or a shell has set is for another server.
     const inherited = Object.entries(process.env).filter(
-      ([key]) => !/^(LEPTOS_|PAN_|PORT$|REDIS_URL$|ENVIRONMENT$|RUST_LOG$|.*_TTL$)/.test(key),
+      ([key]) => !/^(LEPTOS_|PAN_|REDIS_|PORT$|ENVIRONMENT$|ALLOWED_ORIGINS$|MAX_REQUESTS|AUDIT_SECRET$|RUST_LOG$|.*_TTL$)/.test(key),
     );
     const child = spawn(file, args, { env: { ...Object.fromEntries(inherited), ...env }, stdio: ["ignore", "pipe", "pipe"] });
     const output: string[] = [];
@@ -63,6 +63,11 @@ export class Server {
   /** What it wrote last. */
   log(): string {
     return this.output.join("");
+  }
+
+  /** Stops it where it is, or lets it go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.process.kill(signal);
   }
 
   /** Ends it, and waits until it has ended. */
@@ -111,10 +116,10 @@ export async function startRedis(folder: string, port: number): Promise<Server> 
   return Server.start("redis-server", "redis-server", args, port);
 }
 
-/** Has that Redis write its snapshot now. */
-export async function saveRedis(port: number): Promise<void> {
+/** Has that Redis do something, such as `FLUSHALL`. */
+export async function tellRedis(port: number, command: string): Promise<void> {
   await new Promise<void>((done, failed) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write("SAVE\r\n"));
+    const socket = connect(port, "127.0.0.1", () => socket.write(`${command}\r\n`));
     socket.on("error", failed);
     socket.on("data", (answer) => {
       socket.destroy();
@@ -122,6 +127,11 @@ export async function saveRedis(port: number): Promise<void> {
       else failed(new Error(answer.toString()));
     });
   });
+}
+
+/** Has that Redis write its snapshot now. */
+export async function saveRedis(port: number): Promise<void> {
+  await tellRedis(port, "SAVE");
 }
 
 export interface PanOptions {
@@ -162,8 +172,8 @@ export async function startPan({ house, folder, redis, env }: PanOptions): Promi
       // All tests come from one address.
       "sign_ins_per_minute_and_address = 100000",
       "binds_per_minute_and_address = 100000",
-      "[store]",
-      redis === undefined ? `snapshot = ${JSON.stringify(join(folder, "store.json"))}` : `redis = "redis://127.0.0.1:${redis}"`,
+      redis === undefined ? "[store]" : "[redis]",
+      redis === undefined ? `snapshot = ${JSON.stringify(join(folder, "store.json"))}` : `url = "redis://127.0.0.1:${redis}"`,
     ].join("\n"),
   );
   return Server.start("pan", file, ["serve"], house.port, {

@@ -39,7 +39,7 @@ macro_rules! contract {
         contract!(@store memory $($($rules::$rule)+)+);
         contract!(@store redis $($($rules::$rule)+)+);
         contract!(@store redis_with_password_over_tls $($($rules::$rule)+)+);
-        contract!(@store redis_cluster $($($rules::$rule)+)+);
+        contract!(@store redis_cluster_with_password_over_tls $($($rules::$rule)+)+);
     };
     (@store $store:ident $($rules:ident::$rule:ident)+) => {
         mod $store {
@@ -69,8 +69,8 @@ async fn redis_with_password_over_tls() -> SharedStore {
     connect(&SERVER.settings()).await
 }
 
-async fn redis_cluster() -> SharedStore {
-    static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(RedisCluster::start);
+async fn redis_cluster_with_password_over_tls() -> SharedStore {
+    static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(RedisCluster::secured);
     connect(&CLUSTER.settings()).await
 }
 

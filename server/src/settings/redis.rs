@@ -79,21 +79,7 @@ impl RedisSettings {
         ];
         let url = url.unwrap_or_default();
         let tls = url.tls;
-        let names = |nodes: &[Node]| nodes.iter().map(|node| node.host.clone()).collect::<Vec<_>>();
-        let named = (!url.nodes.is_empty()).then(|| names(&url.nodes));
-        let hosts = from.settle(("redis.host", host.map(|host| vec![host])), ("redis.url", named.clone()));
-        let nodes = if hosts == named {
-            url.nodes
-        } else {
-            hosts.into_iter().flatten().map(|host| Node { host, port: None }).collect()
-        };
-        let nodes: Vec<_> = nodes
-            .into_iter()
-            .map(|node| {
-                let port = from.settle(("redis.port", port), ("redis.url", node.port));
-                (node.host, port.unwrap_or(PORT))
-            })
-            .collect();
+        let nodes = nodes(from, url.nodes, host, port);
         let password = from.settle(("redis.password", password), ("redis.url", url.password));
         let database = from.settle(("redis.db", db), ("redis.url", url.database)).unwrap_or(0);
         let cluster = cluster || nodes.len() > 1;
@@ -113,6 +99,23 @@ impl RedisSettings {
         }
         Some(Self { nodes, user: url.user, password, database, cluster, tls, ca })
     }
+}
+
+/// Those of the URL, with the port that is given beside it; or the one host that is given instead.
+fn nodes(from: &mut Sources, of_url: Vec<Node>, host: Option<String>, port: Option<u16>) -> Vec<(String, u16)> {
+    let hosts_of_url: Vec<_> = of_url.iter().map(|node| node.host.clone()).collect();
+    let hosts_of_url = (!hosts_of_url.is_empty()).then_some(hosts_of_url);
+    let hosts = from.settle(("redis.host", host.map(|host| vec![host])), ("redis.url", hosts_of_url.clone()));
+    let nodes = if hosts == hosts_of_url {
+        of_url
+    } else {
+        hosts.into_iter().flatten().map(|host| Node { host, port: None }).collect()
+    };
+    let mut with_port = |node: Node| {
+        let port = from.settle(("redis.port", port), ("redis.url", node.port));
+        (node.host, port.unwrap_or(PORT))
+    };
+    nodes.into_iter().map(&mut with_port).collect()
 }
 
 /// Where it is, without what is secret: `host:port, host:port`.

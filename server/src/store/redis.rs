@@ -34,7 +34,7 @@
 //!
 //! What happens when Redis is away is told in `connection`, what when it forgets in `node`.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
@@ -45,76 +45,32 @@ use protocol::{
 };
 use redis::{FromRedisValue, cmd};
 
+mod call;
+mod cluster;
+mod connection;
+mod node;
+mod reply;
+
+use call::{Call, LOG, LOG_HEAD, log_key, ms, record_key, session_keys, sessions_key};
+use connection::Connection;
+use reply::{head_text, parse, parse_head, parse_quota, parse_record, parse_running, parse_session, parse_theft};
+
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Quota, Record, RecordKey, Result,
-    Session, Store, StoreError, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Record, RecordKey, Result, Session,
+    Store, StoreError, Theft, Write,
 };
 use crate::{
     audit::{Appended, Entry, Head, MAX_OF_USER},
-    risk::{FEATURES, History, Running, Sample},
+    risk::{History, Sample},
     settings::RedisSettings,
 };
 
 /// How long a user's own list of audit entries is kept after the last one.
 const LIST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-const LOG: &str = "audit:{log}";
-const LOG_HEAD: &str = "audit:{log}:head";
-
-mod cluster;
-mod connection;
-mod node;
-
-use connection::Connection;
-
 /// The store in Redis.
 pub struct RedisStore {
     connection: Connection,
-}
-
-/// What the script is called with: the verb, the time, and what the verb needs.
-struct Call {
-    keys: Vec<String>,
-    args: Vec<String>,
-}
-
-impl Call {
-    fn new(keys: impl Into<Vec<String>>, verb: &str, now: u64) -> Self {
-        Self { keys: keys.into(), args: vec![verb.to_owned(), now.to_string()] }
-    }
-
-    fn of(handle: &SessionHandle, verb: &str, now: u64) -> Self {
-        Self::new(session_keys(handle), verb, now)
-    }
-
-    fn arg(mut self, value: impl Display) -> Self {
-        self.args.push(value.to_string());
-        self
-    }
-
-    fn args(self, values: &[impl Display]) -> Self {
-        values.iter().fold(self, Self::arg)
-    }
-
-    fn field(self, name: &str, value: impl Display) -> Self {
-        self.arg(name).arg(value)
-    }
-}
-
-fn session_keys(handle: &SessionHandle) -> [String; 3] {
-    ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
-}
-
-fn sessions_key(user: &UserName) -> String {
-    format!("sessions:{{{user}}}")
-}
-
-fn log_key(user: &UserName) -> String {
-    format!("{LOG}:of:{user}")
-}
-
-fn record_key(RecordKey(name): &RecordKey) -> String {
-    format!("record:{{all}}:{name}")
 }
 
 impl RedisStore {
@@ -160,70 +116,6 @@ impl RedisStore {
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError(error.into())
-}
-
-/// Milliseconds, as the script counts.
-fn ms(length: Duration) -> u128 {
-    length.as_millis()
-}
-
-fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> Result<T> {
-    text.parse().map_err(failed)
-}
-
-/// Reads the fields in the order of the script's `living`.
-fn parse_session(fields: &[String]) -> Result<Session> {
-    let [user, key, created, seen, expires, ip, agent, theft] = fields else {
-        return Err(failed("a session in Redis has other fields"));
-    };
-    Ok(Session {
-        user: parse(user)?,
-        key: parse(key)?,
-        created: parse(created)?,
-        seen: parse(seen)?,
-        expires: parse(expires)?,
-        ip: ip.clone(),
-        agent: agent.clone(),
-        theft: theft.split_once(' ').map(|(times, last)| parse_theft(times, last)).transpose()?,
-    })
-}
-
-fn parse_theft(times: &str, last: &str) -> Result<Theft> {
-    Ok(Theft { times: parse(times)?, last: parse(last)? })
-}
-
-fn parse_quota(limit: Limit, left: &str, reset: &str) -> Result<Quota> {
-    Ok(Quota { limit, left: parse(left)?, reset: Duration::from_millis(parse(reset)?) })
-}
-
-/// Reads count, means and sums of squares, as the script's `learn` writes them.
-fn parse_running(text: &str) -> Result<Running> {
-    let mut running = Running::default();
-    let mut numbers = text.split_ascii_whitespace();
-    if let Some(count) = numbers.next() {
-        running.count = parse(count)?;
-        for at in 0..FEATURES {
-            running.mean[at] = numbers.next().map(parse).transpose()?.unwrap_or_default();
-        }
-        for at in 0..FEATURES {
-            running.m2[at] = numbers.next().map(parse).transpose()?.unwrap_or_default();
-        }
-    }
-    Ok(running)
-}
-
-/// An empty log has no last entry.
-fn head_text(head: &Head) -> String {
-    if *head == Head::default() { String::new() } else { head.to_string() }
-}
-
-fn parse_head(text: &str) -> Result<Head> {
-    if text.is_empty() { Ok(Head::default()) } else { parse(text) }
-}
-
-fn parse_record(text: &str) -> Result<Record> {
-    let (version, value) = text.split_once(':').ok_or_else(|| failed("a record in Redis has no version"))?;
-    Ok(Record { version: parse(version)?, value: value.to_owned() })
 }
 
 #[async_trait]

@@ -11,10 +11,11 @@ use protocol::{
 use server::store::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::redis_server::RedisServer;
 use crate::{
     browser::{House, Reply},
-    read, rename, transfer,
+    read,
+    redis_server::RedisServer,
+    rename, transfer,
 };
 
 /// Started once; it ends with the tests.

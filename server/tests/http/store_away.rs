@@ -10,10 +10,11 @@ use redis::cmd;
 use server::{clock::random, store::redis::RedisStore};
 use tokio::time::sleep;
 
-use crate::redis_server::RedisServer;
 use crate::{
     browser::{Browser, House, Reply, from_frame},
-    read, rename, transfer,
+    read,
+    redis_server::RedisServer,
+    rename, transfer,
 };
 
 async fn house(server: &RedisServer) -> House {

@@ -10,7 +10,7 @@ use std::{
 use redis::{Cmd, FromRedisValue, cmd};
 use server::settings::RedisSettings;
 
-use super::redis_server::RedisServer;
+use super::redis_server::{Certificates, RedisServer};
 
 /// The first and the last slot of each primary.
 const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
@@ -23,7 +23,17 @@ pub(crate) struct RedisCluster {
 impl RedisCluster {
     /// Starts one, and waits until it serves every key.
     pub(crate) fn start() -> Self {
-        let nodes: Vec<_> = SLOTS.map(|_| RedisServer::node()).into();
+        Self::of(RedisServer::node)
+    }
+
+    /// Starts one with a password that is reached over TLS.
+    pub(crate) fn secured() -> Self {
+        let certificates = Certificates::new();
+        Self::of(|| RedisServer::secured_node(&certificates))
+    }
+
+    fn of(node: impl Fn() -> RedisServer) -> Self {
+        let nodes: Vec<_> = SLOTS.map(|_| node()).into();
         for (epoch, (node, (first, last))) in (1..).zip(nodes.iter().zip(SLOTS)) {
             // Without one, all would have to agree upon who has which first.
             cluster::<()>(node, &["SET-CONFIG-EPOCH", &format!("{epoch}")]);
@@ -52,8 +62,8 @@ impl RedisCluster {
     }
 
     fn meet(&self, node: &RedisServer) {
-        let (port, bus) = (node.port().to_string(), node.bus_port().to_string());
-        cluster::<()>(&self.nodes[0], &["MEET", "127.0.0.1", &port, &bus]);
+        let [host, port, bus] = node.meeting_place();
+        cluster::<()>(&self.nodes[0], &["MEET", &host, &port, &bus]);
     }
 
     /// Waits until all know each other and every key is served.

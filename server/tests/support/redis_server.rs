@@ -7,12 +7,13 @@ use std::{
     fs,
     io::{BufRead, BufReader, Lines, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use redis::{Client, Connection, cmd};
 use server::settings::RedisSettings;
 use tempfile::TempDir;
@@ -26,52 +27,65 @@ exec redis-server "$@" 3<&- </dev/null"#;
 /// What the servers that want a password want.
 const PASSWORD: &str = "p@ss/word";
 
-/// How a server is reached beside its port.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    /// With a password, and also over TLS.
-    Secured,
-    /// As a node of a cluster, whose bus has a port too.
-    Node,
+/// The same in a URL.
+const CREDENTIALS: &str = ":p%40ss%2Fword@";
+
+/// What kind of server it is.
+#[derive(Clone, Copy, Default)]
+struct Kind {
+    /// It wants a password, and can also be reached over TLS.
+    is_secured: bool,
+    /// It is a node of a cluster.
+    is_node: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    plain: u16,
+    tls: u16,
+    /// Of the cluster.
+    bus: u16,
 }
 
 /// A redis-server that keeps nothing unless it is told `SAVE`.
 pub(crate) struct RedisServer {
     kind: Kind,
     process: Child,
-    port: u16,
-    /// That of TLS or of the cluster's bus.
-    other_port: u16,
+    ports: Ports,
     directory: TempDir,
 }
 
 impl RedisServer {
     /// Starts one.
     pub(crate) fn start() -> Self {
-        Self::of(Kind::Plain)
+        Self::of(Kind::default(), Certificates::new)
     }
 
-    /// Starts one with a password that is reached over TLS; its certificate is vouched for by [`Self::ca`].
+    /// Starts one with a password that is reached over TLS.
     pub(crate) fn secured() -> Self {
-        Self::of(Kind::Secured)
+        Self::of(Kind { is_secured: true, is_node: false }, Certificates::new)
     }
 
     /// Starts one that is to be a node of a cluster.
     pub(crate) fn node() -> Self {
-        Self::of(Kind::Node)
+        Self::of(Kind { is_secured: false, is_node: true }, Certificates::new)
     }
 
-    fn of(kind: Kind) -> Self {
+    /// The same with a password and over TLS, as one of those who have these certificates.
+    pub(crate) fn secured_node(certificates: &Certificates) -> Self {
+        Self::of(Kind { is_secured: true, is_node: true }, || certificates.clone())
+    }
+
+    fn of(kind: Kind, certificates: impl FnOnce() -> Certificates) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        if kind == Kind::Secured {
-            write_certificates(&directory);
+        if kind.is_secured {
+            certificates().write(directory.path());
         }
-        // Another process may take a port before Redis does: then Redis ends, and we try another.
+        // Another process may take a port before Redis does: then Redis ends, and we try others.
         for _ in 0..5 {
-            let (port, other_port) = free_ports();
-            if let Some(process) = launch(kind, port, other_port, &directory) {
-                return Self { kind, process, port, other_port, directory };
+            let ports = free_ports();
+            if let Some(process) = launch(kind, ports, directory.path()) {
+                return Self { kind, process, ports, directory };
             }
         }
         panic!(
@@ -82,26 +96,26 @@ impl RedisServer {
 
     /// How the store reaches it.
     pub(crate) fn settings(&self) -> RedisSettings {
-        let url = match self.kind {
-            Kind::Plain => format!("redis://127.0.0.1:{}", self.port),
-            Kind::Secured => format!("rediss://:p%40ss%2Fword@127.0.0.1:{}/0", self.other_port),
-            Kind::Node => format!("redis://127.0.0.1:{}", self.port),
+        let Kind { is_secured, is_node: cluster } = self.kind;
+        let url = if is_secured {
+            format!("rediss://{CREDENTIALS}127.0.0.1:{}", self.ports.tls)
+        } else {
+            format!("redis://127.0.0.1:{}", self.ports.plain)
         };
-        let settings = RedisSettings::at(&url).expect("a URL");
-        let ca = (self.kind == Kind::Secured).then(|| self.directory.path().join("ca.pem"));
-        RedisSettings { ca, cluster: self.kind == Kind::Node, ..settings }
+        let ca = is_secured.then(|| self.directory.path().join("ca.pem"));
+        RedisSettings { ca, cluster, ..RedisSettings::at(&url).expect("a URL") }
     }
 
     /// A connection of the test's own.
     pub(crate) fn aside(&self) -> Connection {
-        let credentials = if self.kind == Kind::Secured { ":p%40ss%2Fword@" } else { "" };
-        let client = Client::open(format!("redis://{credentials}127.0.0.1:{}", self.port)).expect("a URL");
+        let credentials = if self.kind.is_secured { CREDENTIALS } else { "" };
+        let client = Client::open(format!("redis://{credentials}127.0.0.1:{}", self.ports.plain)).expect("a URL");
         client.get_connection().expect("a connection to Redis")
     }
 
     /// Watches what clients send from now on.
     pub(crate) fn watch(&self) -> Watch {
-        let mut monitor = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a connection to Redis");
+        let mut monitor = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.plain)).expect("a connection to Redis");
         monitor.write_all(b"MONITOR\r\n").expect("Redis listens");
         let mut lines = BufReader::new(monitor).lines();
         assert_eq!(lines.next().expect("an answer").expect("an answer"), "+OK");
@@ -110,12 +124,14 @@ impl RedisServer {
 
     /// Its port without TLS.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.ports.plain
     }
 
-    /// The port of its cluster bus.
-    pub(crate) fn bus_port(&self) -> u16 {
-        self.other_port
+    /// What another node meets it with: host, port, and the port of its bus.
+    pub(crate) fn meeting_place(&self) -> [String; 3] {
+        let Ports { plain, tls, bus } = self.ports;
+        let port = if self.kind.is_secured { tls } else { plain };
+        ["127.0.0.1".to_owned(), port.to_string(), bus.to_string()]
     }
 
     /// Its process, for signals.
@@ -134,7 +150,7 @@ impl RedisServer {
 
     /// Starts it again after [`Self::kill`], on the same port and with what it last saved.
     pub(crate) fn restart(&mut self) {
-        let process = launch(self.kind, self.port, self.other_port, &self.directory);
+        let process = launch(self.kind, self.ports, self.directory.path());
         self.process = process.expect("redis-server starts again");
     }
 }
@@ -165,35 +181,45 @@ impl Drop for RedisServer {
     }
 }
 
-/// Two ports that are free now.
-fn free_ports() -> (u16, u16) {
-    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    let [one, other] = listeners.map(|listener| listener.local_addr().expect("a bound address").port());
-    (one, other)
+/// Ports that are free now.
+fn free_ports() -> Ports {
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    let [plain, tls, bus] = listeners.map(|listener| listener.local_addr().expect("a bound address").port());
+    Ports { plain, tls, bus }
 }
 
 /// Starts redis-server and waits until it answers. `None` when it ends or stays silent.
-fn launch(kind: Kind, port: u16, other_port: u16, directory: &TempDir) -> Option<Child> {
+fn launch(kind: Kind, ports: Ports, directory: &Path) -> Option<Child> {
+    let [port, tls_port, bus_port] = [ports.plain, ports.tls, ports.bus].map(|port| port.to_string());
     let mut command = Command::new("sh");
     command
         .args(["-c", KEEPER, "redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(["--repl-diskless-sync-delay", "0", "--port", &port.to_string(), "--dir"])
-        .arg(directory.path());
-    let other_port = other_port.to_string();
-    match kind {
-        Kind::Plain => &mut command,
-        Kind::Secured => command
-            .args(["--requirepass", PASSWORD, "--tls-port", &other_port, "--tls-auth-clients", "no"])
-            .args(["--tls-cert-file", "redis.pem", "--tls-key-file", "redis.key", "--tls-ca-cert-file", "ca.pem"]),
-        Kind::Node => command
-            .args(["--cluster-enabled", "yes", "--cluster-port", &other_port, "--cluster-node-timeout", "1000"])
-            .args(["--cluster-replica-validity-factor", "0"]),
-    };
-    let process = command.env("DIRECTORY", directory.path()).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        .args(["--repl-diskless-sync-delay", "0", "--port", &port, "--dir"])
+        .arg(directory);
+    if kind.is_secured {
+        command
+            .args([
+                "--requirepass",
+                PASSWORD,
+                "--tls-port",
+                &tls_port,
+                "--tls-auth-clients",
+                "no",
+                "--tls-cluster",
+                "yes",
+            ])
+            .args(["--tls-cert-file", "redis.pem", "--tls-key-file", "redis.key", "--tls-ca-cert-file", "ca.pem"]);
+    }
+    if kind.is_node {
+        command
+            .args(["--cluster-enabled", "yes", "--cluster-port", &bus_port, "--cluster-node-timeout", "1000"])
+            .args(["--cluster-replica-validity-factor", "0"]);
+    }
+    let process = command.env("DIRECTORY", directory).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
     let mut process = process.expect("a shell");
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(10) && matches!(process.try_wait(), Ok(None)) {
-        if answers(port) {
+        if answers(ports.plain) {
             return Some(process);
         }
         sleep(Duration::from_millis(5));
@@ -214,16 +240,31 @@ fn answers(port: u16) -> bool {
         && [b"+PONG", b"-NOAU"].contains(&&answer)
 }
 
-/// A certificate for 127.0.0.1, and that of the authority that vouches for it.
-fn write_certificates(directory: &TempDir) {
-    let key = || KeyPair::generate().expect("a key");
-    let write = |name: &str, text: String| fs::write(directory.path().join(name), text).expect("a file");
-    let (ca_key, server_key) = (key(), key());
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    write("ca.pem", ca.self_signed(&ca_key).expect("a certificate").pem());
-    let server = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
-    let signed = server.signed_by(&server_key, &Issuer::new(ca, ca_key)).expect("a certificate");
-    write("redis.pem", signed.pem());
-    write("redis.key", server_key.serialize_pem());
+/// A certificate for 127.0.0.1, and that of the authority that vouches for it. All in PEM.
+#[derive(Clone)]
+pub(crate) struct Certificates {
+    authority: String,
+    server: String,
+    key: String,
+}
+
+impl Certificates {
+    pub(crate) fn new() -> Self {
+        let key = || KeyPair::generate().expect("a key");
+        let (authority_key, key) = (key(), key());
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes what has its issuer's name for self-signed.
+        authority.distinguished_name.push(DnType::CommonName, "authority of the tests");
+        let own = authority.self_signed(&authority_key).expect("a certificate");
+        let server = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+        let signed = server.signed_by(&key, &Issuer::new(authority, authority_key)).expect("a certificate");
+        Self { authority: own.pem(), server: signed.pem(), key: key.serialize_pem() }
+    }
+
+    fn write(&self, directory: &Path) {
+        for (name, text) in [("ca.pem", &self.authority), ("redis.pem", &self.server), ("redis.key", &self.key)] {
+            fs::write(directory.join(name), text).expect("a file");
+        }
+    }
 }

@@ -54,7 +54,8 @@ impl Cluster {
         let map = cluster.learn(&cluster.map(), cluster.seeds.clone()).await?;
         let primaries: HashMap<_, _> = map.values().map(|node| (node.address(), node)).collect();
         let mut loading = JoinSet::new();
-        for node in primaries.into_values().cloned() {
+        for node in primaries.into_values() {
+            let node = Arc::clone(node);
             loading.spawn(async move { node.load().await });
         }
         while let Some(loaded) = loading.join_next().await {

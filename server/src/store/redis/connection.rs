@@ -16,7 +16,8 @@ use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 use tokio::time::timeout;
 
 use super::{
-    Call, Result,
+    Result,
+    call::Call,
     cluster::Cluster,
     failed,
     node::{Entrance, Node},
@@ -30,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One server or many.
 pub(super) enum Connection {
-    Single(Box<Node>),
-    Cluster(Cluster),
+    Single(Node),
+    Cluster(Box<Cluster>),
 }
 
 /// What is asked of a server.
@@ -47,7 +48,8 @@ impl Connection {
     pub(super) async fn open(settings: &RedisSettings) -> Result<Self> {
         let entrance = Entrance::new(settings).map_err(failed)?;
         if settings.cluster {
-            return in_time(Cluster::open(entrance, settings.nodes.clone())).await.map(Self::Cluster);
+            let cluster = in_time(Cluster::open(entrance, settings.nodes.clone())).await?;
+            return Ok(Self::Cluster(Box::new(cluster)));
         }
         let address = settings.nodes.first().ok_or_else(|| failed("it has no address"))?;
         let node = Node::new(&entrance, address.clone()).map_err(failed)?;
@@ -55,7 +57,7 @@ impl Connection {
         if is_in_a_cluster(&node).await {
             return Err(failed("it is a node of a Redis Cluster, and redis.cluster (PAN_REDIS_CLUSTER) is false"));
         }
-        Ok(Self::Single(Box::new(node)))
+        Ok(Self::Single(node))
     }
 
     /// Runs a verb of the script. Its keys are in one slot.

@@ -10,8 +10,11 @@
 //! request can run the new script with the old time. A server that starts does the same, because it cannot know what
 //! Redis went through before.
 //!
-//! In a cluster each server has a script of its own, as each may forget by itself. Only primaries are given one:
-//! a replica that takes its primary's place must not know it.
+//! In a cluster each server has a script of its own, as each may forget by itself. Only primaries are given one: a
+//! replica that takes its primary's place must not know it. A primary that loses its place and takes it again without a
+//! restart still knows the scripts of those app instances that have asked nothing in between; what then stands against a
+//! replay is that a request is fresh for 6 seconds, and two failovers take longer as long as `cluster-node-timeout` is
+//! not below 3 seconds (Redis's default is 15).
 //!
 //! This needs the servers' clocks to agree, as the 5 seconds of a request's freshness do. Sessions, records and key
 //! bindings cannot be guarded so: how many of the last ones a failure may cost is decided by Redis's own persistence
@@ -28,7 +31,7 @@ use redis::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::RwLock;
 
-use super::{Call, connection::Request};
+use super::{call::Call, connection::Request};
 use crate::{
     clock::{Clock, random},
     settings::RedisSettings,
@@ -143,7 +146,8 @@ impl Node {
         };
         match self.send(&evaluate(&script, call), asking).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                tracing::warn!("Redis was restarted or replaced: nonces issued until now are void");
+                let (host, port) = &self.address;
+                tracing::warn!(host, port, "Redis was restarted or replaced: nonces issued until now are void");
                 let script = self.load_instead_of(Some(&script)).await?;
                 self.send(&evaluate(&script, call), asking).await
             }

@@ -1,0 +1,131 @@
+import { Bank, newName, PASSWORD } from "../support/bank.ts";
+import { from } from "../support/client.ts";
+import { type Reply, send } from "../support/http.ts";
+import { type Caught, catchNext } from "../support/injected.ts";
+import { Mouse } from "../support/hand.ts";
+import {
+  freePort,
+  type House,
+  houseAt,
+  removeFolder,
+  saveRedis,
+  type Server,
+  startPan,
+  startRedis,
+  tellRedis,
+  workFolder,
+} from "../support/servers.ts";
+import { expect, test as base } from "../support/test.ts";
+
+/** A house with a Redis of its own, which may go away. */
+interface OwnStore {
+  house: House;
+  port: number;
+  redis: Server;
+  /** Starts Redis again, with what it has saved. */
+  restart: () => Promise<void>;
+}
+
+const test = base.extend<{ own: OwnStore; bank: Bank }>({
+  own: async ({}, use) => {
+    const folder = await workFolder();
+    const port = await freePort();
+    const house = houseAt(await freePort());
+    const own: OwnStore = {
+      house,
+      port,
+      redis: await startRedis(folder, port),
+      restart: async () => {
+        own.redis = await startRedis(folder, port);
+      },
+    };
+    const pan = await startPan({ house, folder, redis: port });
+    await use(own);
+    await pan.stop();
+    await own.redis.stop();
+    await removeFolder(folder);
+  },
+  bank: async ({ page, own }, use) => use(new Bank(page, own.house.app, new Mouse(page))),
+});
+
+/** A request of the page that the server has accepted once, and that somebody has kept. */
+async function keptRequest(bank: Bank, house: House): Promise<Caught> {
+  const caught = await catchNext(bank.page, "/api/account", () => bank.page.reload());
+  expect((await send(house, caught)).status).toBe(200);
+  await bank.page.reload();
+  await expect(bank.balance).not.toBeEmpty();
+  return caught;
+}
+
+/** Nobody gets in or does anything, and nobody hears of anything private. */
+async function isClosed({ house }: OwnStore, bank: Bank, kept: Caught): Promise<void> {
+  const body = JSON.stringify({ user: bank.user, password: PASSWORD });
+  const replies = [
+    await send(house, kept),
+    await send(house, { path: "/api/sign_in", headers: from(house.app), body }),
+    await send(house, { path: "/api/register", headers: from(house.app), body: JSON.stringify({ user: newName(), password: PASSWORD }) }),
+  ];
+  for (const reply of replies) {
+    expect(reply.status, reply.body).toBe(503);
+    expect(reply.body).not.toContain(bank.user);
+    expect(reply.headers["set-cookie"]).toBeUndefined();
+  }
+  expect(replies[0]?.code).toBe("unavailable");
+  await bank.rename("Nobody hears");
+  await expect(bank.alert).toContainText("not available at the moment");
+}
+
+/** The page works again without being loaded again, and what was kept is still worth nothing. */
+async function isOpenAgain({ house }: OwnStore, bank: Bank, kept: Caught): Promise<void> {
+  const replies: Reply[] = [];
+  await expect(async () => {
+    replies.push(await send(house, kept));
+    expect(replies.at(-1)?.status).not.toBe(503);
+  }).toPass({ timeout: 20_000 });
+  expect(replies.at(-1)?.code).toBe("use_fresh_nonce");
+  expect(replies.filter(({ status }) => status === 200)).toHaveLength(0);
+  await bank.rename("Everybody hears");
+  await expect(bank.displayName).toHaveText("Everybody hears");
+}
+
+test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own }) => {
+  await bank.register(newName());
+  const kept = await keptRequest(bank, own.house);
+  await saveRedis(own.port);
+  await own.redis.stop("SIGKILL");
+  await isClosed(own, bank, kept);
+  await own.restart();
+  await isOpenAgain(own, bank, kept);
+});
+
+test("attack 21: a store that hangs is as one that is down", async ({ bank, own }) => {
+  await bank.register(newName());
+  const kept = await keptRequest(bank, own.house);
+  own.redis.signal("SIGSTOP");
+  await isClosed(own, bank, kept);
+  own.redis.signal("SIGCONT");
+  await isOpenAgain(own, bank, kept);
+});
+
+test("attack 21: a store that is full lets nothing through and loses nothing", async ({ bank, own }) => {
+  await bank.register(newName());
+  const kept = await keptRequest(bank, own.house);
+  await tellRedis(own.port, "CONFIG SET maxmemory 1");
+  await isClosed(own, bank, kept);
+  await tellRedis(own.port, "CONFIG SET maxmemory 0");
+  await isOpenAgain(own, bank, kept);
+});
+
+test("attack 21: a store that comes back empty knows nobody, and the page says so", async ({ bank, own }) => {
+  await bank.register(newName());
+  const kept = await keptRequest(bank, own.house);
+  // Without what it had saved.
+  await own.redis.stop("SIGKILL");
+  await own.restart();
+  await expect(async () => expect((await send(own.house, kept)).status).not.toBe(503)).toPass({ timeout: 20_000 });
+  expect((await send(own.house, kept)).code).toBe("invalid_session");
+  await bank.rename("Nobody");
+  await expect(bank.alert.first()).toContainText("session has ended");
+  await bank.register(newName());
+  await expect(bank.balance).toHaveText("1,000.00 EUR");
+});
