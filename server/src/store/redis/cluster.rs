@@ -3,9 +3,9 @@
 //! The map of slots is learned from any server that answers `CLUSTER SLOTS`: at the start, when a server says `MOVED`,
 //! and when one is away, because another may have taken its place.
 //!
-//! Not the cluster client of the crate `redis`: that one cannot follow `MOVED` without also sending again what a broken
-//! connection may have carried (see [`connection`](super::connection)), loads scripts into replicas too, and stands
-//! still as a whole while it waits for one server.
+//! Not the cluster client of the crate `redis`: that one (1.8) follows `MOVED` only if it may also send again what a broken
+//! connection carried (see [`connection`](super::connection)); an `INCR` whose answer is lost counts twice with it. And
+//! here each server has a script of its own (see [`node`](super::node)).
 
 use std::{
     collections::{HashMap, HashSet},
