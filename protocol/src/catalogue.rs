@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Action, Entry, Level, Summary},
+    key::PublicKey,
+    push::{ConnectionId, Cursor},
     token::SessionHandle,
     value::{Amount, DisplayName, Note, UserName},
 };
@@ -46,6 +48,33 @@ actions! {
     /// More nonces, when the page has run out. The only request that is signed with a nonce which the frame invents.
     Nonces at "nonces" needs Signed {}
     says |_nonces| plain("Keep this session working", "Continue")
+
+    /// Agrees a key for frames that the server pushes. The frame writes it: only there is the other half of its key.
+    PushKeys at "jitterbug/keys" needs Signed {
+        /// The frame's public point of the agreement.
+        key: PublicKey,
+        /// The connection that the key is for.
+        conn: ConnectionId,
+    }
+    says |_keys| plain("Receive news of your account", "Continue")
+
+    /// Opens a connection for pushed frames, as an event stream.
+    PushStream at "jitterbug/stream" needs Signed {
+        /// The connection, which has a key.
+        conn: ConnectionId,
+        /// The last place that was told; nothing for what is new only.
+        after: Option<Cursor>,
+    }
+    says |_stream| plain("Receive news of your account", "Continue")
+
+    /// Opens a connection for pushed frames, as a WebSocket.
+    PushSocket at "jitterbug/socket" needs Signed {
+        /// The connection, which has a key.
+        conn: ConnectionId,
+        /// The last place that was told; nothing for what is new only.
+        after: Option<Cursor>,
+    }
+    says |_socket| plain("Receive news of your account", "Continue")
 
     /// Ends this session.
     SignOut at "sign_out" needs Signed {}

@@ -16,6 +16,7 @@
 //! | [`catalogue`] | every protected action of this application |
 //! | [`value`] | the values that actions carry, and how a person is shown them |
 //! | [`message`] | messages between the page and the signing frame, and of the frame's own origin |
+//! | [`push`] | what the server pushes, and its signed envelope |
 //! | [`problem`] | the public refusals (RFC 9457) |
 
 pub mod action;
@@ -26,6 +27,7 @@ pub mod key;
 pub mod message;
 pub mod problem;
 pub mod proof;
+pub mod push;
 pub mod signature;
 mod text;
 pub mod token;

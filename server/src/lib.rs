@@ -33,7 +33,7 @@ use axum::{
 };
 use protocol::{
     action::Action,
-    catalogue::{CATALOGUE, Nonces},
+    catalogue::{CATALOGUE, Nonces, PushKeys, PushSocket, PushStream},
 };
 use tokio::net::TcpListener;
 
@@ -213,7 +213,8 @@ impl Pan {
         {
             return Err(StartError::Unprotected((*path).to_owned()));
         }
-        for entry in CATALOGUE.iter().filter(|entry| entry.path != Nonces::PATH) {
+        let own = [Nonces::PATH, PushKeys::PATH, PushStream::PATH, PushSocket::PATH];
+        for entry in CATALOGUE.iter().filter(|entry| !own.contains(&entry.path)) {
             if !functions.served.contains(&entry.path) {
                 tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");
             }

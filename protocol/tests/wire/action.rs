@@ -22,7 +22,7 @@ fn every_action_has_its_own_name_and_path() {
     assert_eq!(names.len(), CATALOGUE.len());
     for entry in CATALOGUE {
         assert_eq!(entry.path.strip_prefix("/api/"), Some(entry.name));
-        assert!(entry.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", entry.name);
+        assert!(entry.name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'/')), "{}", entry.name);
         assert!(entry.name.len() <= 64, "a proof could not name {}", entry.name);
         assert_eq!(at(entry.path).map(|found| found.name), Some(entry.name));
     }
@@ -81,7 +81,9 @@ fn a_body_that_is_not_exactly_the_action_is_refused() {
 
 #[test]
 fn an_action_without_arguments_takes_an_empty_object_and_nothing_else() {
-    for entry in CATALOGUE.iter().filter(|entry| entry.level == Level::Signed) {
+    for path in ["/api/nonces", "/api/account", "/api/sessions", "/api/revoke_others", "/api/activity", "/api/sign_out"]
+    {
+        let entry = at(path).unwrap();
         assert!(entry.summarize(b"{}").is_ok(), "{}", entry.name);
         for body in ["", "[]", "null", "{ }", r#"{"a":1}"#, "{}{}"] {
             assert!(entry.summarize(body.as_bytes()).is_err(), "{} {body}", entry.name);

@@ -10,6 +10,7 @@ use protocol::{
     digest::ContentDigest,
     key::PublicKey,
     proof::{Kind, MAX_PATH, Proof, Recorder},
+    push::{ConnectionId, Cursor, KeyId},
     signature::{Signature, SignatureInput},
     token::{BindSecret, SessionHandle, SessionToken},
     value::{DisplayName, Note, UserName},
@@ -44,6 +45,15 @@ pub(crate) fn signature_input() -> impl Strategy<Value = SignatureInput> {
         SignatureInput::new(created, protocol::token::Nonce::new(nonce), protocol::key::KeyThumbprint::new(keyid))
             .unwrap()
     })
+}
+
+pub(crate) fn key_id() -> impl Strategy<Value = KeyId> {
+    ("[A-Za-z0-9_-]{1,32}", bytes())
+        .prop_map(|(root, random)| KeyId::parse(&format!("{root}.{}", ConnectionId::new(random))).unwrap())
+}
+
+pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
+    any::<(u64, u64)>().prop_map(|(ms, n)| Cursor { ms, n })
 }
 
 pub(crate) fn user_name() -> impl Strategy<Value = UserName> {

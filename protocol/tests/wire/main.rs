@@ -12,6 +12,7 @@ mod any;
 mod json;
 mod message;
 mod proof;
+mod push;
 mod spelling;
 mod value;
 mod vectors;

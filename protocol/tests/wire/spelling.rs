@@ -9,6 +9,7 @@ use protocol::{
     digest::ContentDigest,
     key::{Coordinate, KeyThumbprint, PublicKey},
     proof,
+    push::{ConnectionId, Cursor, KeyId, Mac, PushNonce},
     signature::{Signature, SignatureInput},
     token::{BindSecret, Challenge, Nonce, SessionHandle, SessionToken},
     value::{DisplayName, Note, UserName},
@@ -88,6 +89,11 @@ spelled! {
     user_name: UserName = any::user_name();
     display_name: DisplayName = any::display_name();
     note: Note = any::note();
+    connection_id: ConnectionId = any::bytes().prop_map(ConnectionId::new);
+    key_id: KeyId = any::key_id();
+    cursor: Cursor = any::cursor();
+    push_nonce: PushNonce = any::bytes().prop_map(PushNonce::new);
+    mac: Mac = any::bytes().prop_map(Mac::new);
 }
 
 macro_rules! secret {
