@@ -37,6 +37,7 @@ use crate::{
     audit::{Event, Outcome},
     clock::random,
     origin::Origin,
+    push,
     refusal::{Reason, rate_limit_headers},
     risk::{self, History},
     settings::per_minute,
@@ -117,26 +118,32 @@ async fn pass_public(pan: &Pan, parts: &Parts, body: Body) -> Result<Bytes, Reas
     read(body, pan.settings().limits.body).await
 }
 
+/// Refuses a request that came with these headers, after a look whether its token was stolen.
+pub(crate) async fn refuse(pan: &Pan, parts: &Parts, action: &'static str, reason: Reason) -> Response {
+    let presented = theft::examine(pan, parts, &reason).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a refused request could not be examined");
+        None
+    });
+    pan.refuse(presented.as_ref(), action, reason)
+}
+
 /// What a request is let through with.
-struct Pass {
-    verified: VerifiedRequest,
-    body: Bytes,
+pub(crate) struct Pass {
+    pub(crate) verified: VerifiedRequest,
+    pub(crate) body: Bytes,
+    /// When the session is over however busy it is: Unix ms.
+    pub(crate) expires: u64,
     nonces: Vec<Nonce>,
     /// The limit that it was counted against, and what that still lets through.
     quota: (&'static str, Quota),
 }
 
 async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Body, next: Next) -> Response {
-    let Pass { verified, body, nonces, quota: (policy, quota) } = match pass(pan, entry, &parts, body).await {
+    let Pass { verified, body, expires, nonces, quota: (policy, quota) } = match pass(pan, entry, &parts, body).await {
         Ok(pass) => pass,
-        Err(reason) => {
-            let presented = theft::examine(pan, &parts, &reason).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "a refused request could not be examined");
-                None
-            });
-            return pan.refuse(presented.as_ref(), entry.name, reason);
-        }
+        Err(reason) => return refuse(pan, &parts, entry.name, reason).await,
     };
+    pan.count_verified();
     pan.record(Event {
         session: Some(verified.session),
         user: Some(verified.user.clone()),
@@ -147,6 +154,8 @@ async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Bod
     let mut response = if entry.path == Nonces::PATH {
         // What was asked for comes in the header.
         (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "null").into_response()
+    } else if let Some(answer) = push::answer(pan, entry, &verified, expires, &body).await {
+        answer.unwrap_or_else(|reason| pan.refuse(None, entry.name, reason))
     } else {
         parts.extensions.insert(verified);
         next.run(Request::from_parts(parts, body.into())).await
@@ -160,7 +169,7 @@ async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Bod
 }
 
 /// The order of the module's first lines.
-async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Result<Pass, Reason> {
+pub(crate) async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Result<Pass, Reason> {
     check_source(&parts.headers, &pan.settings().origins.app)?;
     let unverified = UnverifiedRequest::read(&parts.headers)?;
     let body = read(body, pan.settings().limits.body).await?;
@@ -168,7 +177,8 @@ async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Re
     let verified = |user| VerifiedRequest { session: unverified.handle, user, entry, level };
     if entry.path == Nonces::PATH {
         let (session, nonces, quota) = refill(pan, parts, &unverified).await?;
-        return Ok(Pass { verified: verified(session.user), body, nonces, quota: ("refills", quota) });
+        let expires = session.expires;
+        return Ok(Pass { verified: verified(session.user), body, expires, nonces, quota: ("refills", quota) });
     }
     let counter = match entry.level {
         Level::Signed => "reads",
@@ -177,7 +187,8 @@ async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Re
     let (Admitted { session, quota, history }, fresh) = admit(pan, counter, &unverified).await?;
     check_signature(pan, parts, &unverified, &session)?;
     check_risk(&unverified, &history)?;
-    Ok(Pass { verified: verified(session.user), body, nonces: vec![fresh], quota: (counter, quota) })
+    let expires = session.expires;
+    Ok(Pass { verified: verified(session.user), body, expires, nonces: vec![fresh], quota: (counter, quota) })
 }
 
 /// May this place ask? A browser always says where a POST comes from; what says nothing, or something else, is refused.

@@ -22,10 +22,18 @@
 //! | `entry` | who is let in |
 //! | `theft` | whether somebody has another's token |
 //! | [`audit`] | what is remembered of all that |
+//! | `push` | who is told what, signed |
 //! | [`risk`] | whether an interaction looks like a machine's |
 //! | [`refusal`] | what a refused client is told |
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     Router, middleware,
@@ -49,6 +57,7 @@ pub mod headers;
 mod hosts;
 pub mod origin;
 mod password;
+mod push;
 pub mod refusal;
 pub mod risk;
 mod sessions;
@@ -66,6 +75,7 @@ pub use sessions::Opened;
 use accounts::Accounts;
 use audit::{Chain, Event, Outcome, Said};
 use clock::Clock;
+use push::{Hub, Root};
 use refusal::Reason;
 use settings::{Environment, Settings};
 use store::{SharedStore, StoreError, memory::MemoryStore, redis::RedisStore};
@@ -88,6 +98,9 @@ pub enum StartError {
     /// A function cannot be both.
     #[error("the server function {0} is declared public and is in protocol's catalogue")]
     Ambiguous(String),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness")]
+    Randomness(#[from] getrandom::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
@@ -111,6 +124,9 @@ struct Inner {
     store: SharedStore,
     accounts: Accounts,
     audit: audit::Writer,
+    hub: Arc<Hub>,
+    /// How many requests were let through.
+    verified: AtomicU64,
     clock: Clock,
 }
 
@@ -121,14 +137,32 @@ impl Pan {
     /// [`StartError::Store`] when it cannot be reached.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let store = open_store(&settings).await?;
-        Ok(Self::with(settings, store, Clock::system()))
+        Self::with(settings, store, Clock::system())
     }
 
-    /// Puts the parts together. Must be called inside a tokio runtime, in which the audit log is written.
-    pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Self {
+    /// Puts the parts together. Must be called inside a tokio runtime, in which the audit log is written and the log of
+    /// events followed.
+    ///
+    /// # Errors
+    /// [`StartError::Randomness`].
+    pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Result<Self, StartError> {
         let accounts = Accounts::new(store.clone());
         let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
-        Self(Arc::new(Inner { settings, store, accounts, audit, clock }))
+        let root = Root::new(&settings.push.key_id, settings.push.secret.as_ref().map(|secret| *secret.reveal()))?;
+        let hub = Hub::start(store.clone(), clock.clone(), settings.push.clone(), root);
+        let inner = Arc::new(Inner { settings, store, accounts, audit, hub, verified: AtomicU64::new(0), clock });
+        let weak = Arc::downgrade(&inner);
+        let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
+        push::start_sources(&inner.hub, verified);
+        Ok(Self(inner))
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.0.hub
+    }
+
+    pub(crate) fn count_verified(&self) {
+        self.0.verified.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The settings.
@@ -222,6 +256,7 @@ impl Pan {
         let guard = middleware::from_fn_with_state((self.clone(), functions.public), authority::authorize);
         // As a fallback service, so that the guard also stands before paths that the application does not route.
         let app = Router::new().fallback_service(app).layer(guard);
+        let app = push::router(self.clone()).fallback_service(app);
         Ok(hosts::Hosts { pan: self.clone(), app, sign: sign_origin::router(self.clone()) }.router())
     }
 
@@ -236,11 +271,19 @@ impl Pan {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         tracing::info!("listening at {}", self.settings().origins.app);
         axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(stopped())
+            .with_graceful_shutdown(self.clone().until_stopped())
             .await
             .map_err(failed)?;
         self.flush().await;
         Ok(())
+    }
+}
+
+impl Pan {
+    /// Resolves when the process is asked to stop; open push connections would keep it from that.
+    async fn until_stopped(self) {
+        stopped().await;
+        self.hub().stop();
     }
 }
 

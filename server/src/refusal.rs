@@ -70,6 +70,12 @@ pub enum Reason {
     /// The user has as many sessions as the settings allow.
     #[error("the user has too many sessions")]
     TooManySessions,
+    /// As many push connections as a session, or this server, may have.
+    #[error("there are too many push connections")]
+    TooManyConnections,
+    /// No key was agreed for that push connection.
+    #[error("no key was agreed for this push connection")]
+    NoPushKey,
     /// A proxy did not say where the request comes from.
     #[error("X-Forwarded-For does not say where the request comes from")]
     NoAddress,
@@ -111,6 +117,13 @@ impl Reason {
         self.into()
     }
 
+    /// The HTTP status that the client gets.
+    pub(crate) fn status(&self) -> StatusCode {
+        let (code, status) = self.public();
+        let of_code = || StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        status.unwrap_or_else(of_code)
+    }
+
     /// The public code, and the HTTP status where it is more exact than the code's own.
     fn public(&self) -> (Code, Option<StatusCode>) {
         match self {
@@ -118,7 +131,7 @@ impl Reason {
             Self::WrongContentType => (Code::Malformed, Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
             Self::UnknownFunction => (Code::Malformed, Some(StatusCode::NOT_FOUND)),
             Self::BodyTooLarge => (Code::Malformed, Some(StatusCode::PAYLOAD_TOO_LARGE)),
-            Self::BodyUnreadable | Self::BodyMalformed | Self::HeaderMalformed(_) | Self::BadKey => {
+            Self::BodyUnreadable | Self::BodyMalformed | Self::HeaderMalformed(_) | Self::BadKey | Self::NoPushKey => {
                 (Code::Malformed, None)
             }
             Self::HeaderMissing(_)
@@ -127,7 +140,7 @@ impl Reason {
             | Self::NoSession(_)
             | Self::NothingToBind => (Code::InvalidSession, None),
             Self::NotFresh(_) | Self::BadNonce | Self::Replayed => (Code::UseFreshNonce, None),
-            Self::Limited(..) | Self::TooManySessions => (Code::RateLimited, None),
+            Self::Limited(..) | Self::TooManySessions | Self::TooManyConnections => (Code::RateLimited, None),
             Self::DigestMismatch
             | Self::WrongKey
             | Self::BadSignature

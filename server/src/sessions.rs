@@ -6,6 +6,7 @@ use http::{HeaderValue, header, request::Parts};
 use protocol::{
     message::cookie,
     problem::Ended,
+    push::{Push, Security},
     token::{BindSecret, SessionHandle, SessionToken},
     value::UserName,
 };
@@ -64,7 +65,7 @@ impl Pan {
         let opening = self.store().open(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
         let Opening::Opened(displaced) = opening else { return Err(Reason::TooManySessions) };
         for ended in displaced {
-            self.note_ended(&ended, user, Ended::Replaced);
+            self.note_ended(&ended, user, Ended::Replaced).await;
         }
         let life = settings.lifetimes.session;
         let bind = format!("{handle}.{}", secret.reveal());
@@ -120,12 +121,15 @@ impl Pan {
     pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended) -> Result<bool, StoreError> {
         let ended = self.store().end(handle, user, why, self.now()).await?;
         if ended {
-            self.note_ended(handle, user, why);
+            self.note_ended(handle, user, why).await;
         }
         Ok(ended)
     }
 
-    fn note_ended(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
+    async fn note_ended(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
+        // Here at once; on the other servers when they hear of it.
+        self.hub().end(handle);
+        self.publish(user, Push::Security(Security::Ended { session: *handle, why })).await;
         self.record(Event {
             session: Some(*handle),
             user: Some(user.clone()),

@@ -12,6 +12,7 @@ mod lifetimes;
 mod limits;
 mod origins;
 mod proxies;
+mod push;
 mod redis;
 mod secret;
 mod sessions;
@@ -25,6 +26,7 @@ pub use limits::Limits;
 pub(crate) use limits::per_minute;
 pub use origins::Origins;
 pub use proxies::Proxies;
+pub use push::PushSettings;
 pub use redis::RedisSettings;
 pub use secret::{Password, Secret};
 pub use sessions::{OnTheft, Sessions};
@@ -78,6 +80,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// The audit log.
     pub audit: Audit,
+    /// Pushed frames.
+    pub push: PushSettings,
     /// Where sessions are kept.
     pub redis: Option<RedisSettings>,
     /// How they are kept in memory instead.
@@ -143,6 +147,7 @@ impl Settings {
             sessions: Sessions::read(from),
             proxies: Proxies::read(from),
             audit: Audit::read(from),
+            push: PushSettings::read(from),
             redis: RedisSettings::read(from),
             store: StoreSettings::read(from),
         }
@@ -154,6 +159,7 @@ impl Settings {
         Limits::check(from);
         Sessions::check(from);
         Audit::check(from);
+        self.push.check(from);
         if self.environment == Environment::Production {
             if self.redis.is_none() && !self.store.allow_memory {
                 let sentence = "production needs a Redis, or store.allow_memory = true for one instance without";
@@ -205,6 +211,15 @@ mod tests {
         ("origins.sign", "https://keys.example.com"),
         ("port", "4321"),
         ("proxies.trusted", "1"),
+        ("push.buffer", "101"),
+        ("push.burst", "11"),
+        ("push.connections", "10001"),
+        ("push.connections_per_session", "9"),
+        ("push.frames_per_second", "2"),
+        ("push.keep", "10001"),
+        ("push.key_id", "prod-key-001"),
+        ("push.keys_per_minute", "11"),
+        ("push.secret", OWN_SECRET),
         ("redis.ca", "ca.pem"),
         ("redis.cluster", "true"),
         ("redis.db", "3"),

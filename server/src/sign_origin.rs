@@ -16,11 +16,12 @@ use protocol::{
     json,
     key::PublicKey,
     message::{self, Bind, Bound, Challenged, Time, bind_statement},
+    push::{Push, Security},
     token::{BindSecret, Challenge, SessionHandle},
 };
 
 use crate::{
-    Pan, assets,
+    Pan, agent, assets,
     audit::{Event, Outcome},
     authority::{check_source, fresh_nonces, read},
     clock::random,
@@ -142,6 +143,11 @@ async fn try_bind(pan: &Pan, request: Request) -> Result<Bound, Reason> {
     let now = pan.now();
     let user = pan.store().bind(&ticket.handle, &ticket.secret, &challenge, &key, &nonces, now).await?;
     let user = user.ok_or(Reason::NothingToBind)?;
+    let idle = pan.settings().lifetimes.idle();
+    if let Some(session) = pan.store().session(&ticket.handle, idle, now).await? {
+        let (device, network) = (agent::in_words(&session.agent), session.ip);
+        pan.publish(&user, Push::Security(Security::SignedIn { session: ticket.handle, device, network })).await;
+    }
     pan.record(Event {
         session: Some(ticket.handle),
         user: Some(user),

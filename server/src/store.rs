@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
     problem::Ended,
+    push::{Cursor, Push},
     token::{Challenge, Nonce, SessionHandle},
     value::UserName,
 };
@@ -224,6 +225,24 @@ pub struct Write {
     pub value: String,
 }
 
+/// An event that is pushed to a user.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct News {
+    /// Whom it concerns.
+    pub user: UserName,
+    /// What happened.
+    pub push: Push,
+}
+
+/// What comes after a place in the log of events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// These, oldest first; none if nothing has happened since.
+    News(Vec<(Cursor, News)>),
+    /// The place is not known any more: nobody can tell what came after it.
+    Gone,
+}
+
 /// Few, atomic verbs.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -303,6 +322,18 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `count` lines of the audit log that come after number `after`, oldest first, with their numbers. They are
     /// given as they are, whatever somebody may have made of them.
     async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>>;
+
+    /// Appends to the log of events, which keeps the newest `keep`. Gives the event's place.
+    async fn publish(&self, news: &News, keep: usize, now: u64) -> Result<Cursor>;
+
+    /// The place of the last event; [`Cursor::default`] when there was none.
+    async fn news_head(&self) -> Result<Cursor>;
+
+    /// Up to `count` events that came after a place.
+    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since>;
+
+    /// As [`Store::news_since`], but waits up to `patience` until there is something.
+    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since>;
 
     /// A user's newest entries of the audit log, newest first.
     async fn audit_of(&self, user: &UserName) -> Result<Vec<audit::Entry>>;

@@ -9,7 +9,11 @@
 //! names another session than the cookie: signing in again in another tab does that.
 
 use http::request::Parts;
-use protocol::{problem::Ended, token::SessionHandle};
+use protocol::{
+    problem::Ended,
+    push::{Push, Security},
+    token::SessionHandle,
+};
 
 use crate::{
     Pan,
@@ -17,7 +21,7 @@ use crate::{
     authority::check_signature,
     refusal::Reason,
     settings::OnTheft,
-    store::{Session, StoreError},
+    store::{Session, StoreError, Theft},
     unverified::{UnverifiedRequest, session_cookie, single},
 };
 
@@ -66,9 +70,8 @@ fn is_signed(pan: &Pan, parts: &Parts, Presented { handle, session }: &Presented
 
 async fn accuse(pan: &Pan, Presented { handle, session }: &Presented, reason: &Reason) -> Result<(), StoreError> {
     let settings = pan.settings();
-    if pan.store().accuse(handle, settings.lifetimes.idle(), pan.now()).await?.is_none() {
-        return Ok(());
-    }
+    let accused = pan.store().accuse(handle, settings.lifetimes.idle(), pan.now()).await?;
+    let Some(Theft { times, .. }) = accused else { return Ok(()) };
     tracing::warn!(session = %handle, user = %session.user, %reason, "a session's token was presented without its key");
     pan.record(Event {
         session: Some(*handle),
@@ -77,6 +80,7 @@ async fn accuse(pan: &Pan, Presented { handle, session }: &Presented, reason: &R
         outcome: Outcome::Noticed,
         reason: Some(reason.name().into()),
     });
+    pan.publish(&session.user, Push::Security(Security::Theft { session: *handle, times })).await;
     if settings.sessions.on_theft == OnTheft::End {
         pan.end(handle, &session.user, Ended::Stolen).await?;
     }

@@ -9,6 +9,7 @@ mod contract {
     pub(crate) mod binding;
     pub(crate) mod fixture;
     pub(crate) mod limits;
+    pub(crate) mod news;
     pub(crate) mod nonces;
     pub(crate) mod records;
     pub(crate) mod sessions;
@@ -105,6 +106,11 @@ contract! {
     audit:
         the_audit_log_is_appended_to_read_and_kept_short
         many_servers_append_to_one_log_and_lose_nothing;
+    news:
+        events_are_read_in_order_from_any_place
+        a_place_that_is_not_in_the_log_is_gone
+        who_waits_for_events_hears_them
+        many_publish_at_once_and_nothing_is_lost;
     behaviour:
         a_session_remembers_what_it_was_shown
         the_oldest_fingerprint_is_forgotten

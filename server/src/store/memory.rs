@@ -19,18 +19,21 @@ use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
     problem::Ended,
+    push::Cursor,
     token::{Challenge, Nonce, SessionHandle},
     value::UserName,
 };
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Record, RecordKey, Result, Session,
-    Store, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Result,
+    Session, Since, Store, Theft, Write,
     snapshot::{Snapshot, SnapshotFile},
 };
 use crate::audit::{Appended, Entry, Head};
 
 mod log;
+mod news;
 mod session;
 
 use log::Log;
@@ -44,6 +47,8 @@ const SWEEP: u64 = 60_000;
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     file: Option<SnapshotFile>,
+    /// Wakes whoever waits for events.
+    happened: Notify,
 }
 
 #[derive(Default)]
@@ -55,6 +60,7 @@ struct State {
     ended: HashMap<SessionHandle, (Ended, u64)>,
     records: HashMap<RecordKey, Record>,
     log: Log,
+    news: news::News,
     swept: u64,
 }
 
@@ -117,7 +123,7 @@ impl MemoryStore {
             let sessions = state.bound.iter().map(|(&handle, bound)| (handle, bound.session.clone())).collect();
             Snapshot { sessions, records: state.records.clone() }
         });
-        Self { state, file: Some(file) }
+        Self { state, file: Some(file), happened: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -315,6 +321,34 @@ impl Store for MemoryStore {
 
     async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
         Ok(self.state().log.after(after, count))
+    }
+
+    async fn publish(&self, news: &News, keep: usize, now: u64) -> Result<Cursor> {
+        let cursor = self.state().news.publish(news.clone(), keep, now);
+        self.happened.notify_waiters();
+        Ok(cursor)
+    }
+
+    async fn news_head(&self) -> Result<Cursor> {
+        Ok(self.state().news.head())
+    }
+
+    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since> {
+        Ok(self.state().news.since(after, count))
+    }
+
+    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
+        // Listens before it looks, so that nothing comes between.
+        let happened = self.happened.notified();
+        tokio::pin!(happened);
+        happened.as_mut().enable();
+        let since = self.news_since(after, count).await?;
+        if since != Since::News(Vec::new()) {
+            return Ok(since);
+        }
+        // Nothing may happen.
+        let _ = timeout(patience, happened).await;
+        self.news_since(after, count).await
     }
 
     async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {

@@ -8,6 +8,7 @@
 //! | `sessions:{user}` | sorted set: handle → when it was created | as its last session |
 //! | `ratelimit:<counter>` | a count and the end of its window | the window |
 //! | `record:{all}:<name>` | a version and a value | for ever |
+//! | `push:{news}` | stream: events to push | for ever, at most `push.keep` |
 //! | `audit:{log}` | stream: the audit log | for ever, at most `audit.keep` |
 //! | `audit:{log}:head` | its last entry's number and hash | for ever |
 //! | `audit:{log}:of:<user>` | list: the user's newest entries | 30 days |
@@ -40,10 +41,12 @@ use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
     problem::Ended,
+    push::Cursor,
     token::{Challenge, Nonce, SessionHandle},
     value::UserName,
 };
 use redis::{FromRedisValue, cmd};
+use tokio::time::{Instant, sleep};
 
 mod call;
 mod cluster;
@@ -51,13 +54,13 @@ mod connection;
 mod node;
 mod reply;
 
-use call::{Call, LOG, LOG_HEAD, log_key, ms, record_key, session_keys, sessions_key};
+use call::{Call, LOG, LOG_HEAD, NEWS, log_key, ms, record_key, session_keys, sessions_key};
 use connection::Connection;
 use reply::{head_text, parse, parse_head, parse_quota, parse_record, parse_running, parse_session, parse_theft};
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, Opening, Record, RecordKey, Result, Session,
-    Store, StoreError, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Result,
+    Session, Since, Store, StoreError, Theft, Write,
 };
 use crate::{
     audit::{Appended, Entry, Head, MAX_OF_USER},
@@ -67,6 +70,9 @@ use crate::{
 
 /// How long a user's own list of audit entries is kept after the last one.
 const LIST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How often is looked for new events: what this adds to the time that an event takes from one server to another.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The store in Redis.
 pub struct RedisStore {
@@ -312,6 +318,46 @@ impl Store for RedisStore {
         let found: Vec<(String, (String, String))> = self.connection.send(LOG, &range).await?;
         let number = |id: &str| parse(id.split_once('-').map_or(id, |(number, _)| number));
         found.into_iter().map(|(id, (_field, line))| Ok((number(&id)?, line))).collect()
+    }
+
+    async fn publish(&self, news: &News, keep: usize, _now: u64) -> Result<Cursor> {
+        let text = serde_json::to_string(news).map_err(failed)?;
+        let mut add = cmd("XADD");
+        add.arg(NEWS).arg("MAXLEN").arg("~").arg(keep).arg("*").arg("news").arg(text);
+        let id: String = self.connection.send(NEWS, &add).await?;
+        parse(&id)
+    }
+
+    async fn news_head(&self) -> Result<Cursor> {
+        let mut range = cmd("XREVRANGE");
+        range.arg(NEWS).arg("+").arg("-").arg("COUNT").arg(1);
+        let found: Vec<(String, (String, String))> = self.connection.send(NEWS, &range).await?;
+        found.first().map_or(Ok(Cursor::default()), |(id, _)| parse(id))
+    }
+
+    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since> {
+        let answer: Vec<String> = self.run(Call::new([NEWS.to_owned()], "since", 0).arg(count).arg(after)).await?;
+        let Some((word, news)) = answer.split_first() else { return Err(failed("the script gave another answer")) };
+        if word == "gone" {
+            return Ok(Since::Gone);
+        }
+        let news = news.chunks_exact(2).map(|pair| {
+            let event = serde_json::from_str(&pair[1]).map_err(failed)?;
+            Ok((parse(&pair[0])?, event))
+        });
+        news.collect::<Result<_>>().map(Since::News)
+    }
+
+    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
+        // Asked again and again instead of once with BLOCK: that would hold up every other command of the connection.
+        let until = Instant::now() + patience;
+        loop {
+            let since = self.news_since(after, count).await?;
+            if since != Since::News(Vec::new()) || Instant::now() >= until {
+                return Ok(since);
+            }
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {

@@ -60,7 +60,7 @@ impl House {
             let now = now.clone();
             move || now.load(Ordering::SeqCst)
         });
-        let pan = Pan::with(settings, store, clock);
+        let pan = Pan::with(settings, store, clock).expect("randomness");
         let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
         let app = Router::new()
             .route("/api/account", echo())
@@ -95,12 +95,16 @@ impl House {
         self.now.fetch_add(ms, Ordering::SeqCst);
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        Reply::read(self.respond(request).await).await
+    }
+
+    /// Sends, and leaves the body of the response unread.
+    pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
         if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
         }
-        let response = self.router.clone().oneshot(request).await.expect("a router never fails");
-        Reply::read(response).await
+        self.router.clone().oneshot(request).await.expect("a router never fails")
     }
 
     /// Signs in and binds a key.
@@ -290,8 +294,12 @@ impl Browser {
     /// Sends an honest request; keeps the nonces of the reply.
     pub(crate) async fn call<A: Action>(&mut self, house: &House, action: &A) -> Reply {
         let reply = house.send(self.request(house, action).build()).await;
-        self.nonces.extend(reply.nonces());
+        self.take_nonces(&reply.headers);
         reply
+    }
+
+    pub(crate) fn take_nonces(&mut self, headers: &HeaderMap) {
+        self.nonces.extend(nonces(headers));
     }
 }
 
@@ -385,9 +393,13 @@ impl Reply {
     }
 
     pub(crate) fn nonces(&self) -> Vec<Nonce> {
-        self.headers
-            .get(name::NONCE)
-            .map(|list| list.to_str().expect("text").split(", ").map(|nonce| nonce.parse().expect("a nonce")).collect())
-            .unwrap_or_default()
+        nonces(&self.headers)
     }
+}
+
+fn nonces(headers: &HeaderMap) -> Vec<Nonce> {
+    headers
+        .get(name::NONCE)
+        .map(|list| list.to_str().expect("text").split(", ").map(|nonce| nonce.parse().expect("a nonce")).collect())
+        .unwrap_or_default()
 }

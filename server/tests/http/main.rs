@@ -6,6 +6,7 @@ mod browser;
 mod instances;
 mod limits;
 mod origins;
+mod push;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod requests;

@@ -135,7 +135,7 @@ async fn both_origins_carry_the_security_headers() {
 
 #[tokio::test]
 async fn forgetting_to_protect_a_function_stops_the_start() {
-    let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system());
+    let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
     let undecided = Functions { public: &[], served: vec!["/api/new"] };
     assert!(matches!(pan.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));

@@ -6,6 +6,9 @@ use protocol::{token::SessionHandle, value::UserName};
 
 use crate::store::RecordKey;
 
+/// The events to push.
+pub(super) const NEWS: &str = "push:{news}";
+
 /// The audit log.
 pub(super) const LOG: &str = "audit:{log}";
 

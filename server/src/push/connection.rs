@@ -1,0 +1,304 @@
+//! One connection: what it is told, in which order, how fast, and until when.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use protocol::{
+    push::{ConnectionId, Cursor, Payload, Push},
+    token::SessionHandle,
+    value::UserName,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+use super::{
+    bucket::Bucket,
+    hub::Closing,
+    keys::{FrameKey, RENEW},
+    queue::{Full, Queue},
+};
+use crate::{clock::Clock, settings::PushSettings};
+
+/// How long a connection is silent at most: the page gives it up after a little more than twice that.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Never more frames than this in one tick, so that a connection that catches up leaves room for the others.
+const FRAMES_A_TICK: u32 = 10;
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why a connection is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Over {
+    /// Its session has ended.
+    Session,
+    /// Its key has, and no next one was agreed.
+    Key,
+    /// The page takes more time than there is room for.
+    Slow,
+    /// The page has gone.
+    Gone,
+    /// The server stops.
+    Stopping,
+}
+
+impl Over {
+    /// Its name for metrics and the audit log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session_over",
+            Self::Key => "key_expired",
+            Self::Slow => "too_slow",
+            Self::Gone => "gone",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// A connection, as the hub knows it.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) session: SessionHandle,
+    pub(crate) user: UserName,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    queue: Queue,
+    key: FrameKey,
+    /// Everything up to here has been told, or is waiting to be.
+    known: Cursor,
+    over: Option<Over>,
+}
+
+impl Connection {
+    /// A connection that is told what comes after `from`.
+    pub(crate) fn new(
+        id: ConnectionId,
+        session: SessionHandle,
+        user: UserName,
+        key: FrameKey,
+        from: Cursor,
+        buffer: usize,
+    ) -> Self {
+        let state = State { queue: Queue::new(buffer), key, known: from, over: None };
+        Self { id, session, user, state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held left nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells it something from the log, once, whoever tells it again.
+    pub(crate) fn tell(&self, cursor: Cursor, push: Push) {
+        let mut state = self.state();
+        if cursor > state.known {
+            state.known = cursor;
+            state.put(Some(cursor), push);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Tells it something that is in no log.
+    pub(crate) fn mention(&self, push: Push) {
+        self.state().put(None, push);
+        self.changed.notify_one();
+    }
+
+    /// Everything up to here was told to everybody whom it concerns.
+    pub(crate) fn advance(&self, cursor: Cursor) {
+        let mut state = self.state();
+        state.known = state.known.max(cursor);
+    }
+
+    /// Signs with this key from now on.
+    pub(crate) fn take_key(&self, key: FrameKey) {
+        self.state().key = key;
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn end(&self, over: Over) {
+        self.state().over.get_or_insert(over);
+        self.changed.notify_one();
+    }
+
+    /// How many frames were given up so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.state().queue.lost
+    }
+}
+
+impl State {
+    fn put(&mut self, cursor: Option<Cursor>, push: Push) {
+        if self.queue.put(cursor, push) == Err(Full) {
+            self.over.get_or_insert(Over::Slow);
+        }
+    }
+}
+
+/// Makes a connection's frames, one after another.
+pub(crate) struct Outlet {
+    connection: Arc<Connection>,
+    clock: Clock,
+    /// What the page missed, before what happens now.
+    missed: VecDeque<(Option<Cursor>, Push)>,
+    /// Where the page goes on from when this breaks.
+    cursor: Cursor,
+    seq: u64,
+    bucket: Bucket,
+    began: Instant,
+    spoke: Instant,
+    /// When the session is over however busy it is: Unix ms.
+    expires: u64,
+    /// For which key the next one was asked.
+    renewed: Option<protocol::push::KeyId>,
+    tick: (Instant, u32),
+    /// When this goes, the hub forgets the connection.
+    _closing: Closing,
+}
+
+/// Where a connection begins.
+pub(crate) struct Beginning {
+    /// What the page is told before all else: a heartbeat, or that it must ask anew.
+    pub(crate) first: Push,
+    /// What it missed.
+    pub(crate) missed: Vec<(Cursor, Push)>,
+    /// Up to where it was told before.
+    pub(crate) cursor: Cursor,
+    /// When its session is over however busy it is: Unix ms.
+    pub(crate) expires: u64,
+}
+
+/// What an outlet does next.
+enum Next {
+    Push(Option<Cursor>, Push),
+    Wait(Duration),
+    Over(Over),
+}
+
+impl Outlet {
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        clock: Clock,
+        settings: &PushSettings,
+        beginning: Beginning,
+        closing: Closing,
+    ) -> Self {
+        let Beginning { first, missed, cursor, expires } = beginning;
+        let now = Instant::now();
+        let missed = missed.into_iter().map(|(cursor, push)| (Some(cursor), push));
+        Self {
+            connection,
+            clock,
+            missed: std::iter::once((None, first)).chain(missed).collect(),
+            cursor,
+            seq: 0,
+            bucket: Bucket::full(settings.burst, settings.frames_per_second, 0),
+            began: now,
+            spoke: now,
+            expires,
+            renewed: None,
+            tick: (now, 0),
+            _closing: closing,
+        }
+    }
+
+    /// The connection.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Waits for the next frame, signed.
+    ///
+    /// # Errors
+    /// Why there is none any more.
+    pub(crate) async fn next(&mut self) -> Result<String, Over> {
+        loop {
+            match self.decide() {
+                Next::Over(over) => return Err(over),
+                Next::Push(cursor, push) => match self.sign(cursor, push) {
+                    Ok(frame) => return Ok(frame),
+                    // It was measured before it was taken in, so this is a mistake in the program: tell it and go on.
+                    Err(error) => tracing::error!(%error, "a push could not be signed"),
+                },
+                Next::Wait(time) => {
+                    // Whichever comes first. A change since it was decided is not lost: it leaves a permit.
+                    let _ = timeout(time, self.connection.changed.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self) -> Next {
+        let now = self.clock.now();
+        let connection = self.connection.clone();
+        let mut state = connection.state();
+        if let Some(over) = state.over {
+            return Next::Over(over);
+        }
+        if now >= self.expires {
+            return Next::Over(Over::Session);
+        }
+        if now >= state.key.expires {
+            return Next::Over(Over::Key);
+        }
+        let renew_at = state.key.expires.saturating_sub(super::keys::LIFE - RENEW);
+        if now >= renew_at && self.renewed.as_ref() != Some(&state.key.kid) {
+            self.renewed = Some(state.key.kid.clone());
+            let expires = state.key.expires;
+            state.queue.put_first(Push::Rekey { expires });
+        }
+        let silent = self.spoke.elapsed();
+        let waits = !self.missed.is_empty() || !state.queue.is_empty();
+        if !waits && silent < HEARTBEAT {
+            let until_key = if self.renewed.as_ref() == Some(&state.key.kid) { state.key.expires } else { renew_at };
+            let until = Duration::from_millis(until_key.min(self.expires).saturating_sub(now).max(1));
+            return Next::Wait(until.min(HEARTBEAT.saturating_sub(silent)));
+        }
+        if let Some(wait) = self.limited() {
+            return Next::Wait(wait);
+        }
+        let known = state.known;
+        let next = self.missed.pop_front().or_else(|| state.queue.take());
+        drop(state);
+        if let Some((cursor, push)) = next {
+            return Next::Push(cursor, push);
+        }
+        // Nothing waits, so whatever was in the log up to here was told.
+        self.cursor = self.cursor.max(known);
+        Next::Push(None, Push::Hb { latest: self.seq })
+    }
+
+    /// How long to wait for the limits, if they say so. Takes a token else.
+    fn limited(&mut self) -> Option<Duration> {
+        if self.tick.0.elapsed() >= TICK {
+            self.tick = (Instant::now(), 0);
+        }
+        if self.tick.1 >= FRAMES_A_TICK {
+            return Some(TICK.saturating_sub(self.tick.0.elapsed()).max(Duration::from_millis(1)));
+        }
+        let steady = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !self.bucket.take(steady) {
+            return Some(Duration::from_millis(self.bucket.ready().saturating_sub(steady).max(1)));
+        }
+        self.tick.1 += 1;
+        None
+    }
+
+    fn sign(&mut self, cursor: Option<Cursor>, push: Push) -> Result<String, super::keys::KeyError> {
+        self.cursor = cursor.unwrap_or(self.cursor).max(self.cursor);
+        let payload = Payload { conn: self.connection.id, id: self.cursor, seq: self.seq + 1, push };
+        let key = self.connection.state().key.clone();
+        let frame = key.sign(&payload, self.clock.now())?;
+        self.seq += 1;
+        self.spoke = Instant::now();
+        Ok(frame)
+    }
+}

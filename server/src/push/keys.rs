@@ -1,0 +1,236 @@
+//! Keys of pushed frames: agreed with the signing frame, for one connection, for ten minutes.
+//!
+//! ECDH P-256 of the frame's ephemeral key and an ephemeral one of the server's, then HKDF-SHA256 (RFC 5869), then
+//! HMAC-SHA256 (RFC 2104). No secret crosses the wire, and nothing is stored: a server that starts anew has no keys, and
+//! the pages agree new ones.
+//!
+//! The server's half is derived from its root and the key's name, which is fresh randomness. Without a root of the
+//! settings a process makes its own, and with the process ends whatever could have been derived from it.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use p256::{NonZeroScalar, SecretKey, ecdh::diffie_hellman, elliptic_curve::sec1::ToSec1Point as _};
+use protocol::{
+    key::PublicKey,
+    push::{AgreedKey, ConnectionId, Cursor, Envelope, KEY_INFO, KeyId, Mac, Payload, Push, PushNonce},
+    token::SessionHandle,
+};
+use sha2::Sha256;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::clock::random;
+
+/// How long a key is good: ms.
+pub(crate) const LIFE: u64 = 600_000;
+
+/// After how much of its life the next key is to be agreed: ms.
+pub(crate) const RENEW: u64 = LIFE / 10 * 8;
+
+/// Why there is no key, or no frame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    /// The frame's point is not on the curve.
+    #[error("the point is not on the curve")]
+    BadPoint,
+    /// The system gives no randomness.
+    #[error("no randomness")]
+    Randomness(#[from] getrandom::Error),
+    /// The derivation refuses a length: a mistake in the program.
+    #[error("a key cannot be derived")]
+    Derivation,
+    /// The payload has no canonical text, or is longer than a frame may be.
+    #[error("the payload is no frame")]
+    TooLong,
+}
+
+/// What the server's halves are derived from.
+#[derive(Clone)]
+pub(crate) struct Root {
+    name: String,
+    secret: Zeroizing<[u8; 32]>,
+}
+
+/// The key of one connection.
+#[derive(Clone)]
+pub(crate) struct FrameKey {
+    pub(crate) kid: KeyId,
+    mac: Hmac<Sha256>,
+    /// When it ends: Unix ms.
+    pub(crate) expires: u64,
+}
+
+impl Root {
+    /// A root of the settings, or one of this process only.
+    pub(crate) fn new(name: &str, secret: Option<[u8; 32]>) -> Result<Self, getrandom::Error> {
+        let secret = Zeroizing::new(secret.map_or_else(random, Ok)?);
+        Ok(Self { name: name.to_owned(), secret })
+    }
+
+    /// Agrees a key with the frame whose public point is `theirs`.
+    pub(crate) fn agree(
+        &self,
+        session: &SessionHandle,
+        conn: &ConnectionId,
+        theirs: &PublicKey,
+        now: u64,
+    ) -> Result<(AgreedKey, FrameKey), KeyError> {
+        let point = p256::PublicKey::from_sec1_bytes(theirs.as_sec1()).map_err(|_| KeyError::BadPoint)?;
+        let kid = format!("{}.{}", self.name, ConnectionId::new(random()?));
+        let kid = KeyId::parse(&kid).map_err(|_| KeyError::Derivation)?;
+        let ours = self.half(&kid)?;
+        let shared = diffie_hellman(NonZeroScalar::from(&ours), point.as_affine());
+        let our_point = ours.public_key().to_sec1_point(false);
+        let server_key = PublicKey::from_sec1(our_point.as_bytes()).map_err(|_| KeyError::Derivation)?;
+        let mut key = Zeroizing::new([0; 32]);
+        let info = info(session, conn, &kid, theirs, &server_key);
+        let derived = shared.extract::<Sha256>(None).expand(&info, key.as_mut());
+        derived.map_err(|_| KeyError::Derivation)?;
+        let expires = now.saturating_add(LIFE);
+        let agreed = AgreedKey { kid: kid.clone(), algorithm: "sha256".to_owned(), expires_at: expires, server_key };
+        Ok((agreed, FrameKey::new(kid, &key, expires)?))
+    }
+
+    /// The server's private half for this name.
+    fn half(&self, kid: &KeyId) -> Result<SecretKey, KeyError> {
+        let root = Hkdf::<Sha256>::new(None, self.secret.as_ref());
+        // All but one of 2^32 candidates are on the curve's order; the next one is tried then.
+        for counter in 0..8_u8 {
+            let mut bytes = Zeroizing::new([0; 32]);
+            root.expand_multi_info(&[b"pan-jitterbug/1 server\0", kid.as_str().as_bytes(), &[counter]], bytes.as_mut())
+                .map_err(|_| KeyError::Derivation)?;
+            if let Ok(half) = SecretKey::from_slice(bytes.as_ref()) {
+                return Ok(half);
+            }
+        }
+        Err(KeyError::Derivation)
+    }
+}
+
+/// What the key is for (docs/PROTOCOL.md §9): nothing else can be made to derive the same one.
+fn info(session: &SessionHandle, conn: &ConnectionId, kid: &KeyId, theirs: &PublicKey, ours: &PublicKey) -> Vec<u8> {
+    let mut info = format!("{KEY_INFO}\0{session}\0{conn}\0{kid}\0").into_bytes();
+    info.extend_from_slice(theirs.as_sec1());
+    info.extend_from_slice(ours.as_sec1());
+    info
+}
+
+impl FrameKey {
+    fn new(kid: KeyId, key: &[u8; 32], expires: u64) -> Result<Self, KeyError> {
+        let mac = Hmac::new_from_slice(key).map_err(|_| KeyError::Derivation)?;
+        Ok(Self { kid, mac, expires })
+    }
+
+    /// Signs a payload at `ts` (Unix ms). Gives the frame as it is sent.
+    pub(crate) fn sign(&self, payload: &Payload, ts: u64) -> Result<String, KeyError> {
+        let nonce = PushNonce::new(random()?);
+        let mut text = serde_json_canonicalizer::to_string(payload).map_err(|_| KeyError::TooLong)?;
+        let mut envelope = Envelope { kid: self.kid.clone(), nonce, payload: &text, sig: Mac::new([0; 32]), ts };
+        let mut mac = self.mac.clone();
+        mac.update(&envelope.message());
+        envelope.sig = Mac::new(mac.finalize().into_bytes().into());
+        let frame = envelope.to_string();
+        text.zeroize();
+        if frame.len() <= protocol::push::MAX_FRAME { Ok(frame) } else { Err(KeyError::TooLong) }
+    }
+}
+
+/// Whether a push fits into a frame, whatever its connection and its place.
+pub(crate) fn fits(push: &Push) -> bool {
+    // As long as any root's name, cursor and sequence number may be.
+    let longest = format!("{}.{}", "x".repeat(KeyId::MAX_ROOT), ConnectionId::new([0; 16]));
+    let (Ok(kid), id) = (KeyId::parse(&longest), Cursor { ms: u64::MAX, n: u64::MAX }) else { return false };
+    let payload = Payload { conn: ConnectionId::new([0; 16]), id, seq: u64::MAX, push: push.clone() };
+    FrameKey::new(kid, &[0; 32], 0).and_then(|key| key.sign(&payload, u64::MAX)).is_ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn names() -> (SessionHandle, ConnectionId) {
+        ("AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), ConnectionId::new([1; 16]))
+    }
+
+    fn public(secret: &SecretKey) -> PublicKey {
+        PublicKey::from_sec1(secret.public_key().to_sec1_point(false).as_bytes()).unwrap()
+    }
+
+    /// What the signing frame does, from the other side.
+    fn frames_key(secret: &SecretKey, agreed: &AgreedKey, session: &SessionHandle, conn: &ConnectionId) -> FrameKey {
+        let server = p256::PublicKey::from_sec1_bytes(agreed.server_key.as_sec1()).unwrap();
+        let shared = diffie_hellman(NonZeroScalar::from(secret), server.as_affine());
+        let hkdf = Hkdf::<Sha256>::new(None, shared.raw_secret_bytes());
+        let mut key = [0; 32];
+        hkdf.expand(&info(session, conn, &agreed.kid, &public(secret), &agreed.server_key), &mut key).unwrap();
+        FrameKey::new(agreed.kid.clone(), &key, 0).unwrap()
+    }
+
+    fn payload(conn: ConnectionId) -> Payload {
+        Payload { conn, id: Cursor { ms: 5, n: 0 }, seq: 1, push: Push::Hb { latest: 0 } }
+    }
+
+    fn holds(key: &FrameKey, frame: &str) -> bool {
+        let envelope = Envelope::parse(frame).unwrap();
+        let mut mac = key.mac.clone();
+        mac.update(&envelope.message());
+        mac.verify_slice(envelope.sig.as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn both_sides_derive_one_key_and_nobody_else_does() {
+        let root = Root::new("dev", None).unwrap();
+        let (session, conn) = names();
+        let theirs = SecretKey::from_slice(&[7; 32]).unwrap();
+        let (agreed, key) = root.agree(&session, &conn, &public(&theirs), 1000).unwrap();
+        assert_eq!((agreed.expires_at, agreed.algorithm.as_str()), (601_000, "sha256"));
+        let frame = key.sign(&payload(conn), 2000).unwrap();
+        assert!(holds(&frames_key(&theirs, &agreed, &session, &conn), &frame));
+        // Another frame's key, another session, another connection.
+        let foreign = SecretKey::from_slice(&[8; 32]).unwrap();
+        assert!(!holds(&frames_key(&foreign, &agreed, &session, &conn), &frame));
+        let other = "BAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+        assert!(!holds(&frames_key(&theirs, &agreed, &other, &conn), &frame));
+        assert!(!holds(&frames_key(&theirs, &agreed, &session, &ConnectionId::new([2; 16])), &frame));
+    }
+
+    #[test]
+    fn every_agreement_has_its_own_name_point_and_key() {
+        let root = Root::new("dev", Some([9; 32])).unwrap();
+        let (session, conn) = names();
+        let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
+        let (one, one_key) = root.agree(&session, &conn, &theirs, 0).unwrap();
+        let (other, other_key) = root.agree(&session, &conn, &theirs, 0).unwrap();
+        assert_ne!(one.kid, other.kid);
+        assert_ne!(one.server_key, other.server_key);
+        assert!(!holds(&other_key, &one_key.sign(&payload(conn), 0).unwrap()));
+    }
+
+    #[test]
+    fn a_point_off_the_curve_agrees_nothing() {
+        let root = Root::new("dev", None).unwrap();
+        let (session, conn) = names();
+        let off = PublicKey::from_sec1(&[4; 65]).unwrap();
+        assert!(matches!(root.agree(&session, &conn, &off, 0), Err(KeyError::BadPoint)));
+    }
+
+    #[test]
+    fn a_payload_is_sent_in_its_canonical_form() {
+        let key = FrameKey::new("dev.AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), &[0; 32], 0).unwrap();
+        let frame = key.sign(&payload(ConnectionId::new([0; 16])), 7).unwrap();
+        let canonical = r#"{"conn":"AAAAAAAAAAAAAAAAAAAAAA","data":{"latest":0},"id":"5-0","seq":1,"type":"hb"}"#;
+        assert_eq!(Envelope::parse(&frame).unwrap().payload, canonical);
+        let value: serde_json::Value = serde_json::from_str(&frame).unwrap();
+        assert_eq!(serde_json_canonicalizer::to_string(&value).unwrap(), frame, "the envelope is canonical too");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_known_before_it_is_sent() {
+        let note = |length| {
+            let (session, _) = names();
+            Push::Activity { action: "transfer".into(), session, note: "ü".repeat(length) }
+        };
+        assert!(fits(&note(200)));
+        assert!(!fits(&note(400)));
+    }
+}

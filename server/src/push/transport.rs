@@ -1,0 +1,192 @@
+//! The two ways of a frame to the page: an event stream and a WebSocket. The same bytes on both.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+    },
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
+use protocol::{
+    action::{self, Action},
+    catalogue::{self, PushSocket},
+    message::header as name,
+};
+use serde::Deserialize;
+use tokio::{sync::mpsc, time::timeout};
+
+use super::connection::{Outlet, Over};
+use crate::{
+    Pan,
+    authority::{Pass, pass},
+    refusal::Reason,
+    unverified::single,
+};
+
+/// How long a frame may take to be taken away. Whoever is slower is cut off, and comes back when they can.
+const SLOW: Duration = Duration::from_secs(20);
+
+/// How long a socket may take to say hello.
+const HELLO: Duration = Duration::from_secs(5);
+
+/// The longest hello, in bytes.
+const MAX_HELLO: usize = 16 * 1024;
+
+/// A connection as an event stream (WHATWG HTML §9.2). A task of its own makes the frames, so that a page that does not
+/// read is noticed.
+pub(super) fn stream(pan: Pan, mut outlet: Outlet) -> Response {
+    let (sender, receiver) = mpsc::channel::<Bytes>(1);
+    tokio::spawn(async move {
+        let over = loop {
+            let next = tokio::select! {
+                next = outlet.next() => next,
+                () = sender.closed() => Err(Over::Gone),
+            };
+            match next {
+                Ok(frame) => match timeout(SLOW, sender.send(format!("data: {frame}\n\n").into())).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => break Over::Gone,
+                    Err(_) => break Over::Slow,
+                },
+                Err(over) => break over,
+            }
+        };
+        super::note_over(&pan, &outlet, over);
+    });
+    let frames = futures::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|frame| (Ok::<_, Infallible>(frame), receiver))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        // A proxy that keeps frames back, or makes others of them, makes them worthless.
+        (header::CACHE_CONTROL, "no-store, no-transform"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(frames)).into_response()
+}
+
+/// What a socket's first message says: the signed request for the connection.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hello {
+    headers: HelloHeaders,
+    body: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct HelloHeaders {
+    x_session_id: String,
+    x_interaction_proof: String,
+    content_digest: String,
+    signature_input: String,
+    signature: String,
+}
+
+/// `GET /api/jitterbug/socket`. The upgrade itself proves nothing: the socket is silent until it has said a good hello.
+pub(super) async fn socket(State(pan): State<Pan>, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
+    // Browsers let any page open a socket to any host; only the Origin says which page it was.
+    match single(&parts.headers, "origin") {
+        Ok(origin) if origin == pan.settings().origins.app.as_str() => {}
+        _ => return pan.refuse(None, PushSocket::NAME, Reason::WrongOrigin),
+    }
+    upgrade.max_message_size(MAX_HELLO).on_upgrade(async move |socket| converse(pan, parts, socket).await)
+}
+
+async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
+    let close = match timeout(HELLO, socket.recv()).await {
+        Ok(Some(Ok(Message::Text(hello)))) => match listen(&pan, &parts, &hello).await {
+            Ok(outlet) => return tell(pan, outlet, socket).await,
+            Err(reason) => {
+                let close = close_code(&reason);
+                drop(crate::authority::refuse(&pan, &parts, PushSocket::NAME, reason).await);
+                close
+            }
+        },
+        _ => 4400,
+    };
+    let _ = socket.send(goodbye(close)).await;
+}
+
+/// Verifies a hello as if it were a request of its own.
+async fn listen(pan: &Pan, upgrade: &Parts, hello: &Utf8Bytes) -> Result<Outlet, Reason> {
+    let Hello { headers, body } = serde_json::from_str(hello).map_err(|_| Reason::BodyMalformed)?;
+    let entry = catalogue::at(PushSocket::PATH).ok_or(Reason::UnknownFunction)?;
+    let parts = as_request(upgrade, &headers)?;
+    let Pass { verified, body, expires, .. } = pass(pan, entry, &parts, Body::from(body)).await?;
+    let PushSocket { conn, after } = action::parse(&body).map_err(|_| Reason::BodyMalformed)?;
+    super::open(pan, verified.session(), verified.user(), expires, conn, after).await
+}
+
+/// The request that a hello stands for: it has the cookie and the origin of the upgrade, and its own signature.
+fn as_request(upgrade: &Parts, hello: &HelloHeaders) -> Result<Parts, Reason> {
+    let mut headers = HeaderMap::new();
+    for name in [header::COOKIE, header::ORIGIN] {
+        for value in upgrade.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in [
+        (name::SESSION, &hello.x_session_id),
+        (name::PROOF, &hello.x_interaction_proof),
+        (name::DIGEST, &hello.content_digest),
+        (name::SIGNATURE_INPUT, &hello.signature_input),
+        (name::SIGNATURE, &hello.signature),
+    ] {
+        let value = HeaderValue::from_str(value).map_err(|_| Reason::HeaderMalformed(name))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = http::Uri::from_static(PushSocket::PATH);
+    *request.headers_mut() = headers;
+    *request.extensions_mut() = upgrade.extensions.clone();
+    Ok(request.into_parts().0)
+}
+
+async fn tell(pan: Pan, mut outlet: Outlet, mut socket: WebSocket) {
+    let over = loop {
+        tokio::select! {
+            next = outlet.next() => match next {
+                Ok(frame) => match timeout(SLOW, socket.send(Message::text(frame))).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => break Over::Gone,
+                    Err(_) => break Over::Slow,
+                },
+                Err(over) => break over,
+            },
+            said = socket.recv() => match said {
+                // Pings are answered by the library. There is nothing else that a page has to say.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                _ => break Over::Gone,
+            },
+        }
+    };
+    super::note_over(&pan, &outlet, over);
+    let code = match over {
+        Over::Session => 4401,
+        Over::Slow => 4408,
+        Over::Key => 4403,
+        Over::Gone | Over::Stopping => 1001,
+    };
+    let _ = timeout(SLOW, socket.send(goodbye(code))).await;
+}
+
+/// Why a hello was refused, as far as the page may know (RFC 6455 §7.4.2).
+fn close_code(reason: &Reason) -> u16 {
+    match reason.status() {
+        StatusCode::UNAUTHORIZED => 4401,
+        StatusCode::TOO_MANY_REQUESTS => 4429,
+        StatusCode::SERVICE_UNAVAILABLE => 1013,
+        _ => 4400,
+    }
+}
+
+fn goodbye(code: u16) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static("") }))
+}
