@@ -3,7 +3,7 @@
 use http::{HeaderValue, header, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
-use protocol::action::Action;
+use protocol::{action::Action, push::Push};
 use server::{
     EntryError, Opened, Pan, VerifiedRequest,
     accounts::{AccountError, WeakPassword},
@@ -72,6 +72,11 @@ fn refused(reason: &Reason) -> Fault {
             Fault::Unavailable
         }
     }
+}
+
+/// What the pages of whoever asked are told of what was done.
+pub fn activity(request: &VerifiedRequest, note: String) -> Push {
+    Push::Activity { action: request.action().to_owned(), session: Some(*request.session()), note }
 }
 
 /// Sends cookies with the reply.

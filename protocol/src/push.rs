@@ -145,9 +145,9 @@ pub enum Push {
     Activity {
         /// The catalogue's name of the action.
         action: String,
-        /// The session that did it.
-        session: SessionHandle,
-        /// A sentence of the application, or nothing.
+        /// One's own session that did it; none when somebody else did.
+        session: Option<SessionHandle>,
+        /// What the application says of it.
         note: String,
     },
     /// The next key must be agreed: this one ends at that time (Unix ms).

@@ -58,7 +58,7 @@ impl Pan {
     /// ```no_run
     /// # async fn example(pan: server::Pan, request: server::VerifiedRequest) {
     /// use protocol::push::Push;
-    /// let session = *request.session();
+    /// let session = Some(*request.session());
     /// pan.publish(request.user(), Push::Activity { action: "rename".into(), session, note: "Ada".into() }).await;
     /// # }
     /// ```

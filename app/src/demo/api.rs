@@ -92,7 +92,10 @@ pub async fn rename(
     use crate::{authority, demo::ledger::Ledger};
     let request = authority::verified::<catalogue::Rename>()?;
     let pan = authority::pan()?;
-    Ok(Ledger::new(pan.store().as_ref()).rename(request.user(), order.name).await?)
+    let note = format!("You are now called “{}”.", order.name);
+    Ledger::new(pan.store().as_ref()).rename(request.user(), order.name).await?;
+    pan.publish(request.user(), authority::activity(&request, note)).await;
+    Ok(())
 }
 
 /// Sends money.
@@ -106,7 +109,13 @@ pub async fn transfer(
     order: catalogue::Transfer,
 ) -> Result<(), Fault> {
     use crate::{authority, demo::ledger::Ledger};
+    use protocol::push::Push;
     let request = authority::verified::<catalogue::Transfer>()?;
     let pan = authority::pan()?;
-    Ok(Ledger::new(pan.store().as_ref()).transfer(request.user(), order).await?)
+    let (from, to, amount) = (request.user(), order.to.clone(), order.amount);
+    Ledger::new(pan.store().as_ref()).transfer(from, order).await?;
+    pan.publish(from, authority::activity(&request, format!("You sent {amount} to {to}."))).await;
+    let received = format!("You received {amount} from {from}.");
+    pan.publish(&to, Push::Activity { action: request.action().to_owned(), session: None, note: received }).await;
+    Ok(())
 }

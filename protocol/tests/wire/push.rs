@@ -99,7 +99,11 @@ fn every_payload_has_type_and_data_beside_whom_it_is_for() {
         (Push::Ua { users: 2, verified: 9 }, Topic::Ua, "ua"),
         (Push::Security(Security::Ended { session, why: Ended::Revoked }), Topic::Security, "security"),
         (Push::Security(Security::Theft { session, times: 2 }), Topic::Security, "security"),
-        (Push::Activity { action: "transfer".into(), session, note: "Grüße".into() }, Topic::Activity, "activity"),
+        (
+            Push::Activity { action: "transfer".into(), session: Some(session), note: "Grüße".into() },
+            Topic::Activity,
+            "activity",
+        ),
         (Push::Rekey { expires: 7 }, Topic::Control, "rekey"),
         (Push::Reset {}, Topic::Control, "reset"),
         (Push::Dropped { of: Topic::Tm, count: 3 }, Topic::Control, "dropped"),

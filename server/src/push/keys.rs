@@ -228,7 +228,7 @@ mod tests {
     fn what_does_not_fit_is_known_before_it_is_sent() {
         let note = |length| {
             let (session, _) = names();
-            Push::Activity { action: "transfer".into(), session, note: "ü".repeat(length) }
+            Push::Activity { action: "transfer".into(), session: Some(session), note: "ü".repeat(length) }
         };
         assert!(fits(&note(200)));
         assert!(!fits(&note(400)));

@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn activity(number: u64) -> Push {
-        Push::Activity { action: number.to_string(), session: session(), note: String::new() }
+        Push::Activity { action: number.to_string(), session: Some(session()), note: String::new() }
     }
 
     fn security(times: u64) -> Push {

@@ -110,7 +110,7 @@ impl Listener {
 }
 
 fn activity(browser: &Browser, action: &str) -> Push {
-    Push::Activity { action: action.to_owned(), session: browser.handle, note: "Grüße \"ä\"".to_owned() }
+    Push::Activity { action: action.to_owned(), session: Some(browser.handle), note: "Grüße \"ä\"".to_owned() }
 }
 
 #[tokio::test]
