@@ -57,7 +57,7 @@ pub mod headers;
 mod hosts;
 pub mod origin;
 mod password;
-mod push;
+pub mod push;
 pub mod refusal;
 pub mod risk;
 mod sessions;

@@ -80,6 +80,12 @@ impl Pan {
     }
 }
 
+/// For `examples/fanout.rs`: how long it takes to make so many frames, or their texts without signing them.
+#[doc(hidden)]
+pub fn measure(frames: u32, signed: bool) -> std::time::Duration {
+    keys::measure(frames, signed)
+}
+
 /// The socket's route, which is a GET and says who asks only after it is open.
 pub(crate) fn router(pan: Pan) -> Router {
     Router::new().route(PushSocket::PATH, get(transport::socket)).with_state(pan)
