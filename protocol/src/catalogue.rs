@@ -14,8 +14,13 @@ use crate::{
     value::{Amount, DisplayName, Note, UserName},
 };
 
+#[cfg(doc)]
+use crate::push::SOCKET;
+
 /// Defines each action as a type, implements [`Action`] for it, and lists it in [`CATALOGUE`].
 macro_rules! actions {
+    (@empty $name:ident) => { Some(|| $name {}) };
+    (@empty $name:ident $($field:ident)+) => { None };
     ($(
         $(#[$doc:meta])*
         $name:ident at $path:literal needs $level:ident { $( $(#[$field_doc:meta])* $field:ident: $type:ty ),* $(,)? }
@@ -31,6 +36,7 @@ macro_rules! actions {
                 const NAME: &'static str = $path;
                 const PATH: &'static str = concat!("/api/", $path);
                 const LEVEL: Level = Level::$level;
+                const EMPTY: Option<fn() -> Self> = actions!(@empty $name $($field)*);
 
                 fn summary(&self) -> Summary {
                     let $this = self;
@@ -58,7 +64,8 @@ actions! {
     }
     says |_keys| plain("Receive news of your account", "Continue")
 
-    /// Opens a connection for pushed frames, as an event stream.
+    /// Opens a connection for pushed frames: an event stream as its own reply, or the WebSocket at [`SOCKET`], whose first
+    /// message it then is.
     PushStream at "jitterbug/stream" needs Signed {
         /// The connection, which has a key.
         conn: ConnectionId,
@@ -66,15 +73,6 @@ actions! {
         after: Option<Cursor>,
     }
     says |_stream| plain("Receive news of your account", "Continue")
-
-    /// Opens a connection for pushed frames, as a WebSocket.
-    PushSocket at "jitterbug/socket" needs Signed {
-        /// The connection, which has a key.
-        conn: ConnectionId,
-        /// The last place that was told; nothing for what is new only.
-        after: Option<Cursor>,
-    }
-    says |_socket| plain("Receive news of your account", "Continue")
 
     /// Ends this session.
     SignOut at "sign_out" needs Signed {}

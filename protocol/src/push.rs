@@ -27,6 +27,10 @@ pub use envelope::{Envelope, Mac, Order, PushNonce};
 /// The longest frame, in bytes as sent.
 pub const MAX_FRAME: usize = 1024;
 
+/// The path of the WebSocket. Its first message is the signed request of [`crate::catalogue::PushStream`], as
+/// `{"headers":{…},"body":…}`.
+pub const SOCKET: &str = "/api/jitterbug/socket";
+
 /// What keys are derived for (HKDF `info`, RFC 5869 §3.2), before a zero byte, the session handle, the key id and both
 /// public points.
 pub const KEY_INFO: &str = "pan-jitterbug/1";

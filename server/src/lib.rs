@@ -41,7 +41,7 @@ use axum::{
 };
 use protocol::{
     action::Action,
-    catalogue::{CATALOGUE, Nonces, PushKeys, PushSocket, PushStream},
+    catalogue::{CATALOGUE, Nonces, PushKeys, PushStream},
 };
 use tokio::net::TcpListener;
 
@@ -247,7 +247,7 @@ impl Pan {
         {
             return Err(StartError::Unprotected((*path).to_owned()));
         }
-        let own = [Nonces::PATH, PushKeys::PATH, PushStream::PATH, PushSocket::PATH];
+        let own = [Nonces::PATH, PushKeys::PATH, PushStream::PATH];
         for entry in CATALOGUE.iter().filter(|entry| !own.contains(&entry.path)) {
             if !functions.served.contains(&entry.path) {
                 tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");

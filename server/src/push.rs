@@ -23,8 +23,8 @@ use axum::{
 use http::StatusCode;
 use protocol::{
     action::{self, Action, Entry},
-    catalogue::{PushKeys, PushSocket, PushStream},
-    push::{ConnectionId, Cursor, Push},
+    catalogue::{PushKeys, PushStream},
+    push::{ConnectionId, Cursor, Push, SOCKET},
     token::SessionHandle,
     value::UserName,
 };
@@ -88,7 +88,7 @@ pub fn measure(frames: u32, signed: bool) -> std::time::Duration {
 
 /// The socket's route, which is a GET and says who asks only after it is open.
 pub(crate) fn router(pan: Pan) -> Router {
-    Router::new().route(PushSocket::PATH, get(transport::socket)).with_state(pan)
+    Router::new().route(SOCKET, get(transport::socket)).with_state(pan)
 }
 
 /// Answers a verified request that is about pushing; `None` for every other.
@@ -102,8 +102,6 @@ pub(crate) async fn answer(
     match entry.path {
         PushKeys::PATH => Some(agree(pan, request, body).await),
         PushStream::PATH => Some(stream(pan, request, expires, body).await),
-        // A socket's hello is no request: it comes through the socket.
-        PushSocket::PATH => Some(Err(Reason::UnknownFunction)),
         _ => None,
     }
 }

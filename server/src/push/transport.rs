@@ -13,7 +13,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use protocol::{
     action::{self, Action},
-    catalogue::{self, PushSocket},
+    catalogue::{self, PushStream},
     message::header as name,
 };
 use serde::Deserialize;
@@ -92,7 +92,7 @@ pub(super) async fn socket(State(pan): State<Pan>, parts: Parts, upgrade: WebSoc
     // Browsers let any page open a socket to any host; only the Origin says which page it was.
     match single(&parts.headers, "origin") {
         Ok(origin) if origin == pan.settings().origins.app.as_str() => {}
-        _ => return pan.refuse(None, PushSocket::NAME, Reason::WrongOrigin),
+        _ => return pan.refuse(None, PushStream::NAME, Reason::WrongOrigin),
     }
     upgrade.max_message_size(MAX_HELLO).on_upgrade(async move |socket| converse(pan, parts, socket).await)
 }
@@ -103,7 +103,7 @@ async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
             Ok(outlet) => return tell(pan, outlet, socket).await,
             Err(reason) => {
                 let close = close_code(&reason);
-                drop(crate::authority::refuse(&pan, &parts, PushSocket::NAME, reason).await);
+                drop(crate::authority::refuse(&pan, &parts, PushStream::NAME, reason).await);
                 close
             }
         },
@@ -115,14 +115,14 @@ async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
 /// Verifies a hello as if it were a request of its own.
 async fn listen(pan: &Pan, upgrade: &Parts, hello: &Utf8Bytes) -> Result<Outlet, Reason> {
     let Hello { headers, body } = serde_json::from_str(hello).map_err(|_| Reason::BodyMalformed)?;
-    let entry = catalogue::at(PushSocket::PATH).ok_or(Reason::UnknownFunction)?;
+    let entry = catalogue::at(PushStream::PATH).ok_or(Reason::UnknownFunction)?;
     let parts = as_request(upgrade, &headers)?;
     let Pass { verified, body, expires, .. } = pass(pan, entry, &parts, Body::from(body)).await?;
-    let PushSocket { conn, after } = action::parse(&body).map_err(|_| Reason::BodyMalformed)?;
+    let PushStream { conn, after } = action::parse(&body).map_err(|_| Reason::BodyMalformed)?;
     super::open(pan, verified.session(), verified.user(), expires, conn, after).await
 }
 
-/// The request that a hello stands for: it has the cookie and the origin of the upgrade, and its own signature.
+/// The request that a hello stands for, by its path that of a stream: it has the cookie and the origin of the upgrade, and its own signature.
 fn as_request(upgrade: &Parts, hello: &HelloHeaders) -> Result<Parts, Reason> {
     let mut headers = HeaderMap::new();
     for name in [header::COOKIE, header::ORIGIN] {
@@ -143,7 +143,7 @@ fn as_request(upgrade: &Parts, hello: &HelloHeaders) -> Result<Parts, Reason> {
     }
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = http::Uri::from_static(PushSocket::PATH);
+    *request.uri_mut() = http::Uri::from_static(PushStream::PATH);
     *request.headers_mut() = headers;
     *request.extensions_mut() = upgrade.extensions.clone();
     Ok(request.into_parts().0)
