@@ -19,14 +19,19 @@ use crate::{
 };
 
 pub mod account;
+pub mod activity;
 pub mod entry;
 pub mod form;
 pub mod home;
+pub mod private;
+pub mod sessions;
 
 use account::Account;
+use activity::Activity;
 use entry::{Register, SignIn};
 use form::Alert;
 use home::{Home, NotFound};
+use sessions::Sessions;
 
 /// Everything inside `<body>` but the signing frame.
 pub fn app(session: Session) -> impl IntoView {
@@ -42,6 +47,8 @@ pub fn app(session: Session) -> impl IntoView {
                     <Route path=path!("/register") view=Register/>
                     <Route path=path!("/sign-in") view=SignIn/>
                     <Route path=path!("/account") view=Account/>
+                    <Route path=path!("/sessions") view=Sessions/>
+                    <Route path=path!("/activity") view=Activity/>
                 </Routes>
             </main>
         </Router>
@@ -89,7 +96,9 @@ fn Banner() -> impl IntoView {
                         <A href="/sign-in">"Sign in"</A>
                     }
                 >
-                    <A href="/account">"Your account"</A>
+                    <A href="/account">"Account"</A>
+                    <A href="/sessions">"Sessions"</A>
+                    <A href="/activity">"Activity"</A>
                     <button type="button" class="quiet" aria-disabled=move || leaving.get().to_string() on:click=leave>
                         "Sign out"
                     </button>

@@ -319,7 +319,9 @@ async fn refill(
 ) -> Result<(Session, Vec<Nonce>, Quota), Reason> {
     let lifetimes = pan.settings().lifetimes;
     let session = pan.store().session(&unverified.handle, lifetimes.idle(), pan.now()).await?;
-    let session = session.ok_or(Reason::NoSession(None))?;
+    let Some(session) = session else {
+        return Err(Reason::NoSession(pan.store().why_ended(&unverified.handle).await?));
+    };
     check_signature(pan, parts, unverified, &session)?;
     let counter = format!("refill:{}", unverified.handle);
     let limit = per_minute(pan.settings().limits.refills_per_minute);

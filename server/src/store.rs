@@ -281,6 +281,9 @@ pub trait Store: Send + Sync + 'static {
     /// A living, bound session, without touching it. `None` as [`Admission::NoSession`].
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>>;
 
+    /// Why a session was ended before its time, for as long as it could have lived.
+    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>>;
+
     /// All living, bound sessions of a user, newest first.
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
 

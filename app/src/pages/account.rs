@@ -1,111 +1,32 @@
 //! The account: balance, history, and what can be done with it.
 
-use leptos::{ev::SubmitEvent, html::Input, prelude::*, task::spawn_local};
-use leptos_meta::Title;
-use leptos_router::components::A;
+use leptos::{ev::SubmitEvent, html::Input, prelude::*};
 use protocol::{
     catalogue::{Rename, Transfer},
     value::{Amount, DisplayName, Note, UserName, money, visible},
 };
-use wasm_bindgen::JsValue;
 
-use super::form::{Alert, Field, Form, Submit, Wrong, clear, text};
-use crate::{
-    demo::api::{self, Direction, Movement},
-    fault::Fault,
-    pan::session::Session,
+use super::{
+    form::{Field, Form, Submit, Wrong, clear, text},
+    private::{Moment, Private, PrivatePage},
 };
+use crate::demo::api::{self, Direction, Movement};
 
-/// What the parts of the page share.
-#[derive(Clone, Copy)]
-struct Shown {
-    account: RwSignal<Option<api::Account>>,
-    fault: RwSignal<Option<Fault>>,
-    /// What was done last.
-    done: RwSignal<Option<String>>,
-}
-
-impl Shown {
-    /// Asks for the account. What is shown stays until the reply is here.
-    fn load(self) {
-        spawn_local(async move {
-            match api::read_account().await {
-                Ok(account) => {
-                    self.fault.set(None);
-                    self.account.set(Some(account));
-                }
-                Err(fault) => self.fault.set(Some(fault)),
-            }
-        });
-    }
-
-    fn part<T>(self, part: impl Fn(&api::Account) -> T) -> Option<T> {
-        self.account.with(|account| account.as_ref().map(part))
-    }
-}
+type Shown = Private<api::Account>;
 
 /// The page.
 #[component]
 pub fn Account() -> impl IntoView {
-    let session = expect_context::<Session>();
-    let shown = Shown { account: RwSignal::new(None), fault: RwSignal::new(None), done: RwSignal::new(None) };
-    // In the browser only, and again when another tab signs in or out.
-    Effect::new({
-        let session = session.clone();
-        move || {
-            shown.account.set(None);
-            shown.fault.set(None);
-            if session.is_in() {
-                shown.load();
-            }
-        }
-    });
-    let loaded = Memo::new(move |_| shown.account.with(Option::is_some));
-    let absence = session.clone();
+    let shown: Shown = Private::start(|| Box::pin(api::read_account()));
     view! {
-        <Title text="Your account – PAN"/>
-        <h1>"Your account"</h1>
-        <Show
-            when=move || session.is_in()
-            fallback=move || view! { <Told fault=absence.absence()/> }
-        >
-            <Show when=move || loaded.get() fallback=move || view! { <Loading shown/> }>
-                <Overview shown/>
-                <div class="columns">
-                    <SendMoney shown/>
-                    <ChangeName shown/>
-                </div>
-                <History shown/>
-            </Show>
-        </Show>
-        <p class="done" role="status">{move || shown.done.get()}</p>
-    }
-}
-
-/// Why there is nothing to see, and where to go.
-#[component]
-fn Told(fault: Fault) -> impl IntoView {
-    view! {
-        <section class="card narrow">
-            <p role="alert">{fault.to_string()}</p>
-            <p><A href="/sign-in" attr:class="action">"To the sign-in page"</A></p>
-        </section>
-    }
-}
-
-#[component]
-fn Loading(shown: Shown) -> impl IntoView {
-    let failed = move || shown.fault.get().map(|fault| fault.to_string());
-    view! {
-        <Alert sentence=failed/>
-        <Show
-            when=move || shown.fault.with(Option::is_some)
-            fallback=|| view! { <p class="muted" aria-busy="true">"Loading your account…"</p> }
-        >
-            <button type="button" class="action" on:click=move |_| { shown.fault.set(None); shown.load(); }>
-                "Try again"
-            </button>
-        </Show>
+        <PrivatePage title="Your account" shown>
+            <Overview shown/>
+            <div class="columns">
+                <SendMoney shown/>
+                <ChangeName shown/>
+            </div>
+            <History shown/>
+        </PrivatePage>
     }
 }
 
@@ -227,24 +148,11 @@ fn Row(movement: Movement) -> impl IntoView {
         Direction::Sent => ("To", "−"),
         Direction::Received => ("From", "+"),
     };
-    let (machine, human) = moment(at);
     view! {
         <tr>
-            <td><time datetime=machine>{human}</time></td>
+            <td><Moment at/></td>
             <td>{format!("{word} {other}")} <span class="note">{visible(note.as_str())}</span></td>
             <td class="amount" class:plus=direction == Direction::Received>{format!("{sign}{amount}")}</td>
         </tr>
     }
-}
-
-/// A time for machines and for people. Only called in the browser, where the data is.
-#[expect(clippy::cast_precision_loss, reason = "Unix ms stay below 2^53")]
-fn moment(millis: u64) -> (String, String) {
-    let date = js_sys::Date::new(&JsValue::from_f64(millis as f64));
-    let style = js_sys::Object::new();
-    for (part, length) in [("dateStyle", "medium"), ("timeStyle", "short")] {
-        // A fresh object takes any member.
-        let _ = js_sys::Reflect::set(&style, &part.into(), &length.into());
-    }
-    (String::from(date.to_iso_string()), String::from(date.to_locale_string("en-GB", &style)))
 }

@@ -240,6 +240,10 @@ impl Store for MemoryStore {
         Ok(self.state().living(handle, idle, now).map(|bound| bound.session.clone()))
     }
 
+    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
+        Ok(self.state().ended.get(handle).map(|&(why, _)| why))
+    }
+
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
         let mut all = self.state().bound_of(user, idle, now);
         all.sort_by_key(|(_, session)| Reverse(session.created));

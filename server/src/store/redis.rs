@@ -56,7 +56,9 @@ mod reply;
 
 use call::{Call, LOG, LOG_HEAD, NEWS, log_key, ms, record_key, session_keys, sessions_key};
 use connection::Connection;
-use reply::{head_text, parse, parse_head, parse_quota, parse_record, parse_running, parse_session, parse_theft};
+use reply::{
+    head_text, parse, parse_ended, parse_head, parse_quota, parse_record, parse_running, parse_session, parse_theft,
+};
 
 use super::{
     Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Result,
@@ -199,9 +201,7 @@ impl Store for RedisStore {
         }
         let answer: Vec<String> = self.run(call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["no session", why] => {
-                Ok(Admission::NoSession(Ended::ALL.iter().copied().find(|ended| ended.as_str() == why)))
-            }
+            ["no session", why] => Ok(Admission::NoSession(parse_ended(why))),
             ["bad nonce", ..] => Ok(Admission::BadNonce(Box::new(parse_session(&answer[1..])?))),
             ["replayed", ..] => Ok(Admission::Replayed(Box::new(parse_session(&answer[1..])?))),
             ["limited", reset] => Ok(Admission::Limited(parse_quota(limit, "0", reset)?)),
@@ -218,6 +218,12 @@ impl Store for RedisStore {
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
         let fields: Vec<String> = self.run(Call::of(handle, "session", now).arg(ms(idle))).await?;
         if fields.is_empty() { Ok(None) } else { parse_session(&fields).map(Some) }
+    }
+
+    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
+        let [key, ..] = session_keys(handle);
+        let why: Option<String> = self.connection.send(&key, cmd("HGET").arg(&key).arg("ended")).await?;
+        Ok(why.and_then(|why| parse_ended(&why)))
     }
 
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {

@@ -99,7 +99,9 @@ pub(crate) async fn an_ended_session_says_why_until_it_would_have_expired(store:
         for now in [*T0, *T0 + 24 * HOUR - 1] {
             assert_eq!(admit(&store, request(handle, nonce(), now)).await, Admission::NoSession(Some(why)));
         }
+        assert_eq!(store.why_ended(&handle).await.expect("the store answers"), Some(why));
     }
+    assert_eq!(store.why_ended(&bound(&store, &[]).await).await.expect("the store answers"), None);
     assert_eq!(admit(&store, request(handle(), nonce(), *T0)).await, Admission::NoSession(None));
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use protocol::problem::Ended;
+
 use super::failed;
 use crate::{
     audit::Head,
@@ -66,4 +68,9 @@ pub(super) fn parse_head(text: &str) -> Result<Head> {
 pub(super) fn parse_record(text: &str) -> Result<Record> {
     let (version, value) = text.split_once(':').ok_or_else(|| failed("a record in Redis has no version"))?;
     Ok(Record { version: parse(version)?, value: value.to_owned() })
+}
+
+/// Reads what is left of an ended session.
+pub(super) fn parse_ended(text: &str) -> Option<Ended> {
+    Ended::ALL.iter().copied().find(|ended| ended.as_str() == text)
 }

@@ -1,0 +1,144 @@
+//! The shape of every page that shows private data: it is asked for by a signed call once the page is hydrated, and asked
+//! for again when the session changes; what went wrong is said, with a way on.
+
+use std::pin::Pin;
+
+use leptos::{prelude::*, task::spawn_local};
+use leptos_meta::Title;
+use leptos_router::components::A;
+use wasm_bindgen::JsValue;
+
+use super::form::Alert;
+use crate::{fault::Fault, pan::session::Session};
+
+/// A signed call.
+pub type Ask<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, Fault>>>>;
+
+/// What the parts of a page share.
+pub struct Private<T: Send + Sync + 'static> {
+    ask: Ask<T>,
+    data: RwSignal<Option<T>>,
+    fault: RwSignal<Option<Fault>>,
+    /// What was done last.
+    pub done: RwSignal<Option<String>>,
+}
+
+impl<T: Send + Sync> Clone for Private<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Send + Sync> Copy for Private<T> {}
+
+impl<T: Send + Sync> Private<T> {
+    /// Asks for the data in the browser, as soon as there is a session.
+    pub fn start(ask: Ask<T>) -> Self {
+        let private = Self { ask, data: RwSignal::new(None), fault: RwSignal::new(None), done: RwSignal::new(None) };
+        let session = expect_context::<Session>();
+        // In the browser only, and again when another tab signs in or out.
+        Effect::new(move || {
+            private.data.set(None);
+            private.fault.set(None);
+            if session.is_in() {
+                private.load();
+            }
+        });
+        private
+    }
+
+    /// Asks again. What is shown stays until the reply is here.
+    pub fn load(self) {
+        spawn_local(async move {
+            match (self.ask)().await {
+                Ok(data) => {
+                    self.fault.set(None);
+                    self.data.set(Some(data));
+                }
+                Err(fault) => self.fault.set(Some(fault)),
+            }
+        });
+    }
+
+    /// A part of the data, when it is there.
+    pub fn part<P>(self, part: impl Fn(&T) -> P) -> Option<P> {
+        self.data.with(|data| data.as_ref().map(part))
+    }
+}
+
+/// A page whose children are shown when the data is there.
+#[component]
+pub fn PrivatePage<T: Send + Sync + 'static>(
+    /// The heading, and the window's title.
+    title: &'static str,
+    /// The data.
+    shown: Private<T>,
+    /// What to show of it.
+    children: ChildrenFn,
+) -> impl IntoView {
+    let session = expect_context::<Session>();
+    let loaded = Memo::new(move |_| shown.data.with(Option::is_some));
+    let children = StoredValue::new(children);
+    let absence = session.clone();
+    view! {
+        <Title text=format!("{title} – PAN")/>
+        <h1>{title}</h1>
+        <Show
+            when=move || session.is_in()
+            fallback=move || view! { <Told fault=absence.absence()/> }
+        >
+            <Show when=move || loaded.get() fallback=move || view! { <Loading shown/> }>
+                {children.with_value(|children| children())}
+            </Show>
+        </Show>
+        <p class="done" role="status">{move || shown.done.get()}</p>
+    }
+}
+
+/// Why there is nothing to see, and where to go.
+#[component]
+fn Told(fault: Fault) -> impl IntoView {
+    view! {
+        <section class="card narrow">
+            <p role="alert">{fault.to_string()}</p>
+            <p><A href="/sign-in" attr:class="action">"To the sign-in page"</A></p>
+        </section>
+    }
+}
+
+#[component]
+fn Loading<T: Send + Sync + 'static>(shown: Private<T>) -> impl IntoView {
+    let failed = move || shown.fault.get().map(|fault| fault.to_string());
+    view! {
+        <Alert sentence=failed/>
+        <Show
+            when=move || shown.fault.with(Option::is_some)
+            fallback=|| view! { <p class="muted" aria-busy="true">"Loading…"</p> }
+        >
+            <button type="button" class="action" on:click=move |_| { shown.fault.set(None); shown.load(); }>
+                "Try again"
+            </button>
+        </Show>
+    }
+}
+
+/// A moment for machines and for people. Only shown in the browser, where the data is.
+#[component]
+pub fn Moment(
+    /// Unix ms.
+    at: u64,
+) -> impl IntoView {
+    let (machine, human) = moment(at);
+    view! { <time datetime=machine>{human}</time> }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Unix ms stay below 2^53")]
+fn moment(millis: u64) -> (String, String) {
+    let date = js_sys::Date::new(&JsValue::from_f64(millis as f64));
+    let style = js_sys::Object::new();
+    for (part, length) in [("dateStyle", "medium"), ("timeStyle", "short")] {
+        // A fresh object takes any member.
+        let _ = js_sys::Reflect::set(&style, &part.into(), &length.into());
+    }
+    (String::from(date.to_iso_string()), String::from(date.to_locale_string("en-GB", &style)))
+}

@@ -1,0 +1,205 @@
+import { type BrowserContext } from "@playwright/test";
+import { Bank } from "../support/bank.ts";
+import { Client, from } from "../support/client.ts";
+import { Mouse } from "../support/hand.ts";
+import { send } from "../support/http.ts";
+import { catchNext, token } from "../support/injected.ts";
+import { freePort, houseAt, removeFolder, startPan, workFolder } from "../support/servers.ts";
+import { expect, test } from "../support/test.ts";
+
+/** The same person in another browser. */
+async function elsewhere(bank: Bank, context: BrowserContext): Promise<Bank> {
+  const page = await context.newPage();
+  const other = new Bank(page, bank.origin, new Mouse(page));
+  await other.signIn(bank.user);
+  return other;
+}
+
+const sessions = (bank: Bank) => bank.page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
+const threats = (bank: Bank) => bank.page.getByText("Somebody has this session’s cookie");
+
+/** What the owner reads about theft. */
+async function expectThefts(bank: Bank, count: number): Promise<void> {
+  await bank.open("/sessions");
+  await expect(sessions(bank).first()).toBeVisible();
+  await expect(threats(bank)).toHaveCount(count);
+}
+
+test("one sees one's sessions and ends another one, which is told why", async ({ account, browser }) => {
+  const context = await browser.newContext();
+  const other = await elsewhere(account, context);
+  await account.open("/sessions");
+  await expect(sessions(account)).toHaveCount(2);
+  await expect(sessions(account).filter({ hasText: "This session" })).toHaveCount(1);
+  await expect(sessions(account).first()).toContainText(/Chrome on \w+/);
+
+  // The sheet shows the very code that the list shows.
+  const theirs = sessions(account).filter({ hasNotText: "This session" });
+  const code = await theirs.locator("code").textContent();
+  await account.hand.press(theirs.getByRole("button", { name: /End session/ }));
+  await expect(account.sheet).toContainText(code ?? "no code");
+  await account.confirm("End it");
+  await expect(account.status).toContainText("has ended");
+  await expect(sessions(account)).toHaveCount(1);
+
+  await other.rename("Too late");
+  await expect(other.page.getByText("You ended this session from another device")).toBeVisible();
+  await other.page.reload();
+  await expect(other.alert.first()).toBeVisible();
+  await context.close();
+});
+
+test("ending all other sessions leaves this one, and cancelling leaves all", async ({ account, browser }) => {
+  const contexts = [await browser.newContext(), await browser.newContext()];
+  for (const context of contexts) await elsewhere(account, context);
+  await account.open("/sessions");
+  await expect(sessions(account)).toHaveCount(3);
+  await account.hand.press(account.button("End all other sessions"));
+  await account.cancel();
+  await expect(account.alert).toContainText("You cancelled");
+  await expect(sessions(account)).toHaveCount(3);
+  await account.hand.press(account.button("End all other sessions"));
+  await account.confirm("End them");
+  await expect(sessions(account)).toHaveCount(1);
+  await expect(account.status).toContainText("2 other sessions have ended");
+  for (const context of contexts) await context.close();
+});
+
+test("the fourth sign-in ends the oldest session, which is told why", async ({ account, house, page }) => {
+  const again = new Client(house, account.user);
+  for (let times = 0; times < 3; times++) {
+    await again.enter("/api/sign_in");
+    expect((await again.bind()).status).toBe(200);
+  }
+  await page.reload();
+  await expect(page.getByText("this session was your oldest")).toBeVisible();
+});
+
+test("signing out destroys the key in the frame", async ({ account, page }) => {
+  const kept = async () => {
+    const frame = page.frames().find((frame) => frame.url().includes("//sign."));
+    return frame?.evaluate(
+      () =>
+        new Promise<number>((done, failed) => {
+          const open = indexedDB.open("pan");
+          open.onerror = () => failed(open.error);
+          open.onsuccess = () => {
+            const count = open.result.transaction("keys").objectStore("keys").count();
+            count.onsuccess = () => done(count.result);
+          };
+        }),
+    );
+  };
+  expect(await kept()).toBe(1);
+  await account.signOut();
+  await expect.poll(kept).toBe(0);
+});
+
+test("attack 1: the owner is told that somebody has the cookie, and can make it worthless", async ({ account, house }) => {
+  const cookie = `__Host-pan=${await token(account.page)}`;
+  for (let times = 0; times < 2; times++) {
+    const bare = await send(house, { path: "/api/account", headers: [...from(house.app), ["cookie", cookie]], body: "{}" });
+    expect(bare.code).toBe("invalid_session");
+  }
+  await expectThefts(account, 1);
+  await expect(threats(account)).toContainText("2 times");
+  await account.open("/activity");
+  const row = account.page.getByRole("row").filter({ hasText: "cookie was presented without its key" });
+  await expect(row.first()).toBeVisible();
+});
+
+test("what one did and what was refused is in one's activity", async ({ account }) => {
+  await account.rename("Noted");
+  await expect(account.displayName).toHaveText("Noted");
+  await account.open("/activity");
+  for (const text of ["Opened the account", "Made a key for a session", "Changed the display name"]) {
+    await expect(account.page.getByRole("cell", { name: text }).first()).toBeVisible();
+  }
+});
+
+test.describe("no theft is signalled by", () => {
+  test("two tabs, reloads, and the back/forward cache", async ({ account, context }) => {
+    const page = await context.newPage();
+    const other = new Bank(page, account.origin, new Mouse(page));
+    await other.open("/account");
+    await Promise.all([account.page.reload(), other.page.reload()]);
+    await account.open("/");
+    await account.page.goBack();
+    await account.page.goForward();
+    await account.page.goBack();
+    await expect(account.balance).not.toBeEmpty();
+    await expect(other.balance).not.toBeEmpty();
+    await expectThefts(account, 0);
+  });
+
+  test("a sign-in as somebody else in another tab", async ({ account, context }) => {
+    const page = await context.newPage();
+    const other = new Bank(page, account.origin, new Mouse(page));
+    await other.register(`${account.user}-b`.slice(0, 32));
+    await account.rename("Whose?");
+    await expectThefts(other, 0);
+  });
+
+  test("many requests at once, and one that is sent twice", async ({ account, house, page }) => {
+    const caught = await catchNext(page, "/api/account", () => page.reload());
+    const replies = await Promise.all(Array.from({ length: 20 }, () => send(house, caught)));
+    expect(replies.filter((reply) => reply.status === 200)).toHaveLength(1);
+    await expectThefts(account, 0);
+  });
+
+  test("an answer that was lost on the way", async ({ account, house, page }) => {
+    // The request reaches the server, and its answer nobody.
+    const lost = await catchNext(page, "/api/display_name", () => account.rename("Lost"));
+    expect((await send(house, lost)).status).toBe(200);
+    await expect(account.alert).toContainText("cannot be reached");
+    await account.rename("Found");
+    await expect(account.displayName).toHaveText("Found");
+    await expectThefts(account, 0);
+  });
+
+  test("a laptop that slept, and a clock that was set", async ({ account, page }) => {
+    await page.clock.install();
+    await account.open("/account");
+    await expect(account.balance).not.toBeEmpty();
+    await page.clock.fastForward("20:00");
+    await account.rename("Awake");
+    await expect(account.displayName).toHaveText("Awake");
+    await page.clock.setSystemTime(Date.now() + 3 * 3_600_000);
+    await account.rename("Later");
+    await expect(account.displayName).toHaveText("Later");
+    await expectThefts(account, 0);
+  });
+
+  test("a browser that lost its keys", async ({ account, page }) => {
+    const frame = page.frames().find((frame) => frame.url().includes("//sign."));
+    await frame?.evaluate(() => new Promise((done) => (indexedDB.deleteDatabase("pan").onsuccess = done)));
+    await page.reload();
+    await expect(account.alert.first()).toContainText("no longer has the key");
+    // In again, the old session is still in the list.
+    await account.signIn(account.user);
+    await account.open("/sessions");
+    await expect(sessions(account)).toHaveCount(2);
+    await expect(threats(account)).toHaveCount(0);
+  });
+
+  test("a new version of the server", async ({ browser }) => {
+    const folder = await workFolder();
+    const house = houseAt(await freePort());
+    let pan = await startPan({ house, folder });
+    try {
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      const bank = new Bank(page, house.app, new Mouse(page));
+      await bank.register("deployed");
+      await pan.stop();
+      pan = await startPan({ house, folder });
+      await bank.rename("As before");
+      await expect(bank.displayName).toHaveText("As before");
+      await expectThefts(bank, 0);
+      await context.close();
+    } finally {
+      await pan.stop();
+      await removeFolder(folder);
+    }
+  });
+});
