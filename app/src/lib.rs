@@ -6,7 +6,7 @@
 //! | [`fault`] | everything that can go wrong, as sentences for people |
 //! | [`access`] | signing in and out |
 //! | `authority`, `serve`, `shell` | the server half: proof of verification, routes, the HTML around every page |
-//! | `audit_command` | `pan audit` |
+//! | `audit_command`, `proofs_command` | `pan audit`, `pan proofs` |
 //! | [`demo`], [`pages`] | a small bank and its pages; an application of your own takes their place |
 //!
 //! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows.
@@ -29,6 +29,8 @@ pub mod demo {
 pub mod audit_command;
 #[cfg(feature = "ssr")]
 pub mod authority;
+#[cfg(feature = "ssr")]
+pub mod proofs_command;
 #[cfg(feature = "ssr")]
 pub mod serve;
 #[cfg(feature = "ssr")]

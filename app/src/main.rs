@@ -12,8 +12,12 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["serve"] => serve(),
         ["audit", ref words @ ..] => audit(words),
+        ["proofs", ref words @ ..] => told(app::proofs_command::run(words)),
         _ => {
-            eprintln!("pan does not know `{}`. It knows: serve (also without a word), audit.", arguments.join(" "));
+            eprintln!(
+                "pan does not know `{}`. It knows: serve (also without a word), audit, proofs.",
+                arguments.join(" ")
+            );
             ExitCode::from(2)
         }
     }
@@ -21,7 +25,12 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn audit(words: &[&str]) -> ExitCode {
-    app::audit_command::run(words).await.unwrap_or_else(|error| {
+    told(app::audit_command::run(words).await)
+}
+
+/// The command's own exit code; 2 when it could not do its work.
+fn told(done: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
+    done.unwrap_or_else(|error| {
         eprintln!("{error}");
         ExitCode::from(2)
     })

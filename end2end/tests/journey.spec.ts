@@ -176,3 +176,18 @@ test("an independent client in plain Node is accepted", async ({ client, house }
   const reply = await client.call({ path: "/api/transfer", body, proof });
   expect(reply.status, reply.body).toBe(200);
 });
+
+test("whoever moves like a machine is asked to confirm, and then it is done", async ({ account, page }) => {
+  await account.hand.write(page.getByLabel("Display name"), "Evenly");
+  const button = account.button("Change name");
+  const box = await button.boundingBox();
+  if (!box) throw new Error("there is no button");
+  // Along a ruler, at an even pace, and without a hold.
+  await page.mouse.move(5, 5);
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 110 });
+  await page.mouse.down();
+  await page.mouse.up();
+  await expect(account.sheet).toContainText("Evenly");
+  await account.confirm("Change name");
+  await expect(account.displayName).toHaveText("Evenly");
+});

@@ -14,20 +14,32 @@
 //! | [`Finding::Regular`] | are sampled as the system has time | take a point every so many ms exactly |
 //! | [`Finding::NoHold`] | hold the button for a while | press and release in the same moment |
 //! | [`Finding::Missed`] | hit what they click | need not |
+//! | [`Finding::Repeated`] | never move twice alike | play a recorded way again |
+//! | [`Finding::SameHold`] | hold now longer, now shorter | hold for the same time, again and again |
+//! | [`Finding::Unlike`] | are much as they were before | were somebody else until now |
+//!
+//! The last three come from what the session showed before ([`History`]): fingerprints and running statistics, no paths.
+//! What each finds was measured, and what is left over: docs/PROOFS.md.
 //!
 //! Keyboard, touch and assistive technology have no path and are not judged by one.
 
 use protocol::proof::{Kind, Proof};
 
 mod history;
+pub mod recorded;
+mod way;
 
 pub use history::{FEATURES, Fingerprint, History, MAX_FINGERPRINTS, Running, Sample};
+use way::{HOLD, Way};
 
 /// From this score on, the level asked is raised to Confirmed.
 pub const RAISE: u32 = 85;
 
 /// Shorter ways are not judged by their shape: px.
 const SHORT: f64 = 50.0;
+
+/// After how many interactions a session has shown how it is.
+const ENOUGH: u32 = 8;
 
 /// What counted towards the score.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +56,12 @@ pub enum Finding {
     NoHold,
     /// The point hit is not on the control.
     Missed,
+    /// The same way, step for step, was gone before in this session.
+    Repeated,
+    /// Every press of this session was held for the same time.
+    SameHold,
+    /// Pace, hold or directness are far from what this session showed before.
+    Unlike,
 }
 
 /// A score and what it is made of.
@@ -74,19 +92,24 @@ impl Risk {
     }
 }
 
-/// What is to be remembered of a proof.
-pub fn sample(_proof: &Proof) -> Option<Sample> {
-    None
+/// What is to be remembered of a proof; nothing of a keyboard, a finger or assistive technology.
+pub fn sample(proof: &Proof) -> Option<Sample> {
+    if !has_way(proof) {
+        return None;
+    }
+    let way = Way::of(&proof.path);
+    Some(Sample { fingerprint: way.fingerprint(), features: way.features(proof.hold) })
 }
 
-/// Judges a proof that the page recorded.
-pub fn judge(proof: &Proof, _history: &History) -> Risk {
+/// Judges a proof that the page recorded, by itself and by what its session showed before.
+pub fn judge(proof: &Proof, history: &History) -> Risk {
     let mut risk = Risk::default();
-    let by_pointer = matches!(proof.kind, Kind::Pointer | Kind::Pen);
-    if by_pointer {
-        judge_way(&proof.path, &mut risk);
+    if has_way(proof) {
+        let way = Way::of(&proof.path);
+        judge_way(&way, &mut risk);
+        judge_history(&way.features(proof.hold), history, &mut risk);
     }
-    if by_pointer || proof.kind == Kind::Touch {
+    if has_way(proof) || proof.kind == Kind::Touch {
         risk.add(Finding::NoHold, 30.0, falling(f64::from(proof.hold), 2.0, 20.0));
         if !is_hit(proof) {
             risk.add(Finding::Missed, 100.0, 1.0);
@@ -95,8 +118,26 @@ pub fn judge(proof: &Proof, _history: &History) -> Risk {
     risk
 }
 
-fn judge_way(path: &[[i32; 3]], risk: &mut Risk) {
-    let way = Way::of(path);
+fn has_way(proof: &Proof) -> bool {
+    matches!(proof.kind, Kind::Pointer | Kind::Pen)
+}
+
+fn judge_history(features: &[f64; FEATURES], History { repeated, running }: &History, risk: &mut Risk) {
+    if *repeated {
+        risk.add(Finding::Repeated, 100.0, 1.0);
+    }
+    if running.count < ENOUGH {
+        return;
+    }
+    let hold = features[HOLD];
+    let varies = running.deviation(HOLD) + (hold - running.mean[HOLD]).abs();
+    risk.add(Finding::SameHold, 100.0, falling(varies, 0.002, 0.01));
+    let off = (0..FEATURES).map(|at| (features[at] - running.mean[at]).abs() / running.deviation(at).max(0.25));
+    // Never enough by itself: people change hands, mice and moods.
+    risk.add(Finding::Unlike, 40.0, 1.0 - falling(off.sum::<f64>(), 6.0, 14.0));
+}
+
+fn judge_way(way: &Way, risk: &mut Risk) {
     if way.steps.len() <= 1 {
         return risk.add(Finding::Teleport, 100.0, 1.0);
     }
@@ -125,70 +166,6 @@ fn is_hit(proof: &Proof) -> bool {
 /// 1 at `full` and below, 0 at `none` and above, falling evenly between.
 fn falling(value: f64, full: f64, none: f64) -> f64 {
     ((none - value) / (none - full)).clamp(0.0, 1.0)
-}
-
-/// A path without its standstills: what is left has moved in every step.
-struct Way {
-    /// Each step's `(length in px, duration in ms)`.
-    steps: Vec<(f64, f64)>,
-    /// Where it was before the first step and after each.
-    points: Vec<(f64, f64)>,
-    length: f64,
-}
-
-impl Way {
-    fn of(path: &[[i32; 3]]) -> Self {
-        let mut way = Self { steps: Vec::new(), points: vec![(0.0, 0.0)], length: 0.0 };
-        let (mut x, mut y, mut waited) = (0.0, 0.0, 0.0);
-        // The first entry is where it began, and no step.
-        for &[dx, dy, dt] in path.iter().skip(1) {
-            waited += f64::from(dt);
-            let length = f64::from(dx).hypot(f64::from(dy));
-            if length > 0.0 {
-                (x, y) = (x + f64::from(dx), y + f64::from(dy));
-                way.steps.push((length, waited));
-                way.points.push((x, y));
-                way.length += length;
-                waited = 0.0;
-            }
-        }
-        way
-    }
-
-    /// How far the progress along the way is from an even one, as a share of the way (0 to 1): measured against time and
-    /// against the number of steps, the smaller of the two.
-    #[allow(clippy::cast_precision_loss)] // at most 100 steps
-    fn unevenness(&self) -> f64 {
-        let duration: f64 = self.steps.iter().map(|(_, duration)| duration).sum();
-        let (mut gone, mut passed) = (0.0, 0.0);
-        let (mut by_time, mut by_step) = (0.0_f64, 0.0_f64);
-        for (at, (length, step)) in self.steps.iter().enumerate() {
-            gone += length / self.length;
-            passed += if duration > 0.0 { step / duration } else { 0.0 };
-            by_time = by_time.max((gone - passed).abs());
-            by_step = by_step.max((gone - (at + 1) as f64 / self.steps.len() as f64).abs());
-        }
-        by_time.min(by_step)
-    }
-
-    /// The farthest that it gets from the straight line between its ends: px.
-    fn deviation(&self) -> f64 {
-        let (end_x, end_y) = self.points.last().copied().unwrap_or_default();
-        let chord = end_x.hypot(end_y);
-        let off = |&(x, y): &(f64, f64)| {
-            if chord > 0.0 { (end_x * y - end_y * x).abs() / chord } else { x.hypot(y) }
-        };
-        self.points.iter().map(off).fold(0.0, f64::max)
-    }
-
-    /// The variation of the time between points (standard deviation over mean).
-    #[allow(clippy::cast_precision_loss)] // at most 100 steps
-    fn irregularity(&self) -> f64 {
-        let count = self.steps.len() as f64;
-        let mean = self.steps.iter().map(|(_, duration)| duration).sum::<f64>() / count;
-        let variance = self.steps.iter().map(|(_, duration)| (duration - mean).powi(2)).sum::<f64>() / count;
-        if mean > 0.0 { variance.sqrt() / mean } else { 0.0 }
-    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,13 @@ impl Running {
     }
 }
 
+impl Running {
+    /// The standard deviation of a number; 0 of fewer than two.
+    pub fn deviation(&self, feature: usize) -> f64 {
+        if self.count < 2 { 0.0 } else { (self.m2[feature].max(0.0) / f64::from(self.count - 1)).sqrt() }
+    }
+}
+
 /// What a session showed before an interaction.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {

@@ -1,0 +1,122 @@
+//! Interaction proofs as risk: machines are raised, people are not, whatever they work with.
+
+#[path = "support/machine.rs"]
+mod machine;
+
+use fastrand::Rng;
+use protocol::proof::{Kind, Proof};
+use server::risk::{
+    Finding, History, RAISE,
+    recorded::{Recorded, Sessions},
+};
+
+const MANY: usize = 1000;
+
+/// Of so many paths of this kind, each in a session of its own, how many are raised.
+fn raised(make: fn(&mut Rng) -> Recorded) -> usize {
+    let mut rng = Rng::with_seed(7);
+    (0..MANY).filter(|_| Sessions::default().judge(&make(&mut rng)).is_raised()).count()
+}
+
+#[test]
+fn of_each_kind_of_machine_99_percent_are_raised() {
+    for (kind, make) in machine::RAISED {
+        let raised = raised(*make);
+        assert!(raised * 100 >= MANY * 99, "{kind}: {raised} of {MANY}");
+    }
+}
+
+/// A hand: slow, fast, slow, along a curve, with uneven sampling.
+fn hand() -> Recorded {
+    let path = [
+        [400., 300., 0.],
+        [398., 301., 24.],
+        [389., 304., 40.],
+        [358., 313., 57.],
+        [300., 344., 73.],
+        [236., 396., 106.],
+        [195., 443., 123.],
+        [178., 473., 139.],
+        [172., 487., 189.],
+        [170., 492., 205.],
+        [169., 493., 288.],
+    ];
+    Recorded { user: String::new(), path: path.to_vec(), hold_ms: 94.0 }
+}
+
+#[test]
+fn a_copied_path_passes_once_in_a_session_wherever_and_however_fast_it_is_repeated() {
+    let mut session = Sessions::default();
+    assert!(!session.judge(&hand()).is_raised());
+    for (moved, slower) in [(0.0_f64, 1.0), (250.0, 1.0), (-100.0, 1.7)] {
+        let mut copy = hand();
+        copy.hold_ms += moved.abs() / 10.0;
+        for [x, y, ms] in &mut copy.path {
+            (*x, *y, *ms) = (*x + moved, *y + moved, (*ms * slower).round());
+        }
+        let risk = session.judge(&copy);
+        assert!(risk.is_raised() && risk.findings.contains(&(Finding::Repeated, 100)), "{risk:?}");
+    }
+    assert!(!Sessions::default().judge(&hand()).is_raised(), "another session has not seen it");
+}
+
+#[test]
+fn a_hold_that_never_varies_is_raised_however_good_the_path() {
+    let mut rng = Rng::with_seed(3);
+    let (_, bezier) = machine::MEASURED[1];
+    let mut session = Sessions::default();
+    let mut found = 0;
+    for _ in 0..40 {
+        let path = Recorded { hold_ms: 80.0, ..bezier(&mut rng) };
+        found += usize::from(session.judge(&path).findings.contains(&(Finding::SameHold, 100)));
+    }
+    assert!(found >= 25, "{found}");
+}
+
+#[test]
+fn whoever_moves_differently_today_is_not_locked_out() {
+    let mut session = Sessions::default();
+    let mut rng = Rng::with_seed(5);
+    for _ in 0..20 {
+        let mut usual = hand();
+        usual.hold_ms = f64::from(rng.u8(70..130));
+        for point in &mut usual.path[1..] {
+            point[0] += f64::from(rng.u8(0..9));
+        }
+        session.judge(&usual);
+    }
+    let mut tired = hand();
+    tired.hold_ms = 700.0;
+    for point in &mut tired.path {
+        point[2] *= 9.0;
+    }
+    let risk = session.judge(&tired);
+    assert!(!risk.is_raised() && risk.score() < RAISE / 2 + 1, "{risk:?}");
+}
+
+#[test]
+fn keyboard_touch_and_assistive_technology_pass_again_and_again() {
+    for kind in [Kind::Keyboard, Kind::Touch] {
+        let proof = Proof { kind, path: Vec::new(), ..hand().proof() };
+        for _ in 0..20 {
+            assert!(!server::risk::judge(&proof, &History::default()).is_raised());
+            assert!(server::risk::sample(&proof).is_none());
+        }
+    }
+}
+
+#[test]
+fn what_no_browser_records_is_refused_with_a_sentence() {
+    for (line, says) in [
+        ("", "EOF"),
+        ("{}", "missing field"),
+        (r#"{"path":[],"hold_ms":1}"#, "no point"),
+        (r#"{"path":[[1,2,3]],"hold_ms":-1}"#, "negative"),
+        (r#"{"path":[[1,2,1e9]],"hold_ms":1}"#, "too large"),
+        (r#"{"path":[[1,2,3],[1,2,2]],"hold_ms":1}"#, "back in time"),
+        (r#"{"path":[[1,2,3]],"hold_ms":1,"more":1}"#, "unknown field"),
+    ] {
+        let error = Recorded::parse(line).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(says), "{line}: {error}");
+    }
+}
