@@ -152,12 +152,18 @@ test("attack 7: a perfect forgery passes at level Interaction, and only there", 
   const honest = page.waitForRequest("**/api/display_name");
   await bank.rename("Person");
   const header = (await honest).headers()["x-interaction-proof"] ?? "";
-  const recorded = JSON.parse(Buffer.from(header, "base64url").toString()) as object;
+  const recorded = JSON.parse(Buffer.from(header, "base64url").toString()) as { path: number[][] };
   expect(recorded).toMatchObject({ by: "app", kind: "pointer" });
-  for (const [name, proof] of Object.entries({ Pressed: keyPress("display_name"), Recorded: { ...recorded, at: Date.now() } })) {
+  const rename = async (name: string, proof: object) => {
     const body = JSON.stringify({ name });
     const signed = await script.signed({ path: "/api/display_name", body, level: "interaction", nonce: await script.nonce(), proof });
-    expect((await script.post("/api/display_name", body, signed)).status, name).toBe(200);
+    return script.post("/api/display_name", body, signed);
+  };
+  // Told again as it was, it is recognised; with one pixel changed, it is not.
+  expect((await rename("Repeated", { ...recorded, at: Date.now() })).code).toBe("step_up_required");
+  const path = recorded.path.map(([dx, dy, dt], at) => [(dx ?? 0) + (at === 1 ? 1 : 0), dy, dt]);
+  for (const [name, proof] of Object.entries({ Pressed: keyPress("display_name"), Recorded: { ...recorded, path, at: Date.now() } })) {
+    expect((await rename(name, proof)).status, name).toBe(200);
     await page.reload();
     await expect(bank.displayName).toHaveText(name);
   }
