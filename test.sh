@@ -13,6 +13,11 @@ cargo test --workspace --features app/ssr
 step "Rust, as WebAssembly"
 cargo test -p protocol --target wasm32-unknown-unknown --tests
 
+step "Alerting rules"
+promtool=$(scripts/promtool.sh)
+"$promtool" check rules docs/alerts.yml
+"$promtool" test rules docs/alerts.test.yml
+
 step "Building what the browser tests run"
 cargo leptos build
 

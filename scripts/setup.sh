@@ -100,3 +100,17 @@ if ! has redis-server; then
   system_package redis-server redis redis || true
   has redis-server || stop "no redis-server. Install Redis 7 (Debian: apt-get install redis-server; macOS: brew install redis)."
 fi
+
+# Only its promtool, unpacked: an installed package would start a Prometheus.
+if [ -z "$(scripts/promtool.sh)" ]; then
+  say "promtool: tests the alerting rules of docs/alerts.yml"
+  if has apt-get && has dpkg; then
+    mkdir -p target/tools
+    (cd target/tools && { apt-get download -q prometheus || { as_root apt-get update -qq && apt-get download -q prometheus; }; } &&
+      dpkg -x prometheus_*.deb . && rm prometheus_*.deb) || true
+  else
+    system_package prometheus golang-github-prometheus prometheus || true
+  fi
+  [ -n "$(scripts/promtool.sh)" ] ||
+    stop "no promtool. It comes with Prometheus (https://prometheus.io/download); put it on the PATH."
+fi

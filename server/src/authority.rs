@@ -124,6 +124,9 @@ pub(crate) async fn refuse(pan: &Pan, parts: &Parts, action: &'static str, reaso
         tracing::error!(%error, "a refused request could not be examined");
         None
     });
+    if reason.status() == StatusCode::UNAUTHORIZED {
+        pan.note_failure(parts);
+    }
     pan.refuse(presented.as_ref(), action, reason)
 }
 

@@ -50,7 +50,7 @@ impl Pan {
             self.accounts().sign_in(user, password).await?;
             Ok(self.open_session(user, from).await?)
         };
-        self.on_record("sign_in", user, entered.await)
+        self.on_record("sign_in", user, from, entered.await)
     }
 
     /// Makes an account, together with records of the application, and opens a session for it.
@@ -69,12 +69,19 @@ impl Pan {
             self.accounts().register_with(user, password, records).await?;
             Ok(self.open_session(user, from).await?)
         };
-        self.on_record("register", user, entered.await)
+        self.on_record("register", user, from, entered.await)
     }
 
     /// Where a request comes from.
     pub(crate) fn address(&self, from: &Parts) -> Option<ClientAddress> {
         ClientAddress::of(&from.headers, &from.extensions, self.settings().proxies.trusted)
+    }
+
+    /// Counts a failed authentication of the address that a request comes from.
+    pub(crate) fn note_failure(&self, from: &Parts) {
+        if let Some(address) = self.address(from) {
+            self.metrics().fail(address, self.now());
+        }
     }
 
     async fn count_entry(&self, from: &Parts) -> Result<Quota, Reason> {
@@ -99,8 +106,12 @@ impl Pan {
         &self,
         action: &'static str,
         user: &UserName,
+        from: &Parts,
         entered: Result<Opened, EntryError>,
     ) -> Result<Opened, EntryError> {
+        if matches!(entered, Err(EntryError::Account(AccountError::WrongCredentials))) {
+            self.note_failure(from);
+        }
         let (outcome, reason) = match &entered {
             Ok(_) => (Outcome::Passed, None),
             Err(error) => (Outcome::Refused, Some(error.name().into())),

@@ -1,15 +1,20 @@
 //! One process, two origins: which one is asked is decided by the Host, and by nothing else.
 
+use std::time::Instant;
+
 use axum::{
     Router,
     extract::{Request, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, uri::Authority};
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use crate::{
-    Pan, headers,
+    Pan,
+    clock::random,
+    headers,
     settings::{Environment, Settings},
 };
 
@@ -30,6 +35,16 @@ enum Asked {
     Other,
 }
 
+impl Asked {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Sign => "sign",
+            Self::Loopback | Self::Other => "other",
+        }
+    }
+}
+
 impl Hosts {
     /// Routes by Host and adds the security headers to whatever comes back.
     pub(crate) fn router(self) -> Router {
@@ -37,19 +52,33 @@ impl Hosts {
     }
 }
 
+/// Gives the request a name of its own, which the client gets too, so that the two can speak of it.
 async fn route(State(hosts): State<Hosts>, request: Request) -> Response {
-    let settings = hosts.pan.settings();
-    let mut response = match asked(settings, request.uri(), request.headers()) {
+    let began = Instant::now();
+    let asked = asked(hosts.pan.settings(), request.uri(), request.headers());
+    // Not the client's: a name that somebody else chose may be anybody's. Without randomness it has none.
+    let id = random().map(|bytes: [u8; 8]| u64::from_be_bytes(bytes)).unwrap_or_default();
+    let span =
+        tracing::info_span!("request", id = format!("{id:016x}"), method = %request.method(), host = asked.name());
+    let mut response = answer(&hosts, &asked, request).instrument(span).await;
+    headers::add(hosts.pan.settings(), &mut response);
+    if let Ok(value) = HeaderValue::from_str(&format!("{id:016x}")) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    hosts.pan.metrics().time(asked.name(), began.elapsed());
+    response
+}
+
+async fn answer(hosts: &Hosts, asked: &Asked, request: Request) -> Response {
+    match asked {
         Asked::App => hosts.app.clone().oneshot(request).await.into_response(),
         Asked::Sign => hosts.sign.clone().oneshot(request).await.into_response(),
         Asked::Loopback => {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            Redirect::temporary(&format!("{}{path}", settings.origins.app)).into_response()
+            Redirect::temporary(&format!("{}{path}", hosts.pan.settings().origins.app)).into_response()
         }
         Asked::Other => StatusCode::MISDIRECTED_REQUEST.into_response(),
-    };
-    headers::add(settings, &mut response);
-    response
+    }
 }
 
 /// Which origin a request means: by `:authority` (HTTP/2) or the one Host header (RFC 9110 §7.2).

@@ -43,7 +43,6 @@ use protocol::{
     action::Action,
     catalogue::{CATALOGUE, Nonces, PushKeys, PushStream},
 };
-use tokio::net::TcpListener;
 
 pub mod accounts;
 pub mod agent;
@@ -55,11 +54,13 @@ pub mod clock;
 mod entry;
 pub mod headers;
 mod hosts;
+mod metrics;
 pub mod origin;
 mod password;
 pub mod push;
 pub mod refusal;
 pub mod risk;
+mod serve;
 mod sessions;
 pub mod settings;
 mod sign_origin;
@@ -75,8 +76,10 @@ pub use sessions::Opened;
 use accounts::Accounts;
 use audit::{Chain, Event, Outcome, Said};
 use clock::Clock;
+use metrics::Metrics;
 use push::{Hub, Root};
 use refusal::Reason;
+use serve::Stopping;
 use settings::{Environment, Settings};
 use store::{SharedStore, StoreError, memory::MemoryStore, redis::RedisStore};
 use theft::Presented;
@@ -125,6 +128,8 @@ struct Inner {
     accounts: Accounts,
     audit: audit::Writer,
     hub: Arc<Hub>,
+    metrics: Metrics,
+    stopping: Stopping,
     /// How many requests were let through.
     verified: AtomicU64,
     clock: Clock,
@@ -150,11 +155,20 @@ impl Pan {
         let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
         let root = Root::new(&settings.push.key_id, settings.push.secret.as_ref().map(|secret| *secret.reveal()))?;
         let hub = Hub::start(store.clone(), clock.clone(), settings.push.clone(), root);
-        let inner = Arc::new(Inner { settings, store, accounts, audit, hub, verified: AtomicU64::new(0), clock });
+        let (metrics, stopping, verified) = (Metrics::new(), Stopping::default(), AtomicU64::new(0));
+        let inner = Arc::new(Inner { settings, store, accounts, audit, hub, metrics, stopping, verified, clock });
         let weak = Arc::downgrade(&inner);
         let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
         push::start_sources(&inner.hub, verified);
         Ok(Self(inner))
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn stopping(&self) -> &Stopping {
+        &self.0.stopping
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -180,9 +194,12 @@ impl Pan {
         &self.0.accounts
     }
 
-    /// Leaves an event for the audit log.
+    /// Leaves an event for the audit log, and counts it.
     pub fn record(&self, event: Event) {
-        self.0.audit.leave(self.now(), event);
+        self.0.metrics.count(&event);
+        if !self.0.audit.leave(self.now(), event) {
+            self.0.metrics.lose();
+        }
     }
 
     /// Waits until everything that was recorded is in the store's audit log.
@@ -259,32 +276,6 @@ impl Pan {
         let app = push::router(self.clone()).fallback_service(app);
         Ok(hosts::Hosts { pan: self.clone(), app, sign: sign_origin::router(self.clone()) }.router())
     }
-
-    /// Serves until the process is told to stop, and lets requests in flight finish.
-    ///
-    /// # Errors
-    /// As [`Pan::router`]; [`StartError::Listen`] when the address cannot be had.
-    pub async fn serve(&self, app: Router, functions: Functions) -> Result<(), StartError> {
-        let router = self.router(app, &functions)?;
-        let address = self.settings().listen;
-        let failed = |error| StartError::Listen(address, error);
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        tracing::info!("listening at {}", self.settings().origins.app);
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(self.clone().until_stopped())
-            .await
-            .map_err(failed)?;
-        self.flush().await;
-        Ok(())
-    }
-}
-
-impl Pan {
-    /// Resolves when the process is asked to stop; open push connections would keep it from that.
-    async fn until_stopped(self) {
-        stopped().await;
-        self.hub().stop();
-    }
 }
 
 /// Opens the store that the settings name.
@@ -302,19 +293,4 @@ pub async fn open_store(settings: &Settings) -> Result<SharedStore, StartError> 
         }
         (None, _) => Arc::new(MemoryStore::new()),
     })
-}
-
-/// Resolves when the process is asked to stop (SIGINT or SIGTERM).
-async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
 }

@@ -10,6 +10,7 @@ mod audit;
 mod group;
 mod lifetimes;
 mod limits;
+mod observe;
 mod origins;
 mod proxies;
 mod push;
@@ -24,6 +25,7 @@ pub use audit::Audit;
 pub use lifetimes::Lifetimes;
 pub use limits::Limits;
 pub(crate) use limits::per_minute;
+pub use observe::Observe;
 pub use origins::Origins;
 pub use proxies::Proxies;
 pub use push::PushSettings;
@@ -80,6 +82,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// The audit log.
     pub audit: Audit,
+    /// What operators see, and how the server stops.
+    pub observe: Observe,
     /// Pushed frames.
     pub push: PushSettings,
     /// Where sessions are kept.
@@ -147,6 +151,7 @@ impl Settings {
             sessions: Sessions::read(from),
             proxies: Proxies::read(from),
             audit: Audit::read(from),
+            observe: Observe::read(from),
             push: PushSettings::read(from),
             redis: RedisSettings::read(from),
             store: StoreSettings::read(from),
@@ -207,6 +212,8 @@ mod tests {
         ("limits.sign_ins_per_minute_and_account", "11"),
         ("limits.sign_ins_per_minute_and_address", "31"),
         ("listen", "0.0.0.0:4000"),
+        ("observe.drain", "21"),
+        ("observe.listen", "127.0.0.1:9464"),
         ("origins.app", "https://example.com"),
         ("origins.sign", "https://keys.example.com"),
         ("port", "4321"),

@@ -51,11 +51,11 @@ impl Writer {
         Self { letters, lost }
     }
 
-    /// Leaves an event that happened at `at` (Unix ms). It never waits.
-    pub(crate) fn leave(&self, at: u64, event: Event) {
-        if self.letters.try_send(Letter::Event(at, event)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Leaves an event that happened at `at` (Unix ms). It never waits: `false` when there is no room.
+    pub(crate) fn leave(&self, at: u64, event: Event) -> bool {
+        let left = self.letters.try_send(Letter::Event(at, event)).is_ok();
+        self.lost.fetch_add(u64::from(!left), Ordering::Relaxed);
+        left
     }
 
     /// Waits until everything that was left before is written.
