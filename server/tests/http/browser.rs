@@ -315,10 +315,11 @@ pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
         v: 1,
         by,
         action: A::NAME.to_owned(),
-        kind: if is_confirmed { Kind::Confirm } else { Kind::Pointer },
+        // A key press: a pointer's way could be used once only.
+        kind: if is_confirmed { Kind::Confirm } else { Kind::Keyboard },
         at,
         hold: 80,
-        path: vec![[10, 10, 0], [5, 6, 16], [9, 4, 17]],
+        path: Vec::new(),
         target: [20, 15, 80, 30],
         hit: [24, 20],
         dwell: is_confirmed.then_some(900),
