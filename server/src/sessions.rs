@@ -19,6 +19,7 @@ use crate::{
     refusal::Reason,
     settings::Settings,
     store::{NewSession, Opening, Session, StoreError},
+    unverified::session_cookie,
 };
 
 /// How long signing in waits for the frame to bind its key.
@@ -39,8 +40,9 @@ pub struct Opened {
 impl Pan {
     /// Opens a session for somebody who has just signed in. It can do nothing until the frame binds a key to it.
     ///
-    /// The token is always new, so a cookie that was planted before is worth nothing after. At the cap of sessions the
-    /// oldest one ends.
+    /// The token is always new, so a cookie that was planted before is worth nothing after. The user's own session that
+    /// the browser had until now ends; somebody else's does not, or whoever has stolen a token could end its session by
+    /// signing in as themselves. At the cap of sessions the oldest one ends.
     ///
     /// # Errors
     /// [`Reason::TooManySessions`] at the cap, where the settings say that the new one is refused; others when there is
@@ -51,6 +53,7 @@ impl Pan {
         let handle = token.handle();
         let settings = self.settings();
         let created = self.now();
+        self.end_own(user, from).await?;
         let agent = from.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let session = NewSession {
             handle,
@@ -76,6 +79,16 @@ impl Pan {
                 set_cookie(cookie::BIND, &bind, Some(settings.origins.app.host()), BIND_WITHIN.as_secs()),
             ],
         })
+    }
+
+    async fn end_own(&self, user: &UserName, from: &Parts) -> Result<(), StoreError> {
+        let Ok(token) = session_cookie(&from.headers) else { return Ok(()) };
+        let handle = token.handle();
+        let session = self.store().session(&handle, self.settings().lifetimes.idle(), self.now()).await?;
+        if session.is_some_and(|session| session.user == *user) {
+            self.end(&handle, user, Ended::SignedOut).await?;
+        }
+        Ok(())
     }
 
     /// Ends the session that asks, at once and everywhere. Gives the `Set-Cookie` header that clears its cookie.

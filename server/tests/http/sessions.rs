@@ -101,6 +101,26 @@ async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
 }
 
 #[tokio::test]
+async fn attack_14_a_sign_in_makes_a_new_token_and_ends_the_users_own_old_session_only() {
+    let house = house();
+    let (mut ada, mut eve) = (house.browser("ada").await, house.browser("eve").await);
+    let sign_in = async |user: &str, cookie: &str| {
+        let (parts, ()) = from_app("/api/sign_in").header(header::COOKIE, cookie).body(()).unwrap().into_parts();
+        house.pan.open_session(&user.parse().unwrap(), &parts).await.unwrap()
+    };
+    // Eve's cookie is planted in Ada's browser; or Eve has stolen Ada's, and signs in as herself with it.
+    for (user, cookie) in [("ada", eve.session.clone()), ("eve", ada.session.clone())] {
+        let opened = sign_in(user, &cookie).await;
+        assert!(opened.handle != ada.handle && opened.handle != eve.handle);
+        owner_of(&house, &mut ada, "ada").await;
+        owner_of(&house, &mut eve, "eve").await;
+    }
+    sign_in("ada", &ada.session.clone()).await;
+    assert_eq!(ended(&ada.call(&house, &read()).await), Some(Ended::SignedOut));
+    owner_of(&house, &mut eve, "eve").await;
+}
+
+#[tokio::test]
 async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
     let house = house();
     let mut browser = house.browser("ada").await;
