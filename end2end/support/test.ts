@@ -2,6 +2,7 @@ import { test as base, expect } from "@playwright/test";
 import { Bank, newName } from "./bank.ts";
 import { Client } from "./client.ts";
 import { Mouse } from "./hand.ts";
+import { Own } from "./own.ts";
 import type { House } from "./servers.ts";
 import { houses } from "./setup.ts";
 
@@ -18,6 +19,8 @@ interface Fixtures {
   account: Bank;
   /** Somebody registered and signed in, in plain Node. */
   client: Client;
+  /** Servers of the test's own, none started yet. */
+  own: Own;
 }
 
 export const test = base.extend<Options & Fixtures>({
@@ -29,6 +32,7 @@ export const test = base.extend<Options & Fixtures>({
     await use(bank);
   },
   client: async ({ house }, use) => use(await Client.registered(house)),
+  own: async ({ store }, use) => Own.with(store, use),
 });
 
 export { expect };

@@ -1,7 +1,6 @@
 import { Client, from, handleOf } from "../support/client.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
 import { token } from "../support/injected.ts";
-import { freePort, houseAt, removeFolder, startPan, workFolder } from "../support/servers.ts";
 import { houses } from "../support/setup.ts";
 import { expect, test } from "../support/test.ts";
 import { newName, PASSWORD } from "../support/bank.ts";
@@ -36,53 +35,43 @@ function guess(house: { app: string; sign: string; port: number }, user: string,
   return send(house, { path: "/api/sign_in", headers: [...from(house.app), ...more], body: JSON.stringify({ user, password }) });
 }
 
-test("attack 17: guessing passwords is limited, and tells nothing about which accounts there are", async () => {
-  const folder = await workFolder();
-  const house = houseAt(await freePort());
+test("attack 17: guessing passwords is limited, and tells nothing about which accounts there are", async ({ own }) => {
+  const house = own.house;
   const limits = { PAN_LIMITS_SIGN_INS_PER_MINUTE_AND_ACCOUNT: "5", PAN_LIMITS_SIGN_INS_PER_MINUTE_AND_ADDRESS: "1000" };
-  const pan = await startPan({ house, folder, env: limits });
-  try {
-    const known = (await Client.registered(house)).name;
-    const told: string[][] = [];
-    for (const user of [known, newName()]) {
-      const replies: Reply[] = [];
-      for (let times = 0; times < 7; times++) replies.push(await guess(house, user, `wrong guess ${times}`));
-      told.push(replies.map((reply) => `${reply.status} ${reply.body.replace(/\d+/, "N")}`));
-      expect(replies.map((reply) => reply.status)).toEqual([401, 401, 401, 401, 401, 429, 429]);
-      expect(Number(replies[6]?.headers["retry-after"])).toBeGreaterThan(0);
-      expect(replies[6]?.headers["ratelimit-policy"]).toBe('"sign_ins";q=5;w=60');
-      expect(replies[6]?.headers["ratelimit"]).toMatch(/^"sign_ins";r=0;t=\d+$/);
-    }
-    expect(told[0]).toEqual(told[1]);
-    // Not even the right password, while it lasts.
-    expect((await guess(house, known, PASSWORD)).status).toBe(429);
-  } finally {
-    await pan.stop();
-    await removeFolder(folder);
+  await own.startStore();
+  await own.startServer(limits);
+  const known = (await Client.registered(house)).name;
+  const told: string[][] = [];
+  for (const user of [known, newName()]) {
+    const replies: Reply[] = [];
+    for (let times = 0; times < 7; times++) replies.push(await guess(house, user, `wrong guess ${times}`));
+    told.push(replies.map((reply) => `${reply.status} ${reply.body.replace(/\d+/, "N")}`));
+    expect(replies.map((reply) => reply.status)).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    expect(Number(replies[6]?.headers["retry-after"])).toBeGreaterThan(0);
+    expect(replies[6]?.headers["ratelimit-policy"]).toBe('"sign_ins";q=5;w=60');
+    expect(replies[6]?.headers["ratelimit"]).toMatch(/^"sign_ins";r=0;t=\d+$/);
   }
+  expect(told[0]).toEqual(told[1]);
+  // Not even the right password, while it lasts.
+  expect((await guess(house, known, PASSWORD)).status).toBe(429);
 });
 
-test("attack 17: an address is what the trusted proxies say, and no word of the client's", async () => {
-  const folder = await workFolder();
+test("attack 17: an address is what the trusted proxies say, and no word of the client's", async ({ own }) => {
+  const house = own.house;
   const limits = { PAN_LIMITS_SIGN_INS_PER_MINUTE_AND_ADDRESS: "3" };
-  try {
-    for (const trusted of ["0", "1"]) {
-      const house = houseAt(await freePort());
-      const pan = await startPan({ house, folder, env: { ...limits, PAN_PROXIES_TRUSTED: trusted } });
-      const forwarded = (list: string): Headers => [["x-forwarded-for", list]];
-      const statuses = [];
-      // The client invents another address each time; the proxy, where there is one, appends the real one.
-      for (let times = 0; times < 5; times++) {
-        statuses.push((await guess(house, newName(), "wrong guess", forwarded(`198.51.100.${times}, 203.0.113.7`))).status);
-      }
-      expect(statuses, `${trusted} trusted`).toEqual([401, 401, 401, 429, 429]);
-      const other = await guess(house, newName(), "wrong guess", forwarded("203.0.113.8"));
-      expect(other.status, `${trusted} trusted`).toBe(trusted === "1" ? 401 : 429);
-      if (trusted === "1") expect((await guess(house, newName(), "wrong guess")).status, "a proxy that says nothing").toBe(503);
-      await pan.stop();
+  for (const trusted of ["0", "1"]) {
+    const pan = await own.startServer({ ...limits, PAN_PROXIES_TRUSTED: trusted }, { redis: false });
+    const forwarded = (list: string): Headers => [["x-forwarded-for", list]];
+    const statuses = [];
+    // The client invents another address each time; the proxy, where there is one, appends the real one.
+    for (let times = 0; times < 5; times++) {
+      statuses.push((await guess(house, newName(), "wrong guess", forwarded(`198.51.100.${times}, 203.0.113.7`))).status);
     }
-  } finally {
-    await removeFolder(folder);
+    expect(statuses, `${trusted} trusted`).toEqual([401, 401, 401, 429, 429]);
+    const other = await guess(house, newName(), "wrong guess", forwarded("203.0.113.8"));
+    expect(other.status, `${trusted} trusted`).toBe(trusted === "1" ? 401 : 429);
+    if (trusted === "1") expect((await guess(house, newName(), "wrong guess")).status, "a proxy that says nothing").toBe(503);
+    await pan.stop();
   }
 });
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client, keyPress } from "../support/client.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
 import { type Caught, catchNext, Injected, signedHeaders, token } from "../support/injected.ts";
-import { freePort, houseAt, removeFolder, saveRedis, type Server, startPan, startRedis, workFolder } from "../support/servers.ts";
+import { saveRedis } from "../support/servers.ts";
 import { houses } from "../support/setup.ts";
 import { expect, test } from "../support/test.ts";
 import type { Bank } from "../support/bank.ts";
@@ -61,94 +61,68 @@ test("attack 10: a transfer that is replayed moves money once", async ({ account
   await expect(account.balance).toHaveText("990.00 EUR");
 });
 
-test("attack 10: a restart of the store opens no replay window", async ({ store }) => {
+test("attack 10: a restart of the store opens no replay window", async ({ own }) => {
   test.setTimeout(90_000);
-  const folder = await workFolder();
-  const running: Server[] = [];
-  try {
-    const house = houseAt(await freePort());
-    const redis = store === "redis" ? await freePort() : undefined;
-    const startStore = async () => redis && running.push(await startRedis(folder, redis));
-    const startServer = async () => running.push(await startPan({ house, folder, ...(redis && { redis }) }));
-    await startStore();
-    await startServer();
-    const client = await Client.registered(house);
-    const signed = await client.sign({ path: "/api/account" });
-    expect((await send(house, signed)).status).toBe(200);
+  const { house } = own;
+  await own.startStore();
+  await own.startServer();
+  const client = await Client.registered(house);
+  const signed = await client.sign({ path: "/api/account" });
+  expect((await send(house, signed)).status).toBe(200);
 
-    // The store goes, with what it has written, and comes back. (The memory's file is at most 100 ms behind.)
-    await sleep(300);
-    for (const server of running.splice(0).reverse()) await server.stop();
-    await startStore();
-    await startServer();
-    const replay = await send(house, signed);
-    expect(replay.code, replay.body).toBe("use_fresh_nonce");
-    // The session is still there: what was refused is the replay. Nonces do not outlive a restart.
-    client.nonces = [];
-    await client.stillActs();
-  } finally {
-    for (const server of running.reverse()) await server.stop();
-    await removeFolder(folder);
-  }
+  // The store goes, with what it has written, and comes back. (The memory's file is at most 100 ms behind.)
+  await sleep(300);
+  await own.stop();
+  await own.startStore();
+  await own.startServer();
+  const replay = await send(house, signed);
+  expect(replay.code, replay.body).toBe("use_fresh_nonce");
+  // The session is still there: what was refused is the replay. Nonces do not outlive a restart.
+  client.nonces = [];
+  await client.stillActs();
 });
 
-test("attack 10: a store that comes back with an older snapshot opens no replay window", async ({ store }) => {
+test("attack 10: a store that comes back with an older snapshot opens no replay window", async ({ own }) => {
   test.setTimeout(90_000);
-  const folder = await workFolder();
-  const running: Server[] = [];
-  try {
-    const house = houseAt(await freePort());
-    const redis = store === "redis" ? await freePort() : undefined;
-    const file = join(folder, redis ? "dump.rdb" : "store.json");
-    // What is killed is what keeps the sessions: Redis, or the server itself.
-    const startKeeper = () => (redis ? startRedis(folder, redis) : startPan({ house, folder }));
-    const keeper = await startKeeper();
-    running.push(keeper);
-    if (redis) running.push(await startPan({ house, folder, redis }));
-    const client = await Client.registered(house);
-    if (redis) await saveRedis(redis);
-    else await sleep(300);
-    const older = await readFile(file);
-    const signed = await client.sign({ path: "/api/account" });
-    expect((await send(house, signed)).status).toBe(200);
-    // In what was saved the nonce is not spent yet.
-    await keeper.stop("SIGKILL");
-    await writeFile(file, older);
-    running.push(await startKeeper());
-    const replies: Reply[] = [];
-    await expect(async () => {
-      replies.push(await send(house, signed));
-      expect(replies.at(-1)?.status).not.toBe(503);
-    }).toPass({ timeout: 10_000 });
-    expect(replies.at(-1)?.code).toBe("use_fresh_nonce");
-    expect(accepted(replies)).toBe(0);
-    client.nonces = [];
-    await client.stillActs();
-  } finally {
-    for (const server of running.reverse()) await server.stop();
-    await removeFolder(folder);
-  }
+  const { house, folder } = own;
+  const inRedis = own.store === "redis";
+  const file = join(folder, inRedis ? "dump.rdb" : "store.json");
+  // What is killed is what keeps the sessions: Redis, or the server itself.
+  const startKeeper = () => (inRedis ? own.startRedis() : own.startServer());
+  const keeper = await startKeeper();
+  if (inRedis) await own.startServer();
+  const client = await Client.registered(house);
+  if (inRedis) await saveRedis(own.port);
+  else await sleep(300);
+  const older = await readFile(file);
+  const signed = await client.sign({ path: "/api/account" });
+  expect((await send(house, signed)).status).toBe(200);
+  // In what was saved the nonce is not spent yet.
+  await keeper.stop("SIGKILL");
+  await writeFile(file, older);
+  await startKeeper();
+  const replies: Reply[] = [];
+  await expect(async () => {
+    replies.push(await send(house, signed));
+    expect(replies.at(-1)?.status).not.toBe(503);
+  }).toPass({ timeout: 10_000 });
+  expect(replies.at(-1)?.code).toBe("use_fresh_nonce");
+  expect(accepted(replies)).toBe(0);
+  client.nonces = [];
+  await client.stillActs();
 });
 
-test("attack 10: a store that comes back empty knows nobody", async ({ store }) => {
+test("attack 10: a store that comes back empty knows nobody", async ({ own }) => {
   test.setTimeout(90_000);
-  const folder = await workFolder();
-  const running: Server[] = [];
-  try {
-    const house = houseAt(await freePort());
-    const redis = store === "redis" ? await freePort() : undefined;
-    if (redis) running.push(await startRedis(folder, redis));
-    running.push(await startPan({ house, folder: join(folder, "1"), ...(redis && { redis }) }));
-    const client = await Client.registered(house);
-    const signed = await client.sign({ path: "/api/account" });
-    for (const server of running.splice(0).reverse()) await server.stop("SIGKILL");
-    if (redis) running.push(await startRedis(join(folder, "1"), redis));
-    running.push(await startPan({ house, folder: join(folder, "2"), ...(redis && { redis }) }));
-    expect((await send(house, signed)).code).toBe("invalid_session");
-  } finally {
-    for (const server of running.reverse()) await server.stop();
-    await removeFolder(folder);
-  }
+  const { house, folder } = own;
+  await own.startStore();
+  await own.startServer({}, { folder: join(folder, "1") });
+  const client = await Client.registered(house);
+  const signed = await client.sign({ path: "/api/account" });
+  await own.stop("SIGKILL");
+  await own.startStore(join(folder, "1"));
+  await own.startServer({}, { folder: join(folder, "2") });
+  expect((await send(house, signed)).code).toBe("invalid_session");
 });
 
 test("attack 11: a nonce of another session, an invented one and a spent one are refused", async ({ bank, house, page }) => {
@@ -171,26 +145,18 @@ test("attack 11: a nonce of another session, an invented one and a spent one are
   expect((await script.post("/api/account", "{}", signed)).status).toBe(200);
 });
 
-test("attack 11: an expired nonce is refused", async ({ store }) => {
+test("attack 11: an expired nonce is refused", async ({ own }) => {
   test.setTimeout(90_000);
-  const folder = await workFolder();
-  const running: Server[] = [];
-  try {
-    const house = houseAt(await freePort());
-    const redis = store === "redis" ? await freePort() : undefined;
-    if (redis) running.push(await startRedis(folder, redis));
-    running.push(await startPan({ house, folder, ...(redis && { redis }), env: { NONCE_TTL: "2" } }));
-    const client = await Client.registered(house);
-    const [early, late] = client.nonces;
-    expect((await client.call({ path: "/api/account", nonce: early })).status).toBe(200);
-    await sleep(2_500);
-    expect((await client.call({ path: "/api/account", nonce: late })).code).toBe("use_fresh_nonce");
-    client.nonces = [];
-    await client.stillActs();
-  } finally {
-    for (const server of running.reverse()) await server.stop();
-    await removeFolder(folder);
-  }
+  const { house } = own;
+  await own.startStore();
+  await own.startServer({ NONCE_TTL: "2" });
+  const client = await Client.registered(house);
+  const [early, late] = client.nonces;
+  expect((await client.call({ path: "/api/account", nonce: early })).status).toBe(200);
+  await sleep(2_500);
+  expect((await client.call({ path: "/api/account", nonce: late })).code).toBe("use_fresh_nonce");
+  client.nonces = [];
+  await client.stillActs();
 });
 
 test("attack 12: a signature is good for its own method, host, path, query, body and session only", async ({ bank, house, page }) => {

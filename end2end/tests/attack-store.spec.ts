@@ -3,49 +3,18 @@ import { from } from "../support/client.ts";
 import { type Reply, send } from "../support/http.ts";
 import { type Caught, catchNext } from "../support/injected.ts";
 import { Mouse } from "../support/hand.ts";
-import {
-  freePort,
-  type House,
-  houseAt,
-  removeFolder,
-  saveRedis,
-  type Server,
-  startPan,
-  startRedis,
-  tellRedis,
-  workFolder,
-} from "../support/servers.ts";
+import type { Own } from "../support/own.ts";
+import { type House, saveRedis, type Server, tellRedis } from "../support/servers.ts";
 import { expect, test as base } from "../support/test.ts";
 
-/** A house with a Redis of its own, which may go away. */
-interface OwnStore {
-  house: House;
-  port: number;
-  redis: Server;
-  /** Starts Redis again, with what it has saved. */
-  restart: () => Promise<void>;
-}
-
-const test = base.extend<{ own: OwnStore; bank: Bank }>({
-  own: async ({}, use) => {
-    const folder = await workFolder();
-    const port = await freePort();
-    const house = houseAt(await freePort());
-    const own: OwnStore = {
-      house,
-      port,
-      redis: await startRedis(folder, port),
-      restart: async () => {
-        own.redis = await startRedis(folder, port);
-      },
-    };
-    const pan = await startPan({ house, folder, redis: port });
-    await use(own);
-    await pan.stop();
-    await own.redis.stop();
-    await removeFolder(folder);
+/** The person's browser is at a house with a Redis of its own, which may go away. */
+const test = base.extend<{ redis: Server; bank: Bank }>({
+  redis: async ({ own }, use) => {
+    const redis = await own.startRedis();
+    await own.startServer();
+    await use(redis);
   },
-  bank: async ({ page, own }, use) => use(new Bank(page, own.house.app, new Mouse(page))),
+  bank: async ({ page, own, redis: _started }, use) => use(new Bank(page, own.house.app, new Mouse(page))),
 });
 
 /** A request of the page that the server has accepted once, and that somebody has kept. */
@@ -58,7 +27,7 @@ async function keptRequest(bank: Bank, house: House): Promise<Caught> {
 }
 
 /** Nobody gets in or does anything, and nobody hears of anything private. */
-async function isClosed({ house }: OwnStore, bank: Bank, kept: Caught): Promise<void> {
+async function isClosed({ house }: Own, bank: Bank, kept: Caught): Promise<void> {
   const body = JSON.stringify({ user: bank.user, password: PASSWORD });
   const replies = [
     await send(house, kept),
@@ -76,7 +45,7 @@ async function isClosed({ house }: OwnStore, bank: Bank, kept: Caught): Promise<
 }
 
 /** The page works again without being loaded again, and what was kept is still worth nothing. */
-async function isOpenAgain({ house }: OwnStore, bank: Bank, kept: Caught): Promise<void> {
+async function isOpenAgain({ house }: Own, bank: Bank, kept: Caught): Promise<void> {
   const replies: Reply[] = [];
   await expect(async () => {
     replies.push(await send(house, kept));
@@ -88,22 +57,22 @@ async function isOpenAgain({ house }: OwnStore, bank: Bank, kept: Caught): Promi
   await expect(bank.displayName).toHaveText("Everybody hears");
 }
 
-test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own }) => {
+test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own, redis }) => {
   await bank.register(newName());
   const kept = await keptRequest(bank, own.house);
   await saveRedis(own.port);
-  await own.redis.stop("SIGKILL");
+  await redis.stop("SIGKILL");
   await isClosed(own, bank, kept);
-  await own.restart();
+  await own.startRedis();
   await isOpenAgain(own, bank, kept);
 });
 
-test("attack 21: a store that hangs is as one that is down", async ({ bank, own }) => {
+test("attack 21: a store that hangs is as one that is down", async ({ bank, own, redis }) => {
   await bank.register(newName());
   const kept = await keptRequest(bank, own.house);
-  own.redis.signal("SIGSTOP");
+  redis.signal("SIGSTOP");
   await isClosed(own, bank, kept);
-  own.redis.signal("SIGCONT");
+  redis.signal("SIGCONT");
   await isOpenAgain(own, bank, kept);
 });
 
@@ -116,12 +85,12 @@ test("attack 21: a store that is full lets nothing through and loses nothing", a
   await isOpenAgain(own, bank, kept);
 });
 
-test("attack 21: a store that comes back empty knows nobody, and the page says so", async ({ bank, own }) => {
+test("attack 21: a store that comes back empty knows nobody, and the page says so", async ({ bank, own, redis }) => {
   await bank.register(newName());
   const kept = await keptRequest(bank, own.house);
   // Without what it had saved.
-  await own.redis.stop("SIGKILL");
-  await own.restart();
+  await redis.stop("SIGKILL");
+  await own.startRedis();
   await expect(async () => expect((await send(own.house, kept)).status).not.toBe(503)).toPass({ timeout: 20_000 });
   expect((await send(own.house, kept)).code).toBe("invalid_session");
   await bank.rename("Nobody");

@@ -1,64 +1,56 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client, keyPress } from "../support/client.ts";
-import { freePort, houseAt, removeFolder, runPan, type Server, startPan, startRedis, workFolder } from "../support/servers.ts";
+import { runPan } from "../support/servers.ts";
 import { expect, test } from "../support/test.ts";
 
-test("what was altered, removed or moved in the audit log is found and named", async () => {
-  const folder = await workFolder();
-  const started: Server[] = [];
-  try {
-    const redis = await freePort();
-    started.push(await startRedis(folder, redis));
-    const house = houseAt(await freePort());
-    started.push(await startPan({ house, folder, redis }));
+test("what was altered, removed or moved in the audit log is found and named", async ({ own }) => {
+  const { house, folder } = own;
+  await own.startRedis();
+  const server = await own.startServer({}, { redis: true });
 
-    // Something to audit: what passes, and what is refused.
-    const client = await Client.registered(house);
-    for (const name of ["Ada", "Grace", "Emmy"]) {
-      const body = JSON.stringify({ name });
-      expect((await client.call({ path: "/api/display_name", body, proof: keyPress("display_name") })).status).toBe(200);
-    }
-    expect((await client.call({ path: "/api/account", created: 1 })).status).toBe(401);
-    // Ended, it has written everything.
-    await started.pop()?.stop();
-
-    // `--head` is the number and hash that an earlier verification has said.
-    const env = { REDIS_URL: `redis://127.0.0.1:${redis}` };
-    const pan = (...args: string[]) => runPan(["audit", ...args], env);
-    const whole = await pan("verify");
-    expect(whole).toMatchObject({ code: 0, output: expect.stringContaining(": whole.") });
-    const head = /Last entry: (\S+)/.exec(whole.output)?.[1] ?? "";
-
-    const lines = (await pan("export")).output.trim().split("\n");
-    expect(lines.join("\n")).toContain('"action":"display_name","outcome":"passed"');
-    expect(lines.join("\n")).toContain('"reason":"not_fresh"');
-    expect(lines.length).toBeGreaterThanOrEqual(5);
-
-    const verify = async (changed: string[], ...more: string[]) => {
-      const file = join(folder, "log");
-      await writeFile(file, changed.join("\n"));
-      return pan("verify", file, ...more);
-    };
-    expect(await verify(lines, "--head", head)).toMatchObject({ code: 0 });
-    for (const [change, changed] of [
-      ["entry 2 was altered", lines.map((line, at) => (at === 1 ? line.replace('"times":', '"times":1') : line))],
-      ["entry 3 is missing", lines.filter((_, at) => at !== 2)],
-      ["entry 3 is not in its place", [...lines.slice(0, 2), lines[3] ?? "", lines[2] ?? "", ...lines.slice(4)]],
-      [`entry ${lines.length} is missing`, lines.slice(0, -1)],
-      ["line 1 is not an entry", ["", ...lines].map((line) => line || "x")],
-    ] as const) {
-      const found = await verify([...changed], "--head", head);
-      expect(found, change).toMatchObject({ code: 1, output: expect.stringContaining(change) });
-    }
-
-    // Without the secret the chain says nothing.
-    const secret = Buffer.alloc(32, 7).toString("base64");
-    expect(await runPan(["audit", "verify"], { ...env, AUDIT_SECRET: secret })).toMatchObject({ code: 1 });
-    expect(await pan("verify", join(folder, "none"))).toMatchObject({ code: 2, output: expect.stringContaining("none") });
-    expect(await runPan(["audit", "verify"], {})).toMatchObject({ code: 2, output: expect.stringContaining("no Redis") });
-  } finally {
-    for (const server of started.reverse()) await server.stop();
-    await removeFolder(folder);
+  // Something to audit: what passes, and what is refused.
+  const client = await Client.registered(house);
+  for (const name of ["Ada", "Grace", "Emmy"]) {
+    const body = JSON.stringify({ name });
+    expect((await client.call({ path: "/api/display_name", body, proof: keyPress("display_name") })).status).toBe(200);
   }
+  expect((await client.call({ path: "/api/account", created: 1 })).status).toBe(401);
+  // Ended, it has written everything.
+  await server.stop();
+
+  // `--head` is the number and hash that an earlier verification has said.
+  const env = { REDIS_URL: `redis://127.0.0.1:${own.port}` };
+  const pan = (...args: string[]) => runPan(["audit", ...args], env);
+  const whole = await pan("verify");
+  expect(whole).toMatchObject({ code: 0, output: expect.stringContaining(": whole.") });
+  const head = /Last entry: (\S+)/.exec(whole.output)?.[1] ?? "";
+
+  const lines = (await pan("export")).output.trim().split("\n");
+  expect(lines.join("\n")).toContain('"action":"display_name","outcome":"passed"');
+  expect(lines.join("\n")).toContain('"reason":"not_fresh"');
+  expect(lines.length).toBeGreaterThanOrEqual(5);
+
+  const verify = async (changed: string[], ...more: string[]) => {
+    const file = join(folder, "log");
+    await writeFile(file, changed.join("\n"));
+    return pan("verify", file, ...more);
+  };
+  expect(await verify(lines, "--head", head)).toMatchObject({ code: 0 });
+  for (const [change, changed] of [
+    ["entry 2 was altered", lines.map((line, at) => (at === 1 ? line.replace('"times":', '"times":1') : line))],
+    ["entry 3 is missing", lines.filter((_, at) => at !== 2)],
+    ["entry 3 is not in its place", [...lines.slice(0, 2), lines[3] ?? "", lines[2] ?? "", ...lines.slice(4)]],
+    [`entry ${lines.length} is missing`, lines.slice(0, -1)],
+    ["line 1 is not an entry", ["", ...lines].map((line) => line || "x")],
+  ] as const) {
+    const found = await verify([...changed], "--head", head);
+    expect(found, change).toMatchObject({ code: 1, output: expect.stringContaining(change) });
+  }
+
+  // Without the secret the chain says nothing.
+  const secret = Buffer.alloc(32, 7).toString("base64");
+  expect(await runPan(["audit", "verify"], { ...env, AUDIT_SECRET: secret })).toMatchObject({ code: 1 });
+  expect(await pan("verify", join(folder, "none"))).toMatchObject({ code: 2, output: expect.stringContaining("none") });
+  expect(await runPan(["audit", "verify"], {})).toMatchObject({ code: 2, output: expect.stringContaining("no Redis") });
 });

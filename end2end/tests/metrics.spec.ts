@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client, keyPress } from "../support/client.ts";
 import { send } from "../support/http.ts";
-import { freePort, houseAt, removeFolder, startPan, startRedis, workFolder } from "../support/servers.ts";
+import { freePort } from "../support/servers.ts";
 import { expect, test } from "../support/test.ts";
 
 async function get(port: number, path: string): Promise<{ status: number; text: string }> {
@@ -10,56 +10,47 @@ async function get(port: number, path: string): Promise<{ status: number; text: 
   return { status: reply.status, text: await reply.text() };
 }
 
-test("a server tells its metrics, its health, and that it is not ready without its store", async () => {
-  const folder = await workFolder();
-  const [redisPort, observed] = [await freePort(), await freePort()];
-  const redis = await startRedis(folder, redisPort);
-  const house = houseAt(await freePort());
-  const pan = await startPan({ house, folder, redis: redisPort, env: { METRICS_LISTEN: `127.0.0.1:${observed}` } });
-  try {
-    const client = await Client.registered(house);
-    await client.stillActs();
-    const signed = await client.sign({ path: "/api/account" });
-    expect((await client.send(signed)).status).toBe(200);
-    expect((await client.send(signed)).status).toBe(401);
-    // A thief with the cookie, more often than ten times a minute.
-    const bare = signed.headers.filter(([name]) => !name.startsWith("signature"));
-    for (let times = 0; times < 11; times++) expect((await send(house, { ...signed, headers: bare })).status).toBe(401);
-    const forged = { ...keyPress("display_name"), action: "transfer" };
-    expect((await client.call({ path: "/api/display_name", body: '{"name":"x"}', proof: forged })).status).toBe(403);
+test("a server tells its metrics, its health, and that it is not ready without its store", async ({ own }) => {
+  const [{ house }, observed, redis] = [own, await freePort(), await own.startRedis()];
+  await own.startServer({ METRICS_LISTEN: `127.0.0.1:${observed}` }, { redis: true });
+  const client = await Client.registered(house);
+  await client.stillActs();
+  const signed = await client.sign({ path: "/api/account" });
+  expect((await client.send(signed)).status).toBe(200);
+  expect((await client.send(signed)).status).toBe(401);
+  // A thief with the cookie, more often than ten times a minute.
+  const bare = signed.headers.filter(([name]) => !name.startsWith("signature"));
+  for (let times = 0; times < 11; times++) expect((await send(house, { ...signed, headers: bare })).status).toBe(401);
+  const forged = { ...keyPress("display_name"), action: "transfer" };
+  expect((await client.call({ path: "/api/display_name", body: '{"name":"x"}', proof: forged })).status).toBe(403);
 
-    const { text } = await get(observed, "/metrics");
-    for (const line of [
-      'pan_passed_total{action="register"} 1',
-      'pan_passed_total{action="bind"} 1',
-      'pan_refused_total{action="account",reason="replayed"} 1',
-      'pan_refused_total{action="account",reason="header_missing"} 11',
-      'pan_refused_total{action="display_name",reason="proof_of_another_action"} 1',
-      'pan_noticed_total{action="theft",reason="header_missing"} 11',
-      "pan_failing_addresses 1.0",
-      "pan_ready 1.0",
-      "pan_audit_lost_total 0",
-      'pan_request_seconds_bucket{le="+Inf",host="app"}',
-    ]) {
-      expect(text).toContain(line);
-    }
-    for (const secret of [client.name, client.handle, "127.0.0"]) expect(text).not.toContain(secret);
-    // The alerting rules ask for nothing that a server does not tell.
-    const rules = await readFile(join(import.meta.dirname, "../../docs/alerts.yml"), "utf8");
-    const asked = new Set(rules.match(/\bpan_[a-z_]+/g));
-    expect(asked.size).toBeGreaterThan(5);
-    for (const name of asked) expect(text).toContain(name);
-
-    expect((await get(observed, "/healthz")).status).toBe(200);
-    expect((await get(observed, "/readyz")).status).toBe(200);
-    await redis.stop();
-    expect((await get(observed, "/readyz")).status).toBe(503);
-    expect((await get(observed, "/healthz")).status).toBe(200);
-  } finally {
-    await pan.stop();
-    await redis.stop();
-    await removeFolder(folder);
+  const { text } = await get(observed, "/metrics");
+  for (const line of [
+    'pan_passed_total{action="register"} 1',
+    'pan_passed_total{action="bind"} 1',
+    'pan_refused_total{action="account",reason="replayed"} 1',
+    'pan_refused_total{action="account",reason="header_missing"} 11',
+    'pan_refused_total{action="display_name",reason="proof_of_another_action"} 1',
+    'pan_noticed_total{action="theft",reason="header_missing"} 11',
+    "pan_failing_addresses 1.0",
+    "pan_ready 1.0",
+    "pan_audit_lost_total 0",
+    'pan_request_seconds_bucket{le="+Inf",host="app"}',
+  ]) {
+    expect(text).toContain(line);
   }
+  for (const secret of [client.name, client.handle, "127.0.0"]) expect(text).not.toContain(secret);
+  // The alerting rules ask for nothing that a server does not tell.
+  const rules = await readFile(join(import.meta.dirname, "../../docs/alerts.yml"), "utf8");
+  const asked = new Set(rules.match(/\bpan_[a-z_]+/g));
+  expect(asked.size).toBeGreaterThan(5);
+  for (const name of asked) expect(text).toContain(name);
+
+  expect((await get(observed, "/healthz")).status).toBe(200);
+  expect((await get(observed, "/readyz")).status).toBe(200);
+  await redis.stop();
+  expect((await get(observed, "/readyz")).status).toBe(503);
+  expect((await get(observed, "/healthz")).status).toBe(200);
 });
 
 test("every reply names its request, whatever name the client sent", async ({ house }) => {
@@ -70,20 +61,14 @@ test("every reply names its request, whatever name the client sent", async ({ ho
   for (const name of names) expect(name).toMatch(/^[0-9a-f]{16}$/);
 });
 
-test("a server that is told to stop lets a request in flight finish, and writes its audit log", async () => {
-  const folder = await workFolder();
-  const house = houseAt(await freePort());
-  const pan = await startPan({ house, folder });
-  try {
-    // Argon2 keeps these busy for a while.
-    const clients = Array.from({ length: 8 }, () => new Client(house));
-    const entered = clients.map((client) => client.enter("/api/register"));
-    await expect.poll(async () => (await send(house, { method: "GET", path: "/", headers: [] })).status).toBe(200);
-    const [replies] = await Promise.all([Promise.all(entered), pan.stop()]);
-    expect(replies.map((reply) => reply.status)).toEqual(replies.map(() => 200));
-    expect(pan.log()).toContain("audit log");
-  } finally {
-    await pan.stop();
-    await removeFolder(folder);
-  }
+test("a server that is told to stop lets a request in flight finish, and writes its audit log", async ({ own }) => {
+  const house = own.house;
+  const pan = await own.startServer({}, { redis: false });
+  // Argon2 keeps these busy for a while.
+  const clients = Array.from({ length: 8 }, () => new Client(house));
+  const entered = clients.map((client) => client.enter("/api/register"));
+  await expect.poll(async () => (await send(house, { method: "GET", path: "/", headers: [] })).status).toBe(200);
+  const [replies] = await Promise.all([Promise.all(entered), pan.stop()]);
+  expect(replies.map((reply) => reply.status)).toEqual(replies.map(() => 200));
+  expect(pan.log()).toContain("audit log");
 });

@@ -4,7 +4,6 @@ import { Client, from } from "../support/client.ts";
 import { Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { catchNext, token } from "../support/injected.ts";
-import { freePort, houseAt, removeFolder, startPan, workFolder } from "../support/servers.ts";
 import { expect, test } from "../support/test.ts";
 
 /** The same person in another browser. */
@@ -181,24 +180,15 @@ test.describe("no theft is signalled by", () => {
     await expect(sessions(account)).toHaveCount(1);
   });
 
-  test("a new version of the server", async ({ browser }) => {
-    const folder = await workFolder();
-    const house = houseAt(await freePort());
-    let pan = await startPan({ house, folder });
-    try {
-      const context = await browser.newContext();
-      const page = await context.newPage();
-      const bank = new Bank(page, house.app, new Mouse(page));
-      await bank.register("deployed");
-      await pan.stop();
-      pan = await startPan({ house, folder });
-      await bank.rename("As before");
-      await expect(bank.displayName).toHaveText("As before");
-      await expectThefts(bank, 0);
-      await context.close();
-    } finally {
-      await pan.stop();
-      await removeFolder(folder);
-    }
+  test("a new version of the server", async ({ own, page }) => {
+    await own.startStore();
+    const server = await own.startServer();
+    const bank = new Bank(page, own.house.app, new Mouse(page));
+    await bank.register("deployed");
+    await server.stop();
+    await own.startServer();
+    await bank.rename("As before");
+    await expect(bank.displayName).toHaveText("As before");
+    await expectThefts(bank, 0);
   });
 });
