@@ -1,25 +1,11 @@
 //! What a page and its signing frame do, in plain Rust: sign in, bind a key, sign requests. Every header can be bent.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
-use axum::{
-    Extension, Json, Router,
-    body::{Body, to_bytes},
-    extract::ConnectInfo,
-    response::{AppendHeaders, IntoResponse},
-    routing::post,
-};
+use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
     action::{Action, Level},
-    catalogue::{CATALOGUE, Nonces, Revoke},
+    catalogue::Nonces,
     digest::ContentDigest,
     key::PublicKey,
     message::{Bind, Bound, Challenged, bind_statement, header as name},
@@ -27,154 +13,10 @@ use protocol::{
     proof::{self, Kind, Proof, Recorder},
     signature::{Covered, Signature, SignatureInput},
     token::{Challenge, Nonce, SessionHandle},
-    value::UserName,
 };
-use server::{
-    Functions, Pan, VerifiedRequest,
-    audit::{Entry, Outcome, Said},
-    clock::{Clock, random},
-    settings::Settings,
-    store::SharedStore,
-};
-use tower::ServiceExt;
+use server::clock::random;
 
-/// The clock of the tests starts here: Unix ms.
-pub(crate) const START: u64 = 1_750_000_000_000;
-
-/// A server with a clock that the test moves. Its handlers answer with what was verified.
-#[derive(Clone)]
-pub(crate) struct House {
-    pub pan: Pan,
-    router: Router,
-    now: Arc<AtomicU64>,
-}
-
-impl House {
-    pub(crate) fn new(store: SharedStore) -> Self {
-        Self::with(store, Settings::default())
-    }
-
-    pub(crate) fn with(store: SharedStore, settings: Settings) -> Self {
-        let now = Arc::new(AtomicU64::new(START));
-        let clock = Clock::new({
-            let now = now.clone();
-            move || now.load(Ordering::SeqCst)
-        });
-        let pan = Pan::with(settings, store, clock).expect("randomness");
-        let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
-        let app = Router::new()
-            .route("/api/account", echo())
-            .route("/api/display_name", echo())
-            .route("/api/transfer", echo())
-            .route("/api/sign_out", post(sign_out))
-            .route("/api/sessions", post(sessions))
-            .route("/api/revoke", post(revoke))
-            .route("/api/revoke_others", post(revoke_others))
-            .route("/api/activity", post(activity))
-            .route("/api/sign_in", post(sign_in))
-            .layer(Extension(pan.clone()));
-        let served = CATALOGUE.iter().map(|entry| entry.path).chain(["/api/sign_in"]).collect();
-        let router = pan.router(app, &Functions { public: &["/api/sign_in"], served }).expect("all is decided");
-        Self { pan, router, now }
-    }
-
-    /// How often the audit log says that this happened.
-    pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
-        self.pan.flush().await;
-        let entries = self.pan.store().audit_after(0, 10_000).await.expect("a store");
-        let is_it = |said: &Said| said.event.action == action && said.event.outcome == outcome;
-        let said = entries.iter().map(|(_, line)| Entry::parse(line).expect("an entry").said);
-        said.filter(is_it).map(|said| said.times).sum()
-    }
-
-    pub(crate) fn now(&self) -> u64 {
-        self.now.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn wait(&self, ms: u64) {
-        self.now.fetch_add(ms, Ordering::SeqCst);
-    }
-
-    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        Reply::read(self.respond(request).await).await
-    }
-
-    /// Sends, and leaves the body of the response unread.
-    pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
-        if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
-            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
-        }
-        self.router.clone().oneshot(request).await.expect("a router never fails")
-    }
-
-    /// Signs in and binds a key.
-    pub(crate) async fn browser(&self, user: &str) -> Browser {
-        let mut browser = self.unbound(user).await;
-        let bound = browser.bind(self).await;
-        assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
-        browser
-    }
-
-    /// Signs in only.
-    pub(crate) async fn unbound(&self, user: &str) -> Browser {
-        let body = serde_json::to_vec(user).expect("JSON");
-        let reply = self.send(from_app("/api/sign_in").body(body.into()).expect("a request")).await;
-        let cookies: Vec<String> = reply
-            .headers
-            .get_all(header::SET_COOKIE)
-            .iter()
-            .map(|cookie| cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned())
-            .collect();
-        let [session, bind] = cookies.try_into().expect("two cookies");
-        let handle = bind["pan-bind=".len()..].split('.').next().expect("a handle").parse().expect("a handle");
-        Browser { session, bind, handle, key: new_key(), nonces: Vec::new() }
-    }
-}
-
-async fn sign_in(Extension(pan): Extension<Pan>, request: Request<Body>) -> impl IntoResponse {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, 100).await.expect("a small body");
-    let user: UserName = serde_json::from_slice(&body).expect("a user name");
-    let opened = pan.open_session(&user, &parts).await.expect("a store");
-    AppendHeaders(opened.cookies.map(|cookie| (header::SET_COOKIE, cookie)))
-}
-
-async fn sign_out(
-    Extension(pan): Extension<Pan>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    let cookie = pan.sign_out(&verified).await.expect("a store");
-    ([(header::SET_COOKIE, cookie)], Json(()))
-}
-
-async fn sessions(
-    Extension(pan): Extension<Pan>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    Json(pan.sessions(&verified).await.expect("a store"))
-}
-
-async fn revoke(
-    Extension(pan): Extension<Pan>,
-    Extension(verified): Extension<VerifiedRequest>,
-    Json(order): Json<Revoke>,
-) -> impl IntoResponse {
-    Json(pan.revoke(&verified, &order.session).await.expect("a store"))
-}
-
-async fn revoke_others(
-    Extension(pan): Extension<Pan>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    Json(pan.revoke_others(&verified).await.expect("a store"))
-}
-
-async fn activity(
-    Extension(pan): Extension<Pan>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    Json(pan.activity(&verified).await.expect("a store"))
-}
+use crate::House;
 
 pub(crate) fn new_key() -> SigningKey {
     loop {
@@ -374,7 +216,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    async fn read(response: Response<Body>) -> Self {
+    pub(crate) async fn read(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
         Self { status: parts.status, headers: parts.headers, body }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser;
+mod house;
 mod instances;
 mod limits;
 mod origins;
@@ -22,7 +23,8 @@ use protocol::{
 };
 use server::store::memory::MemoryStore;
 
-use browser::{Browser, House};
+use browser::Browser;
+use house::House;
 
 fn house() -> House {
     House::new(Arc::new(MemoryStore::new()))

@@ -19,7 +19,8 @@ use sha2::Sha256;
 use tokio::time::timeout;
 
 use crate::{
-    browser::{Browser, House, new_key},
+    House,
+    browser::{Browser, new_key},
     house, owner_still_acts, read,
 };
 

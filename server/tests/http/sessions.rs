@@ -16,7 +16,8 @@ use server::{
 };
 
 use crate::{
-    browser::{Browser, House, Reply, from_app, new_key},
+    House,
+    browser::{Browser, Reply, from_app, new_key},
     house, owner_still_acts, read, rename,
 };
 

@@ -11,7 +11,8 @@ use server::{clock::random, store::redis::RedisStore};
 use tokio::time::sleep;
 
 use crate::{
-    browser::{Browser, House, Reply, from_frame},
+    House,
+    browser::{Browser, Reply, from_frame},
     read,
     redis_server::RedisServer,
     rename, transfer,
