@@ -18,6 +18,9 @@ promtool=$(scripts/promtool.sh)
 "$promtool" check rules docs/alerts.yml
 "$promtool" test rules docs/alerts.test.yml
 
+step "Fuzzing, half a minute for each target"
+scripts/fuzz.sh 30
+
 step "Building what the browser tests run"
 cargo leptos build
 

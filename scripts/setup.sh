@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 CARGO_LEPTOS=0.3.10
+CARGO_FUZZ=0.13.2
 # The tool must be of exactly the version of the library, or it refuses its output.
 WASM_BINDGEN=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/, ""); print }' Cargo.lock)
 
@@ -78,6 +79,11 @@ for component in rustfmt clippy; do
     rustup component add "$component" || stop "rustup cannot add $component to this toolchain."
   fi
 done
+
+if ! has cargo-fuzz || [ "$(cargo fuzz --version)" != "cargo-fuzz $CARGO_FUZZ" ]; then
+  say "cargo-fuzz $CARGO_FUZZ: feeds the parsers what nobody thought of (about two minutes)"
+  cargo_tool cargo-fuzz "$CARGO_FUZZ"
+fi
 
 # The lock file is copied last, so that an npm ci that stopped half-way is done again.
 if ! cmp -s end2end/package-lock.json end2end/node_modules/.installed; then

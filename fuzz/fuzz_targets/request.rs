@@ -1,0 +1,33 @@
+//! The headers of a request with a good cookie, as the server reads them: one header a line, `name: value`. Whatever
+//! comes, it is refused or read, and nothing panics.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
+use libfuzzer_sys::fuzz_target;
+use protocol::{message, token::SessionToken};
+
+/// Cookie and handle agree, or nothing behind them would ever be read.
+static SESSION: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let token = SessionToken::new([7; 32]);
+    let value = |text: String| HeaderValue::from_str(&text).expect("base64url is visible");
+    HeaderMap::from_iter([
+        (COOKIE, value(format!("{}={}", message::cookie::SESSION, token.reveal()))),
+        (HeaderName::from_static(message::header::SESSION), value(token.handle().to_string())),
+    ])
+});
+
+fuzz_target!(|text: &[u8]| {
+    let mut headers = SESSION.clone();
+    for line in text.split(|byte| *byte == b'\n').take(32) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    server::fuzz::read_headers(&headers);
+});
