@@ -12,6 +12,8 @@ export default defineConfig<Options>({
   fullyParallel: true,
   workers: 2,
   forbidOnly: !!process.env["CI"],
+  // A busy machine may need a second try; the last line says how many did.
+  retries: process.env["CI"] ? 1 : 0,
   timeout: 60_000,
   expect: { timeout: 10_000 },
   reporter: process.env["CI"] ? [["dot"], ["./support/summary.ts"]] : [["list"], ["./support/summary.ts"]],

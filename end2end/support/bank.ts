@@ -69,9 +69,27 @@ export class Bank {
     this.user = name;
   }
 
+  /** Asks for another name, once. */
   async rename(name: string): Promise<void> {
     await this.hand.write(this.page.getByLabel("Display name"), name);
     await this.hand.press(this.button("Change name"));
+  }
+
+  /** Changes the name. */
+  async renamed(name: string): Promise<void> {
+    await this.rename(name);
+    await this.named(name);
+  }
+
+  /**
+   * Sees that the name was changed. On a busy machine the mouse of a test may jerk like the machine's that it is; then the
+   * sheet asks, and is confirmed, as any person would.
+   */
+  async named(name: string): Promise<void> {
+    await expect(async () => {
+      if (await this.sheet.isVisible()) await this.confirm("Change name");
+      await expect(this.displayName).toHaveText(name, { timeout: 500 });
+    }).toPass({ timeout: 20_000 });
   }
 
   /** Fills in the form and asks for the transfer. The sheet then waits for [`confirm`] or [`cancel`]. */

@@ -46,8 +46,7 @@ test("attack 1: a stolen cookie reads nothing and does nothing, not even sign ou
 
   // The owner did not even notice.
   await page.reload();
-  await account.rename("Unharmed");
-  await expect(account.displayName).toHaveText("Unharmed");
+  await account.renamed("Unharmed");
 });
 
 test("attack 2: page script cannot read the token, and the handle alone is worth nothing", async ({ account, house, page }) => {

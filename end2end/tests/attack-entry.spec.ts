@@ -17,8 +17,7 @@ test("attack 14: a cookie that was planted before the sign-in is worth nothing a
   const read = await attacker.call({ path: "/api/account" });
   expect(read.body).toContain(attacker.name);
   expect(read.body).not.toContain(bank.user);
-  await bank.rename("The victim");
-  await expect(bank.displayName).toHaveText("The victim");
+  await bank.renamed("The victim");
 
   // With the attacker's cookie back in the browser the frame has no key for it: nothing is done in their name either.
   await page.context().addCookies([cookie]);

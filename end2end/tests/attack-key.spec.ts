@@ -69,8 +69,7 @@ test("attack 3: page script cannot reach the key", async ({ account, house, page
   for (const result of inside.exported) expect(["InvalidAccessError", "NotSupportedError"]).toContain(result);
   // The positive control: what was found is the key.
   expect(inside.signs).toBe(64);
-  await account.rename("Still mine");
-  await expect(account.displayName).toHaveText("Still mine");
+  await account.renamed("Still mine");
 });
 
 /** The body of a bind with a key of the attacker's. */
@@ -146,8 +145,7 @@ test("attack 4: page script cannot enrol a key of its own, not even at the momen
   release();
   const request = await bound;
   await expect(bank.balance).toHaveText("1,000.00 EUR");
-  await bank.rename("Mine");
-  await expect(bank.displayName).toHaveText("Mine");
+  await bank.renamed("Mine");
 
   // Replaying the bind that was caught on the wire, and binding once more with the spent cookie.
   const headers: Headers = [...host, ...from(house.sign), ...cookie];
@@ -155,8 +153,7 @@ test("attack 4: page script cannot enrol a key of its own, not even at the momen
   expect((await send(house, { path: "/challenge", headers })).code).toBe("invalid_session");
   const { challenge } = JSON.parse(request.postData() ?? "{}") as { challenge: string };
   expect((await send(house, { path: "/bind", headers, body: await bindOfOwnKey(house, challenge) })).code).toBe("invalid_session");
-  await bank.rename("Still mine");
-  await expect(bank.displayName).toHaveText("Still mine");
+  await bank.renamed("Still mine");
 });
 
 test("attack 4: of many binds at once one wins, and a bind is good for its own session only", async ({ house }) => {

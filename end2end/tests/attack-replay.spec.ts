@@ -18,8 +18,7 @@ async function caughtRead(account: Bank): Promise<Caught> {
 async function ownerStillActs(account: Bank): Promise<void> {
   await account.page.reload();
   const name = `Owner ${Date.now()}`;
-  await account.rename(name);
-  await expect(account.displayName).toHaveText(name);
+  await account.renamed(name);
 }
 
 function accepted(replies: Reply[]): number {

@@ -167,6 +167,5 @@ test("attack 16: a second port, a flood and nonsense leave the frame as it was",
   }, new URL(await page.locator("#pan-frame").getAttribute("src").then(String)).origin);
   expect(answered, "a port that is offered later is not taken").toEqual([]);
   expect(await script.ask({ unheard_of: {} })).toEqual({ Err: "malformed" });
-  await bank.rename("Still here");
-  await expect(bank.displayName).toHaveText("Still here");
+  await bank.renamed("Still here");
 });

@@ -53,8 +53,7 @@ async function isOpenAgain({ house }: Own, bank: Bank, kept: Caught): Promise<vo
   }).toPass({ timeout: 20_000 });
   expect(replies.at(-1)?.code).toBe("use_fresh_nonce");
   expect(replies.filter(({ status }) => status === 200)).toHaveLength(0);
-  await bank.rename("Everybody hears");
-  await expect(bank.displayName).toHaveText("Everybody hears");
+  await bank.renamed("Everybody hears");
 }
 
 test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own, redis }) => {

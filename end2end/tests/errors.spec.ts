@@ -1,8 +1,8 @@
-import { Client } from "../support/client.ts";
-import { handleOf } from "../support/client.ts";
+import { Bank } from "../support/bank.ts";
+import { Client, handleOf } from "../support/client.ts";
+import { Keyboard } from "../support/hand.ts";
 import { token } from "../support/injected.ts";
 import { expect, test } from "../support/test.ts";
-import type { Bank } from "../support/bank.ts";
 
 async function order(bank: Bank, house: Parameters<typeof Client.registered>[0]): Promise<void> {
   const friend = await Client.registered(house);
@@ -68,7 +68,7 @@ test("a server that is away is told, and trying again helps", async ({ account, 
   await expect(account.alert).toContainText("cannot be reached");
   await page.unroute("**/api/**");
   await account.hand.press(account.button("Change name"));
-  await expect(account.displayName).toHaveText("Nobody hears");
+  await account.named("Nobody hears");
 });
 
 test("a wrong password is told, and not which of the two was wrong", async ({ account, page }) => {
@@ -117,7 +117,7 @@ test("work that takes longer than 300 ms is shown", async ({ account, page }) =>
     await new Promise((done) => setTimeout(done, 1_500));
     await route.continue();
   });
-  await account.rename("Slowly");
+  await new Bank(page, account.origin, new Keyboard(page)).rename("Slowly");
   await expect(page.getByText("Working…")).toBeVisible();
   await expect(account.displayName).toHaveText("Slowly");
   await expect(page.getByText("Working…")).toBeHidden();

@@ -46,8 +46,7 @@ test("the browser reports no broken policy and no error on the whole way", async
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   await bank.register(`${Date.now().toString(36)}`.replace(/^/, "quiet-"));
-  await bank.rename("Quiet");
-  await expect(bank.displayName).toHaveText("Quiet");
+  await bank.renamed("Quiet");
   await bank.signOut();
   expect(complaints).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { type BrowserContext } from "@playwright/test";
 import { Bank } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
-import { Mouse } from "../support/hand.ts";
+import { Keyboard, Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { catchNext, token } from "../support/injected.ts";
 import { expect, test } from "../support/test.ts";
@@ -108,8 +108,7 @@ test("attack 1: the owner is told that somebody has the cookie, and can make it 
 });
 
 test("what one did and what was refused is in one's activity", async ({ account }) => {
-  await account.rename("Noted");
-  await expect(account.displayName).toHaveText("Noted");
+  await account.renamed("Noted");
   await account.open("/activity");
   for (const text of ["Opened the account", "Made a key for a session", "Changed the display name"]) {
     await expect(account.page.getByRole("cell", { name: text }).first()).toBeVisible();
@@ -148,11 +147,11 @@ test.describe("no theft is signalled by", () => {
 
   test("an answer that was lost on the way", async ({ account, house, page }) => {
     // The request reaches the server, and its answer nobody.
-    const lost = await catchNext(page, "/api/display_name", () => account.rename("Lost"));
+    const keys = new Bank(page, house.app, new Keyboard(page));
+    const lost = await catchNext(page, "/api/display_name", () => keys.rename("Lost"));
     expect((await send(house, lost)).status).toBe(200);
     await expect(account.alert).toContainText("cannot be reached");
-    await account.rename("Found");
-    await expect(account.displayName).toHaveText("Found");
+    await account.renamed("Found");
     await expectThefts(account, 0);
   });
 
@@ -161,11 +160,9 @@ test.describe("no theft is signalled by", () => {
     await account.open("/account");
     await expect(account.balance).not.toBeEmpty();
     await page.clock.fastForward("20:00");
-    await account.rename("Awake");
-    await expect(account.displayName).toHaveText("Awake");
+    await account.renamed("Awake");
     await page.clock.setSystemTime(Date.now() + 3 * 3_600_000);
-    await account.rename("Later");
-    await expect(account.displayName).toHaveText("Later");
+    await account.renamed("Later");
     await expectThefts(account, 0);
   });
 
@@ -187,8 +184,7 @@ test.describe("no theft is signalled by", () => {
     await bank.register("deployed");
     await server.stop();
     await own.startServer();
-    await bank.rename("As before");
-    await expect(bank.displayName).toHaveText("As before");
+    await bank.renamed("As before");
     await expectThefts(bank, 0);
   });
 });
