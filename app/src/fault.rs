@@ -52,6 +52,9 @@ pub enum Fault {
     /// The request did not arrive, or no answer came.
     #[error("The server cannot be reached. Check your connection, then try again.")]
     ServerAway,
+    /// A change was sent, and no answer came.
+    #[error("No answer came from the server. It may have been done all the same: look before you try again.")]
+    Unsure,
     /// The server answers that it cannot decide now.
     #[error("The service is not available at the moment. Try again in a minute.")]
     Unavailable,
@@ -115,7 +118,7 @@ impl Fault {
             Self::NameTaken | Self::TooManySessions => 409,
             Self::Password(_) | Self::Declined(_) => 422,
             Self::RateLimited { .. } => 429,
-            Self::Busy | Self::Unavailable | Self::ServerAway => 503,
+            Self::Busy | Self::Unavailable | Self::ServerAway | Self::Unsure => 503,
             Self::Cancelled
             | Self::ConfirmationTimedOut
             | Self::SheetBusy
@@ -164,7 +167,9 @@ impl From<Refusal> for Fault {
             Refusal::TimedOut => Self::ConfirmationTimedOut,
             Refusal::TooMany => Self::RateLimited { seconds: None },
             Refusal::BindRefused(code) => Self::from(Problem::from(code)),
+            Refusal::Rejected => Self::Unverified,
             Refusal::Malformed
+            | Refusal::NoConnection
             | Refusal::UnknownAction
             | Refusal::UnknownArguments
             | Refusal::LevelTooLow
@@ -216,6 +221,7 @@ mod tests {
             Fault::Ended,
             Fault::Cancelled,
             Fault::ServerAway,
+            Fault::Unsure,
             Fault::Unavailable,
             Fault::NoFrame,
             Fault::StorageBlocked,
@@ -223,7 +229,7 @@ mod tests {
         .iter()
         .map(ToString::to_string)
         .collect();
-        assert_eq!(sentences.len(), 7);
+        assert_eq!(sentences.len(), 8);
         assert!(sentences.iter().all(|sentence| sentence.ends_with('.')));
     }
 

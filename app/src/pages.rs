@@ -20,23 +20,28 @@ use crate::{
 
 pub mod account;
 pub mod activity;
+pub mod bell;
 pub mod entry;
 pub mod form;
 pub mod home;
 pub mod private;
+pub mod pulse;
 pub mod sessions;
 
 use account::Account;
 use activity::Activity;
+use bell::Bell;
 use entry::{Register, SignIn};
 use form::Alert;
 use home::{Home, NotFound};
+use pulse::Pulse;
 use sessions::Sessions;
 
 /// Everything inside `<body>` but the signing frame.
 pub fn app(session: Session) -> impl IntoView {
     provide_meta_context();
     provide_context(session.clone());
+    let hears = session.clone();
     view! {
         <Title text="PAN"/>
         <Router>
@@ -52,6 +57,7 @@ pub fn app(session: Session) -> impl IntoView {
                 </Routes>
             </main>
         </Router>
+        <Show when=move || hears.is_in()><Pulse/></Show>
         <div class="progress" aria-live="polite">
             {move || session.is_slow().then(|| view! { <p>"Working…"</p> })}
         </div>
@@ -99,6 +105,7 @@ fn Banner() -> impl IntoView {
                     <A href="/account">"Account"</A>
                     <A href="/sessions">"Sessions"</A>
                     <A href="/activity">"Activity"</A>
+                    <Bell/>
                     <button type="button" class="quiet" aria-disabled=move || leaving.get().to_string() on:click=leave>
                         "Sign out"
                     </button>

@@ -3,6 +3,8 @@
 //! | module | does |
 //! |---|---|
 //! | [`client`] | [`Pan`](client::Pan), the client of server functions: signs what the catalogue protects, sends, retries |
+//! | `exchange` | one signed request: nonce, signature, and what the reply says of the session |
+//! | [`push`] | hears what the server pushes |
 //! | [`frame`] | talks to the signing frame over a port |
 //! | [`sheet`] | gives the frame the whole window while it asks the person |
 //! | [`tracker`] | records how the person last clicked, as an interaction proof |
@@ -11,6 +13,7 @@
 //! | [`session`] | which session the page has, for components to follow |
 //! | [`tabs`] | keeps the tabs of one browser of one mind |
 //! | [`wire`] | sends one POST and reads its reply |
+//! | `changed` | says that something has changed |
 //!
 //! A [`Tab`] is everything that one loaded page holds. It lives in the browser's only thread; on the server, where this
 //! code compiles too so that a server function has one definition, there is none, and every call fails.
@@ -22,12 +25,17 @@ use protocol::{
     token::SessionHandle,
 };
 
+use wasm_bindgen_futures::spawn_local;
+
 use crate::fault::Fault;
 
+mod changed;
 pub mod client;
+mod exchange;
 pub mod frame;
 pub mod interaction;
 pub mod nonces;
+pub mod push;
 pub mod session;
 pub mod sheet;
 pub mod tabs;
@@ -50,6 +58,7 @@ pub(crate) struct Tab {
     tracker: Tracker,
     nonces: Nonces,
     session: Session,
+    push: push::Push,
     other_tabs: OtherTabs,
 }
 
@@ -64,12 +73,18 @@ impl Tab {
         self.frame.as_ref().ok_or(Fault::NoFrame)
     }
 
+    /// The session stands like this from now on.
+    fn stand(&self, standing: Standing) {
+        self.session.set(standing);
+        self.push.changed.tell();
+    }
+
     /// That session cannot go on: its key is destroyed, its nonces are worthless, and the page is told.
     async fn end(&self, session: SessionHandle, standing: Standing) {
         // Another tab may have signed in meanwhile; then only the old key goes.
         if self.session.handle() == Some(session) {
             self.nonces.clear();
-            self.session.set(standing);
+            self.stand(standing);
         }
         if let Ok(frame) = self.frame() {
             // The key of an ended session opens nothing: failing to destroy it is no reason to say more.
@@ -83,13 +98,22 @@ pub fn start(session: Session) {
     let other_tabs = OtherTabs::join(|handle| {
         if let Ok(tab) = Tab::get() {
             tab.nonces.clear();
-            tab.session.set(handle.map_or(Standing::Out, Standing::In));
+            tab.stand(handle.map_or(Standing::Out, Standing::In));
         }
     });
-    let tab = Tab { frame: Frame::find(), tracker: Tracker::start(), nonces: Nonces::default(), session, other_tabs };
+    let tab = Rc::new(Tab {
+        frame: Frame::find(),
+        tracker: Tracker::start(),
+        nonces: Nonces::default(),
+        session,
+        push: push::Push::default(),
+        other_tabs,
+    });
+    push::Push::watch(&tab);
+    spawn_local(push::run(Rc::clone(&tab)));
     TAB.with(|slot| {
         // Only ever filled once: the browser hydrates a page once.
-        let _ = slot.set(Rc::new(tab));
+        let _ = slot.set(tab);
     });
 }
 
@@ -104,11 +128,11 @@ pub async fn bind() -> Result<(), Fault> {
         Answer::Bound { session, nonces } => {
             tab.nonces.clear();
             tab.nonces.put(nonces, now());
-            tab.session.set(Standing::In(session));
+            tab.stand(Standing::In(session));
             tab.other_tabs.tell(Some(session));
             Ok(())
         }
-        Answer::Signed(_) | Answer::Forgotten {} => Err(Fault::NoFrame),
+        Answer::Signed(_) | Answer::Written { .. } | Answer::Heard { .. } | Answer::Done {} => Err(Fault::NoFrame),
     }
 }
 
@@ -120,7 +144,7 @@ pub async fn forget() -> Result<(), Fault> {
     let tab = Tab::get()?;
     match tab.session.handle() {
         Some(session) => tab.end(session, Standing::Out).await,
-        None => tab.session.set(Standing::Out),
+        None => tab.stand(Standing::Out),
     }
     tab.other_tabs.tell(None);
     Ok(())

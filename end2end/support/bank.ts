@@ -25,6 +25,10 @@ export class Bank {
   readonly history: Locator;
   readonly alert: Locator;
   readonly status: Locator;
+  /** What the page has of the push connection, in words. */
+  readonly push: Locator;
+  /** The messages of the bell. */
+  readonly news: Locator;
   readonly frame: FrameLocator;
   readonly sheet: Locator;
 
@@ -38,8 +42,21 @@ export class Bank {
     this.history = page.getByRole("table", { name: "History" });
     this.alert = page.getByRole("alert");
     this.status = page.getByRole("status");
+    this.push = page.getByTestId("push-state");
+    this.news = page.locator(".news li");
     this.frame = page.frameLocator("#pan-frame");
     this.sheet = this.frame.getByRole("dialog");
+  }
+
+  /** The bell, which says how many messages are new. */
+  bell(unread: number): Locator {
+    const label = unread === 0 ? "Security: nothing new" : unread === 1 ? "Security: 1 new message" : `Security: ${unread} new messages`;
+    return this.page.locator("summary").filter({ has: this.page.locator("svg") }).and(this.page.getByLabel(label, { exact: true }));
+  }
+
+  /** Waits until news can come. */
+  async live(): Promise<void> {
+    await expect(this.push).toContainText("Live");
   }
 
   button(name: string): Locator {

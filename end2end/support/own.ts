@@ -1,8 +1,9 @@
+import { Middle } from "./middle.ts";
 import { freePort, type House, houseAt, removeFolder, type Server, startPan, startRedis, workFolder } from "./servers.ts";
 
 /** Servers of one test's own, which end with it. */
 export class Own {
-  private running: Server[] = [];
+  private running: { stop(signal?: NodeJS.Signals): Promise<void> }[] = [];
 
   private constructor(
     /** Which store its servers have. */
@@ -33,8 +34,17 @@ export class Own {
     if (this.store === "redis") await this.startRedis(folder);
   }
 
-  async startServer(env: Record<string, string> = {}, { folder = this.folder, redis = this.store === "redis" } = {}): Promise<Server> {
-    return this.keep(await startPan({ house: this.house, folder, env, ...(redis && { redis: this.port }) }));
+  /** Starts a server. `listen` is its port, if it is not the one that the origins name. */
+  async startServer(
+    env: Record<string, string> = {},
+    { folder = this.folder, redis = this.store === "redis", listen = this.house.port } = {},
+  ): Promise<Server> {
+    return this.keep(await startPan({ house: { ...this.house, port: listen }, folder, env, ...(redis && { redis: this.port }) }));
+  }
+
+  /** Puts somebody between the browser and a server that listens on `port`. */
+  async startMiddle(port: number): Promise<Middle> {
+    return this.keep(await Middle.between(this.house, port));
   }
 
   /** Ends all that runs, the last first. */
@@ -42,7 +52,7 @@ export class Own {
     for (const server of this.running.splice(0).reverse()) await server.stop(signal);
   }
 
-  private keep(server: Server): Server {
+  private keep<T extends { stop(signal?: NodeJS.Signals): Promise<void> }>(server: T): T {
     this.running.push(server);
     return server;
   }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Action, Entry, Level, Summary},
     key::PublicKey,
-    push::{ConnectionId, Cursor},
+    push::{ConnectionId, Cursor, KeyId, Rejected},
     token::SessionHandle,
     value::{Amount, DisplayName, Note, UserName},
 };
@@ -67,10 +67,16 @@ actions! {
     /// Opens a connection for pushed frames: an event stream as its own reply, or the WebSocket at [`SOCKET`], whose first
     /// message it then is.
     PushStream at "jitterbug/stream" needs Signed {
-        /// The connection, which has a key.
+        /// The connection.
         conn: ConnectionId,
+        /// The key that was agreed for it,
+        kid: KeyId,
+        /// with this point of the frame's.
+        key: PublicKey,
         /// The last place that was told; nothing for what is new only.
         after: Option<Cursor>,
+        /// Why the connection before this one was given up, if it was because of a frame.
+        rejected: Option<Rejected>,
     }
     says |_stream| plain("Receive news of your account", "Continue")
 

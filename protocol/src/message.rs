@@ -12,6 +12,7 @@ use crate::{
     key::{Jwk, KeyThumbprint},
     problem::Code,
     proof::Proof,
+    push::{AgreedKey, Cursor},
     signature::Signature,
     token::{Challenge, Nonce, SessionHandle},
 };
@@ -68,6 +69,29 @@ pub enum Ask {
     Forget {
         /// The session.
         session: SessionHandle,
+    },
+    /// Write and sign [`crate::catalogue::PushKeys`]. The page sends it, and hands the reply to [`Ask::Agreed`].
+    Agree {
+        /// The session.
+        session: SessionHandle,
+        /// The nonce to spend.
+        nonce: Nonce,
+        /// The next key of the connection that is open, instead of the first one of another.
+        renew: bool,
+    },
+    /// Derive the key that was agreed.
+    Agreed(AgreedKey),
+    /// Write and sign [`crate::catalogue::PushStream`] for the connection that has a key.
+    Open {
+        /// The nonce to spend.
+        nonce: Nonce,
+        /// The last place that was told; nothing for what is new only.
+        after: Option<Cursor>,
+    },
+    /// Verify the connection's next frame. One at a time: the next one is asked for when this one is answered.
+    Hear {
+        /// As it came.
+        frame: String,
     },
 }
 
@@ -135,8 +159,20 @@ pub enum Answer {
     },
     /// The headers to send with the request.
     Signed(SignedHeaders),
-    /// The key is gone.
-    Forgotten {},
+    /// A request that the frame wrote, to be sent as it is.
+    Written {
+        /// Its body.
+        body: String,
+        /// Its headers.
+        headers: SignedHeaders,
+    },
+    /// A pushed frame that is believed.
+    Heard {
+        /// The text of its [`crate::push::Payload`].
+        payload: String,
+    },
+    /// It is done, and there is nothing more to say.
+    Done {},
 }
 
 /// The headers of a signed request.
@@ -168,6 +204,16 @@ impl SignedHeaders {
     }
 }
 
+/// The first message of a push socket: the signed request of [`crate::catalogue::PushStream`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// Its headers.
+    pub headers: SignedHeaders,
+    /// Its body.
+    pub body: String,
+}
+
 /// Why the frame did not do what it was asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -188,6 +234,10 @@ pub enum Refusal {
     TooMany,
     /// No key for that session.
     NoKey,
+    /// There is no connection for pushed frames, or none was asked for.
+    NoConnection,
+    /// A pushed frame is not believed. Why, the frame keeps to itself.
+    Rejected,
     /// The browser refused to open the key store.
     VaultClosed,
     /// The frame cannot reach its own origin.

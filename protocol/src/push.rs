@@ -15,32 +15,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Malformed,
+    key::PublicKey,
     problem::Ended,
     text::{bytes_in_base64url, spelled},
     token::SessionHandle,
 };
 
 mod envelope;
+mod inbox;
 
 pub use envelope::{Envelope, Mac, Order, PushNonce};
+pub use inbox::{Inbox, Rejected, Tolerance};
 
 /// The longest frame, in bytes as sent.
 pub const MAX_FRAME: usize = 1024;
 
-/// The path of the WebSocket. Its first message is the signed request of [`crate::catalogue::PushStream`], as
-/// `{"headers":{…},"body":…}`.
+/// The path of the WebSocket. Its first message is a [`crate::message::Hello`].
 pub const SOCKET: &str = "/api/jitterbug/socket";
 
-/// What keys are derived for (HKDF `info`, RFC 5869 §3.2), before a zero byte, the session handle, the key id and both
-/// public points.
-pub const KEY_INFO: &str = "pan-jitterbug/1";
+/// What a key is derived for: HKDF's `info` (RFC 5869 §3.2). Nothing else can be made to derive the same one: it names the
+/// session, the connection, the key and both points of the agreement.
+pub fn key_info(
+    session: &SessionHandle,
+    conn: &ConnectionId,
+    kid: &KeyId,
+    frame: &PublicKey,
+    server: &PublicKey,
+) -> Vec<u8> {
+    let mut info = format!("pan-jitterbug/1\0{session}\0{conn}\0{kid}\0").into_bytes();
+    info.extend_from_slice(frame.as_sec1());
+    info.extend_from_slice(server.as_sec1());
+    info
+}
 
 bytes_in_base64url! {
     /// Names a connection: 16 random bytes of the signing frame, so that nobody can give a page another's frames.
     ConnectionId, 16, "connection id"
 }
 
-/// Names a key: the name of the server's root, a dot, and 16 random bytes.
+/// Names a key: the name of the server's root, a dot, and 16 bytes that the server chooses and reads again.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct KeyId(String);
 
@@ -59,6 +72,13 @@ impl KeyId {
         ConnectionId::parse(random).map_err(|_| malformed)?;
         let is_good = (1..=Self::MAX_ROOT).contains(&root.len()) && root.bytes().all(is_name);
         is_good.then(|| Self(text.to_owned())).ok_or(malformed)
+    }
+
+    /// The name of the root, and the server's bytes.
+    pub fn parts(&self) -> (&str, [u8; 16]) {
+        let (root, bytes) = self.0.split_once('.').unwrap_or_default();
+        // It was read before.
+        (root, ConnectionId::parse(bytes).map(|bytes| bytes.0).unwrap_or_default())
     }
 
     /// Its text.
@@ -242,5 +262,5 @@ pub struct AgreedKey {
     /// When it ends: Unix ms, the server's time.
     pub expires_at: u64,
     /// The server's public point of the agreement.
-    pub server_key: crate::key::PublicKey,
+    pub server_key: PublicKey,
 }

@@ -37,7 +37,7 @@ use protocol::{
     digest::ContentDigest,
     key::PublicKey,
     message::header as name,
-    push::{ConnectionId, Push},
+    push::{AgreedKey, ConnectionId, Push},
     signature::{Covered, Signature, SignatureInput},
     token::{BindSecret, Challenge, Nonce, SessionToken},
 };
@@ -188,10 +188,13 @@ fn pages(address: SocketAddr, token: &str, key: &str, nonce: &str, many: usize) 
         let keys = PushKeys { key: point, conn };
         control.get_mut().write_all(request(&token, &key, nonce, &keys)?.as_bytes())?;
         let (fresh, length) = head(&mut control)?;
-        std::io::Read::read_exact(&mut control, &mut vec![0; length])?;
+        let mut reply = vec![0; length];
+        std::io::Read::read_exact(&mut control, &mut reply)?;
+        let AgreedKey { kid, .. } = serde_json::from_slice(&reply)?;
         nonce = fresh;
         let mut stream = BufReader::with_capacity(2048, TcpStream::connect(address)?);
-        stream.get_mut().write_all(request(&token, &key, nonce, &PushStream { conn, after: None })?.as_bytes())?;
+        let open = PushStream { conn, kid, key: point, after: None, rejected: None };
+        stream.get_mut().write_all(request(&token, &key, nonce, &open)?.as_bytes())?;
         nonce = head(&mut stream)?.0;
         readers.push(stream);
     }

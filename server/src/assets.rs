@@ -1,5 +1,7 @@
 //! The signing frame's page and what it loads, as the build script made them.
 
+use crate::settings::PushSettings;
+
 /// A file that the frame's page loads, by a name that changes with its content.
 pub(crate) struct Asset {
     path: &'static str,
@@ -17,9 +19,12 @@ mod built {
     include!(concat!(env!("OUT_DIR"), "/frame.rs"));
 }
 
-/// The frame's page. The app origin comes from the settings, which hold nothing but an origin there.
-pub(crate) fn page(app_origin: &str) -> String {
-    built::PAGE.replace("{{app_origin}}", app_origin)
+/// The frame's page. What is put in comes from the settings, which hold nothing but an origin and numbers there.
+pub(crate) fn page(app_origin: &str, push: &PushSettings) -> String {
+    built::PAGE
+        .replace("{{app_origin}}", app_origin)
+        .replace("{{clock_skew}}", &push.clock_skew_ms.to_string())
+        .replace("{{replay_window}}", &push.replay_window_ms.to_string())
 }
 
 /// The asset at a path.
@@ -54,8 +59,10 @@ mod tests {
 
     #[test]
     fn the_page_names_its_assets_and_the_application() {
-        let page = page(APP);
-        assert!(page.contains(r#"<meta name="pan-app-origin" content="https://app.example">"#));
+        let page = page(APP, &PushSettings { clock_skew_ms: 7, ..PushSettings::default() });
+        for (name, content) in [("pan-app-origin", APP), ("pan-clock-skew", "7"), ("pan-replay-window", "10000")] {
+            assert!(page.contains(&format!(r#"<meta name="{name}" content="{content}">"#)), "{name}");
+        }
         assert!(!page.contains("{{"));
         let linked = built::ASSETS.iter().filter(|asset| page.contains(asset.path)).count();
         assert_eq!(linked, 2, "script and style; the script loads the module");

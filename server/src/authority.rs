@@ -134,31 +134,27 @@ pub(crate) async fn refuse(pan: &Pan, parts: &Parts, action: &'static str, reaso
 pub(crate) struct Pass {
     pub(crate) verified: VerifiedRequest,
     pub(crate) body: Bytes,
-    /// When the session is over however busy it is: Unix ms.
-    pub(crate) expires: u64,
+    /// As the store has it.
+    pub(crate) session: Session,
     nonces: Vec<Nonce>,
     /// The limit that it was counted against, and what that still lets through.
     quota: (&'static str, Quota),
 }
 
 async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Body, next: Next) -> Response {
-    let Pass { verified, body, expires, nonces, quota: (policy, quota) } = match pass(pan, entry, &parts, body).await {
+    let Pass { verified, body, session, nonces, quota: (policy, quota) } = match pass(pan, entry, &parts, body).await {
         Ok(pass) => pass,
         Err(reason) => return refuse(pan, &parts, entry.name, reason).await,
     };
-    pan.count_verified();
-    pan.record(Event {
-        session: Some(verified.session),
-        user: Some(verified.user.clone()),
-        action: entry.name.into(),
-        outcome: Outcome::Passed,
-        reason: None,
-    });
+    note_passed(pan, &verified);
     let mut response = if entry.path == Nonces::PATH {
         // What was asked for comes in the header.
         (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "null").into_response()
-    } else if let Some(answer) = push::answer(pan, entry, &verified, expires, &body).await {
-        answer.unwrap_or_else(|reason| pan.refuse(None, entry.name, reason))
+    } else if let Some(answer) = push::answer(pan, entry, &verified, &session, &body).await {
+        match answer {
+            Ok(response) => response,
+            Err(reason) => refuse(pan, &parts, entry.name, reason).await,
+        }
     } else {
         parts.extensions.insert(verified);
         next.run(Request::from_parts(parts, body.into())).await
@@ -171,6 +167,18 @@ async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Bod
     response
 }
 
+/// Puts a verified request on record.
+pub(crate) fn note_passed(pan: &Pan, verified: &VerifiedRequest) {
+    pan.count_verified();
+    pan.record(Event {
+        session: Some(verified.session),
+        user: Some(verified.user.clone()),
+        action: verified.entry.name.into(),
+        outcome: Outcome::Passed,
+        reason: None,
+    });
+}
+
 /// The order of the module's first lines.
 pub(crate) async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Result<Pass, Reason> {
     check_source(&parts.headers, &pan.settings().origins.app)?;
@@ -180,8 +188,8 @@ pub(crate) async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: 
     let verified = |user| VerifiedRequest { session: unverified.handle, user, entry, level };
     if entry.path == Nonces::PATH {
         let (session, nonces, quota) = refill(pan, parts, &unverified).await?;
-        let expires = session.expires;
-        return Ok(Pass { verified: verified(session.user), body, expires, nonces, quota: ("refills", quota) });
+        let verified = verified(session.user.clone());
+        return Ok(Pass { verified, body, session, nonces, quota: ("refills", quota) });
     }
     let counter = match entry.level {
         Level::Signed => "reads",
@@ -190,8 +198,8 @@ pub(crate) async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: 
     let (Admitted { session, quota, history }, fresh) = admit(pan, counter, &unverified).await?;
     check_signature(pan, parts, &unverified, &session)?;
     check_risk(&unverified, &history)?;
-    let expires = session.expires;
-    Ok(Pass { verified: verified(session.user), body, expires, nonces: vec![fresh], quota: (counter, quota) })
+    let verified = verified(session.user.clone());
+    Ok(Pass { verified, body, session, nonces: vec![fresh], quota: (counter, quota) })
 }
 
 /// May this place ask? A browser always says where a POST comes from; what says nothing, or something else, is refused.

@@ -44,15 +44,17 @@ pub fn add(settings: &Settings, response: &mut Response) {
 ///
 /// `wasm-unsafe-eval` lets WebAssembly be compiled and nothing else be evaluated; there is no `unsafe-inline`.
 pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
-    let sign = &settings.origins.sign;
+    let (sign, app) = (&settings.origins.sign, &settings.origins.app);
+    // Not every browser counts the sockets of the page's own host as 'self'.
+    let socket = app.as_str().replacen("http", "ws", 1);
     // cargo-leptos' reload socket, on its own port of the same host.
     let reload = match settings.environment {
-        Environment::Development => format!(" ws://{}:*", settings.origins.app.host()),
+        Environment::Development => format!(" ws://{}:*", app.host()),
         Environment::Production => String::new(),
     };
     format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
-         img-src 'self'; font-src 'self'; manifest-src 'self'; connect-src 'self'{reload}; frame-src {sign}; \
+         img-src 'self'; font-src 'self'; manifest-src 'self'; connect-src 'self' {socket}{reload}; frame-src {sign}; \
          form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; worker-src 'none'"
     )
 }

@@ -162,8 +162,8 @@ impl Pan {
     pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Result<Self, StartError> {
         let accounts = Accounts::new(store.clone());
         let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
-        let root = Root::new(&settings.push.key_id, settings.push.secret.as_ref().map(|secret| *secret.reveal()))?;
-        let hub = Hub::start(store.clone(), clock.clone(), settings.push.clone(), root);
+        let root = Root::new(&settings.push)?;
+        let hub = Hub::start(store.clone(), clock.clone(), &settings, root);
         let (metrics, stopping, verified) = (Metrics::new(), Stopping::default(), AtomicU64::new(0));
         let inner = Arc::new(Inner { settings, store, accounts, audit, hub, metrics, stopping, verified, clock });
         let weak = Arc::downgrade(&inner);

@@ -24,7 +24,7 @@ use http::StatusCode;
 use protocol::{
     action::{self, Action, Entry},
     catalogue::{PushKeys, PushStream},
-    push::{ConnectionId, Cursor, Push, SOCKET},
+    push::{Push, SOCKET},
     token::SessionHandle,
     value::UserName,
 };
@@ -49,7 +49,7 @@ use crate::{
     audit::{Event, Outcome},
     refusal::Reason,
     settings::per_minute,
-    store::News,
+    store::{News, Session},
 };
 
 impl Pan {
@@ -96,12 +96,12 @@ pub(crate) async fn answer(
     pan: &Pan,
     entry: &Entry,
     request: &VerifiedRequest,
-    expires: u64,
+    session: &Session,
     body: &Bytes,
 ) -> Option<Result<Response, Reason>> {
     match entry.path {
         PushKeys::PATH => Some(agree(pan, request, body).await),
-        PushStream::PATH => Some(stream(pan, request, expires, body).await),
+        PushStream::PATH => Some(stream(pan, request, session, body).await),
         _ => None,
     }
 }
@@ -114,21 +114,18 @@ async fn agree(pan: &Pan, request: &VerifiedRequest, body: &[u8]) -> Result<Resp
     Ok((StatusCode::OK, axum::Json(agreed)).into_response())
 }
 
-async fn stream(pan: &Pan, request: &VerifiedRequest, expires: u64, body: &[u8]) -> Result<Response, Reason> {
-    let PushStream { conn, after } = action::parse(body).map_err(|_| Reason::BodyMalformed)?;
-    let outlet = open(pan, request.session(), request.user(), expires, conn, after).await?;
-    Ok(transport::stream(pan.clone(), outlet))
+async fn stream(pan: &Pan, request: &VerifiedRequest, session: &Session, body: &[u8]) -> Result<Response, Reason> {
+    Ok(transport::stream(pan.clone(), open(pan, request, session, body).await?))
 }
 
-async fn open(
-    pan: &Pan,
-    session: &SessionHandle,
-    user: &UserName,
-    expires: u64,
-    conn: ConnectionId,
-    after: Option<Cursor>,
-) -> Result<Outlet, Reason> {
-    Ok(pan.hub().open(*session, user.clone(), expires, conn, after).await?)
+/// Opens the connection that a verified request asks for.
+async fn open(pan: &Pan, request: &VerifiedRequest, session: &Session, body: &[u8]) -> Result<Outlet, Reason> {
+    let asked: PushStream = action::parse(body).map_err(|_| Reason::BodyMalformed)?;
+    if let Some(rejected) = asked.rejected {
+        // The signing frame says so. Somebody between here and there changes frames, or a clock is wrong.
+        note(pan, request.session(), request.user(), "push_rejected", rejected.name());
+    }
+    Ok(pan.hub().open(*request.session(), session, &asked).await?)
 }
 
 /// Puts the end of a connection on record.
@@ -139,12 +136,16 @@ fn note_over(pan: &Pan, outlet: &Outlet, over: Over) {
     if matches!(over, Over::Gone | Over::Stopping) {
         return;
     }
+    note(pan, &connection.session, &connection.user, "push_ended", over.name());
+}
+
+fn note(pan: &Pan, session: &SessionHandle, user: &UserName, action: &'static str, reason: &'static str) {
     pan.record(Event {
-        session: Some(connection.session),
-        user: Some(connection.user.clone()),
-        action: "push_ended".into(),
+        session: Some(*session),
+        user: Some(user.clone()),
+        action: action.into(),
         outcome: Outcome::Noticed,
-        reason: Some(over.name().into()),
+        reason: Some(reason.into()),
     });
 }
 
@@ -152,7 +153,7 @@ impl From<HubError> for Reason {
     fn from(error: HubError) -> Self {
         match error {
             HubError::TooMany => Self::TooManyConnections,
-            HubError::NoKey => Self::NoPushKey,
+            HubError::NoKey | HubError::Key(keys::KeyError::Unknown) => Self::NoPushKey,
             HubError::Key(keys::KeyError::BadPoint) => Self::BadKey,
             HubError::Key(keys::KeyError::Randomness(error)) => Self::Randomness(error),
             HubError::Key(error) => Self::Store(crate::store::StoreError(Box::new(error))),

@@ -63,7 +63,10 @@ impl Pan {
         if timeout(deadline, serving).await.is_err() {
             tracing::warn!("requests were still in flight after {} s, and are cut off", deadline.as_secs());
         }
-        self.flush().await;
+        // A store that is away must not keep a stopping server for ever.
+        if timeout(deadline, self.flush()).await.is_err() {
+            tracing::error!("what was recorded last could not be written to the audit log");
+        }
         Ok(())
     }
 

@@ -48,8 +48,9 @@ pub(crate) fn router(pan: Pan) -> Router {
 /// The frame's page.
 async fn page(State(pan): State<Pan>) -> Response {
     let app = pan.settings().origins.app.as_str();
+    let page = assets::page(app, &pan.settings().push);
     let mut response =
-        ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], assets::page(app))
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], page)
             .into_response();
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&assets::content_security_policy(app)) {

@@ -80,6 +80,11 @@ impl Clock {
         self.learn(exchange.read::<Time>()?.now, &exchange);
         self.0.get().map(|offset| offset.ms).ok_or(Refusal::Unreachable)
     }
+
+    /// The server's time: Unix ms.
+    pub(crate) async fn server_now(&self) -> Result<u64, Refusal> {
+        Ok(server_time(js_sys::Date::now(), self.offset(false).await?))
+    }
 }
 
 /// A device's time in server time: Unix ms.

@@ -6,11 +6,21 @@ use js_sys::{JSON, Reflect};
 use protocol::{
     json,
     message::{Answer, Ask, FromFrame, Refusal, ToFrame, Vault as VaultState},
+    push::Tolerance,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::{bind::bind, clock::Clock, dialog::Dialog, policy::Policy, port::Port, sign::sign, vault::Vault};
+use crate::{
+    bind::bind,
+    clock::Clock,
+    dialog::Dialog,
+    policy::Policy,
+    port::Port,
+    push::{self, Listening},
+    sign::sign,
+    vault::Vault,
+};
 
 /// All that lives as long as the frame's page.
 pub(crate) struct Frame {
@@ -26,6 +36,10 @@ pub(crate) struct Frame {
     pub(crate) policy: RefCell<Policy>,
     /// Where a person confirms.
     pub(crate) dialog: Rc<Dialog>,
+    /// How exact the times of pushed frames must be, as the server wrote it into the frame's page.
+    pub(crate) tolerance: Tolerance,
+    /// The connection for pushed frames.
+    pub(crate) listening: RefCell<Option<Listening>>,
 }
 
 impl Frame {
@@ -33,14 +47,27 @@ impl Frame {
     pub(crate) async fn run() -> Result<(), JsValue> {
         let window = web_sys::window().ok_or(JsValue::NULL)?;
         let document = window.document().ok_or(JsValue::NULL)?;
-        let meta = document.query_selector("meta[name=pan-app-origin]")?;
-        let app_origin = meta.and_then(|meta| meta.get_attribute("content")).ok_or(JsValue::NULL)?;
+        let meta = |name: &str| {
+            let meta = document.query_selector(&["meta[name=", name, "]"].concat())?;
+            meta.and_then(|meta| meta.get_attribute("content")).ok_or(JsValue::NULL)
+        };
+        let number = |name| meta(name)?.parse().map_err(|_| JsValue::NULL);
+        let app_origin = meta("pan-app-origin")?;
+        let tolerance = Tolerance { skew: number("pan-clock-skew")?, replay: number("pan-replay-window")? };
         let dialog = Rc::new(Dialog::find(&document).ok_or(JsValue::NULL)?);
         let authority = window.location().host()?;
         let port = Port::claim(&window, &app_origin).await?;
 
-        let frame =
-            Rc::new(Self { app_origin, authority, port, clock: Clock::default(), policy: RefCell::default(), dialog });
+        let frame = Rc::new(Self {
+            app_origin,
+            authority,
+            port,
+            clock: Clock::default(),
+            policy: RefCell::default(),
+            dialog,
+            tolerance,
+            listening: RefCell::default(),
+        });
         let listening = Rc::clone(&frame);
         frame.port.listen(move |text| {
             let frame = Rc::clone(&listening);
@@ -71,12 +98,17 @@ impl Frame {
     async fn act(&self, ask: Ask) -> Result<Answer, Refusal> {
         match ask {
             Ask::Bind {} => bind(&self.authority, &self.clock).await,
-            Ask::Sign(ask) => sign(self, &ask).await,
+            Ask::Sign(ask) if push::is_ours(&ask.path) => Err(Refusal::UnknownAction),
+            Ask::Sign(ask) => sign(self, &ask).await.map(Answer::Signed),
             Ask::Forget { session } => {
                 let vault = Vault::open().await.map_err(|_| Refusal::VaultClosed)?;
                 vault.forget(&session).await.map_err(|_| Refusal::VaultClosed)?;
-                Ok(Answer::Forgotten {})
+                Ok(Answer::Done {})
             }
+            Ask::Agree { session, nonce, renew } => push::agree(self, session, nonce, renew).await,
+            Ask::Agreed(key) => push::agreed(self, key).await,
+            Ask::Open { nonce, after } => push::open(self, nonce, after).await,
+            Ask::Hear { frame } => push::hear(self, &frame).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Session keys: ECDSA P-256 in `WebCrypto`, made so that their private half cannot be exported, not even by the frame.
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
-use protocol::{key::PublicKey, signature::Signature, token::Nonce};
+use protocol::{key::PublicKey, signature::Signature};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto};
@@ -15,11 +15,8 @@ pub(crate) struct Key {
 impl Key {
     /// Makes a fresh key.
     pub(crate) async fn generate() -> Result<Self, JsValue> {
-        let usages = Array::of1(&"sign".into());
-        let pair = wait(subtle()?.generate_key_with_object(&ecdsa("namedCurve", "P-256")?, false, &usages)).await?;
-        let half = |name: &str| Reflect::get(&pair, &name.into()).map(JsValue::unchecked_into::<CryptoKey>);
-        let point = wait(subtle()?.export_key("raw", &half("publicKey")?)).await?;
-        Self::of(half("privateKey")?, &Uint8Array::new(&point).to_vec())
+        let (private, public) = generate("ECDSA", "sign").await?;
+        Ok(Self { private, public })
     }
 
     /// A key as the vault kept it: the private half and the public point.
@@ -41,34 +38,47 @@ impl Key {
     /// Signs a text. Not for the page: what is signed is built by the frame.
     pub(crate) async fn sign(&self, text: &str) -> Result<Signature, JsValue> {
         let bytes = Uint8Array::from(text.as_bytes());
-        let algorithm = ecdsa("hash", "SHA-256")?;
+        let algorithm = object([("name", "ECDSA".into()), ("hash", "SHA-256".into())])?;
         let made = wait(subtle()?.sign_with_object_and_js_u8_array(&algorithm, &self.private, &bytes)).await?;
         Signature::from_p1363(&Uint8Array::new(&made).to_vec()).map_err(|_| JsValue::NULL)
     }
 }
 
-/// A nonce of the frame's own.
-pub(crate) fn fresh_nonce() -> Result<Nonce, JsValue> {
-    let mut bytes = [0; Nonce::BYTES];
-    crypto()?.get_random_values_with_u8_array(&mut bytes)?;
-    Ok(Nonce::new(bytes))
+/// A fresh P-256 key: its private half, which cannot be exported and has one use, and its public point.
+pub(crate) async fn generate(algorithm: &str, usage: &str) -> Result<(CryptoKey, PublicKey), JsValue> {
+    let algorithm = object([("name", algorithm.into()), ("namedCurve", "P-256".into())])?;
+    let usages = Array::of1(&usage.into());
+    let pair = wait(subtle()?.generate_key_with_object(&algorithm, false, &usages)).await?;
+    let half = |name: &str| Reflect::get(&pair, &name.into()).map(JsValue::unchecked_into::<CryptoKey>);
+    let point = wait(subtle()?.export_key("raw", &half("publicKey")?)).await?;
+    let public = PublicKey::from_sec1(&Uint8Array::new(&point).to_vec()).map_err(|_| JsValue::NULL)?;
+    Ok((half("privateKey")?, public))
 }
 
-fn ecdsa(name: &str, value: &str) -> Result<Object, JsValue> {
-    let algorithm = Object::new();
-    Reflect::set(&algorithm, &"name".into(), &"ECDSA".into())?;
-    Reflect::set(&algorithm, &name.into(), &value.into())?;
-    Ok(algorithm)
+/// Random bytes.
+pub(crate) fn random() -> Result<[u8; 16], JsValue> {
+    let mut bytes = [0; 16];
+    crypto()?.get_random_values_with_u8_array(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// An object with these members.
+pub(crate) fn object<const N: usize>(members: [(&str, JsValue); N]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in members {
+        Reflect::set(&object, &name.into(), &value)?;
+    }
+    Ok(object)
 }
 
 fn crypto() -> Result<Crypto, JsValue> {
     web_sys::window().ok_or(JsValue::NULL)?.crypto()
 }
 
-fn subtle() -> Result<SubtleCrypto, JsValue> {
+pub(crate) fn subtle() -> Result<SubtleCrypto, JsValue> {
     Ok(crypto()?.subtle())
 }
 
-async fn wait(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
+pub(crate) async fn wait(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
     JsFuture::from(promise?).await
 }

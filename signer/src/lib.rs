@@ -12,6 +12,8 @@
 //! | `sign` | signing a request |
 //! | `bind` | making a key and binding it to a session |
 //! | `keys` | `WebCrypto` |
+//! | `push` | hearing pushed frames |
+//! | `agreement` | the keys of pushed frames |
 //! | `vault` | `IndexedDB` |
 //! | `home` | requests to the frame's own origin |
 //! | `clock` | the server's time |
@@ -21,6 +23,7 @@
 //!
 //! `policy`, `clock` and `arming` are tested natively; the rest is tested in a browser, in `end2end`.
 
+mod agreement;
 mod arming;
 mod bind;
 mod clock;
@@ -30,6 +33,7 @@ mod home;
 mod keys;
 mod policy;
 mod port;
+mod push;
 mod sheet;
 mod sign;
 mod vault;

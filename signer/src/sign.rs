@@ -3,9 +3,10 @@
 use protocol::{
     action::Level,
     digest::ContentDigest,
-    message::{Answer, Refusal, SignedHeaders, ToSign},
+    message::{Refusal, SignedHeaders, ToSign},
     proof,
     signature::{Covered, METHOD, SignatureInput},
+    token::Nonce,
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Judges a request, has a person confirm it where that is asked, and signs it.
-pub(crate) async fn sign(frame: &Frame, ask: &ToSign) -> Result<Answer, Refusal> {
+pub(crate) async fn sign(frame: &Frame, ask: &ToSign) -> Result<SignedHeaders, Refusal> {
     let permit = frame.policy.borrow().judge(ask, clock::steady())?;
     // Loaded before the sheet opens, so that nobody confirms what cannot be signed.
     let vault = Vault::open().await.map_err(|_| Refusal::VaultClosed)?;
@@ -37,7 +38,7 @@ pub(crate) async fn sign(frame: &Frame, ask: &ToSign) -> Result<Answer, Refusal>
     let proof = proof::header(recorded.as_ref()).map_err(|_| Refusal::BadProof)?;
     let nonce = match ask.nonce {
         Some(nonce) => nonce,
-        None => keys::fresh_nonce().map_err(|_| Refusal::BadNonce)?,
+        None => keys::random().map(Nonce::new).map_err(|_| Refusal::BadNonce)?,
     };
     let created = server_time(js_sys::Date::now(), offset) / 1000;
     let input = SignatureInput::new(created, nonce, key.public().thumbprint()).map_err(|_| Refusal::Unreachable)?;
@@ -55,11 +56,11 @@ pub(crate) async fn sign(frame: &Frame, ask: &ToSign) -> Result<Answer, Refusal>
     // Nothing waits between spending the nonce and handing the bytes to the key.
     frame.policy.borrow_mut().spend(nonce, clock::steady())?;
     let signature = key.sign(&covered.base(&input)).await.map_err(|_| Refusal::NoKey)?;
-    Ok(Answer::Signed(SignedHeaders {
+    Ok(SignedHeaders {
         session: ask.session.to_string(),
         proof,
         digest: digest.to_string(),
         signature_input: input.to_string(),
         signature: signature.to_string(),
-    }))
+    })
 }

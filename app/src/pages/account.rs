@@ -3,6 +3,7 @@
 use leptos::{ev::SubmitEvent, html::Input, prelude::*};
 use protocol::{
     catalogue::{Rename, Transfer},
+    push::Push,
     value::{Amount, DisplayName, Note, UserName, money, visible},
 };
 
@@ -17,7 +18,8 @@ type Shown = Private<api::Account>;
 /// The page.
 #[component]
 pub fn Account() -> impl IntoView {
-    let shown: Shown = Private::start(|| Box::pin(api::read_account()));
+    let shown: Shown =
+        Private::start(|| Box::pin(api::read_account())).follow(|push| matches!(push, Push::Activity { .. }));
     view! {
         <PrivatePage title="Your account" shown>
             <Overview shown/>

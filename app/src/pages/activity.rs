@@ -3,14 +3,25 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 
+use protocol::push::{Payload, Push, Security};
+
 use super::private::{Moment, Private, PrivatePage};
-use crate::access::{self, Happening};
+use crate::{
+    access::{self, Happening},
+    pan::push,
+};
 
 /// The page.
 #[component]
 pub fn Activity() -> impl IntoView {
-    let shown = Private::start(|| Box::pin(access::activity()));
-    let rows = move || shown.part(Clone::clone).unwrap_or_default();
+    let shown = Private::start(|| Box::pin(access::activity())).follow(|_| false);
+    push::each(move |news| {
+        if let Some(happening) = as_happening(news) {
+            shown.amend(|rows| rows.insert(0, happening));
+        }
+    });
+    let rows = move || shown.part(|rows| rows.iter().filter(|row| !is_plumbing(row)).cloned().collect::<Vec<_>>());
+    let rows = move || rows().unwrap_or_default();
     view! {
         <PrivatePage title="Your activity" shown>
             <section class="card">
@@ -25,7 +36,7 @@ pub fn Activity() -> impl IntoView {
                 </table>
             </section>
             <p class="muted">
-                "Every request is on record, also those that were refused. Something that you do not know? "
+                "Every request is on record, also those that were refused. What a page needs to keep itself working is not shown. Something that you do not know? "
                 <A href="/sessions">"Look at your sessions"</A> "."
             </p>
         </PrivatePage>
@@ -52,6 +63,25 @@ fn Row(happening: Happening) -> impl IntoView {
     }
 }
 
+/// What was just pushed, as the log will have it.
+fn as_happening(news: &Payload) -> Option<Happening> {
+    let (action, session) = match &news.push {
+        // Others act in no session of one's own.
+        Push::Activity { session: None, .. } => ("received", None),
+        Push::Activity { action, session, .. } => (action.as_str(), *session),
+        Push::Security(Security::SignedIn { session, .. }) => ("bind", Some(*session)),
+        Push::Security(Security::Theft { session, .. }) => ("theft", Some(*session)),
+        Push::Security(Security::Ended { session, .. }) => ("session_ended", Some(*session)),
+        _ => return None,
+    };
+    Some(Happening { at: news.id.ms, times: 1, session, action: action.to_owned(), refused: false, reason: None })
+}
+
+/// What a page does by itself.
+fn is_plumbing(happening: &Happening) -> bool {
+    !happening.refused && matches!(&*happening.action, "nonces" | "jitterbug/keys" | "jitterbug/stream" | "push_ended")
+}
+
 /// What happened, for people. An action that this page does not know is called by its own name.
 fn in_words(happening: &Happening) -> String {
     let known = match happening.action.as_str() {
@@ -71,9 +101,15 @@ fn in_words(happening: &Happening) -> String {
         "transfer" => "Sent money",
         "jitterbug/keys" | "jitterbug/stream" => "Listened for news",
         "push_ended" => "Stopped listening for news",
-        other => other,
+        "push_rejected" => "News came that the server had not signed for this page",
+        "received" => "Somebody sent you something",
+        other => return called(happening.refused, &other.replace('_', " ")),
     };
-    if happening.refused { format!("Refused: {}", lower_first(known)) } else { known.to_owned() }
+    called(happening.refused, known)
+}
+
+fn called(refused: bool, words: &str) -> String {
+    if refused { format!("Refused: {}", lower_first(words)) } else { words.to_owned() }
 }
 
 fn lower_first(text: &str) -> String {
@@ -82,22 +118,39 @@ fn lower_first(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use protocol::push::{ConnectionId, Cursor};
+
     use super::*;
 
+    fn pushed(push: Push) -> Option<Happening> {
+        as_happening(&Payload { conn: ConnectionId::new([0; 16]), id: Cursor { ms: 17, n: 0 }, seq: 1, push })
+    }
+
     #[test]
-    fn every_action_of_the_catalogue_has_words() {
-        for entry in protocol::catalogue::CATALOGUE {
-            let happening = |refused| Happening {
-                at: 0,
-                times: 1,
-                session: None,
-                action: entry.name.to_owned(),
-                refused,
-                reason: None,
-            };
-            assert_ne!(in_words(&happening(false)), entry.name);
-            assert!(in_words(&happening(true)).starts_with("Refused: "));
-        }
+    fn an_action_of_the_catalogue_has_words_or_its_name() {
+        let happening = |action: &str, refused| Happening {
+            at: 0,
+            times: 1,
+            session: None,
+            action: action.to_owned(),
+            refused,
+            reason: None,
+        };
+        assert_eq!(in_words(&happening("transfer", false)), "Sent money");
+        assert_eq!(in_words(&happening("transfer", true)), "Refused: sent money");
+        assert_eq!(in_words(&happening("close_account", false)), "close account");
+    }
+
+    #[test]
+    fn what_is_pushed_is_a_row_when_it_is_about_the_account() {
+        let session = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+        let transfer = |session| Push::Activity { action: "transfer".into(), session, note: "12.00 EUR".into() };
+        let received = pushed(transfer(None)).unwrap();
+        assert_eq!((received.at, received.action.as_str()), (17, "received"));
+        assert_eq!(pushed(transfer(Some(session))).unwrap().action, "transfer");
+        assert_eq!(pushed(Push::Security(Security::Theft { session, times: 1 })).unwrap().action, "theft");
+        assert_eq!(pushed(Push::Hb { latest: 3 }), None);
     }
 }

@@ -27,7 +27,7 @@ pub fn Home() -> impl IntoView {
         <ul class="facts">
             <li>
                 <h2>"Isolated"</h2>
-                <p>"The key lives in a frame of another origin. No script on this page can read it, copy it or use it unseen."</p>
+                <p>"The key lives in a frame of another origin. No script on this page can read it, copy it or take it away."</p>
             </li>
             <li>
                 <h2>"Signed"</h2>

@@ -6,10 +6,14 @@ use std::pin::Pin;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::components::A;
+use protocol::push::Push;
 use wasm_bindgen::JsValue;
 
 use super::form::Alert;
-use crate::{fault::Fault, pan::session::Session};
+use crate::{
+    fault::Fault,
+    pan::{push, session::Session},
+};
 
 /// A signed call.
 pub type Ask<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, Fault>>>>;
@@ -17,8 +21,11 @@ pub type Ask<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, Fault>>>>;
 /// What the parts of a page share.
 pub struct Private<T: Send + Sync + 'static> {
     ask: Ask<T>,
+    session: StoredValue<Session>,
     data: RwSignal<Option<T>>,
     fault: RwSignal<Option<Fault>>,
+    /// It is being asked for; and again when that is done.
+    loading: StoredValue<Loading>,
     /// What was done last.
     pub done: RwSignal<Option<String>>,
 }
@@ -34,8 +41,15 @@ impl<T: Send + Sync> Copy for Private<T> {}
 impl<T: Send + Sync> Private<T> {
     /// Asks for the data in the browser, as soon as there is a session.
     pub fn start(ask: Ask<T>) -> Self {
-        let private = Self { ask, data: RwSignal::new(None), fault: RwSignal::new(None), done: RwSignal::new(None) };
         let session = expect_context::<Session>();
+        let private = Self {
+            ask,
+            session: StoredValue::new(session.clone()),
+            data: RwSignal::new(None),
+            fault: RwSignal::new(None),
+            loading: StoredValue::new(Loading::Not),
+            done: RwSignal::new(None),
+        };
         // In the browser only, and again when another tab signs in or out.
         Effect::new(move || {
             private.data.set(None);
@@ -47,15 +61,51 @@ impl<T: Send + Sync> Private<T> {
         private
     }
 
+    /// Asks again when something is pushed that `concerns` it, or was missed.
+    #[must_use]
+    pub fn follow(self, concerns: fn(&Push) -> bool) -> Self {
+        push::each(move |news| {
+            if concerns(&news.push) || is_gap(&news.push) {
+                self.load();
+            }
+        });
+        self
+    }
+
     /// Asks again. What is shown stays until the reply is here.
     pub fn load(self) {
+        if self.loading.get_value() != Loading::Not {
+            self.loading.set_value(Loading::AndAgain);
+            return;
+        }
+        self.loading.set_value(Loading::Now);
+        let whose = self.session.with_value(Session::handle);
         spawn_local(async move {
-            match (self.ask)().await {
-                Ok(data) => {
-                    self.fault.set(None);
-                    self.data.set(Some(data));
+            let reply = (self.ask)().await;
+            // The page may have been left.
+            let Some(loading) = self.loading.try_get_value() else { return };
+            self.loading.set_value(Loading::Not);
+            // Another tab may have signed in as somebody else: what comes is not theirs.
+            if self.session.with_value(Session::handle) == whose || reply.is_err() {
+                match reply {
+                    Ok(data) => {
+                        self.fault.set(None);
+                        self.data.set(Some(data));
+                    }
+                    Err(fault) => self.fault.set(Some(fault)),
                 }
-                Err(fault) => self.fault.set(Some(fault)),
+            }
+            if loading == Loading::AndAgain {
+                self.load();
+            }
+        });
+    }
+
+    /// Changes what is shown, if it is there.
+    pub fn amend(self, change: impl FnOnce(&mut T)) {
+        self.data.update(|data| {
+            if let Some(data) = data {
+                change(data);
             }
         });
     }
@@ -64,6 +114,18 @@ impl<T: Send + Sync> Private<T> {
     pub fn part<P>(self, part: impl Fn(&T) -> P) -> Option<P> {
         self.data.with(|data| data.as_ref().map(part))
     }
+}
+
+/// Whether something was pushed that this page did not get.
+pub fn is_gap(push: &Push) -> bool {
+    matches!(push, Push::Reset {} | Push::Dropped { .. })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loading {
+    Not,
+    Now,
+    AndAgain,
 }
 
 /// A page whose children are shown when the data is there.
@@ -87,7 +149,8 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
             when=move || session.is_in()
             fallback=move || view! { <Told fault=absence.absence()/> }
         >
-            <Show when=move || loaded.get() fallback=move || view! { <Loading shown/> }>
+            <Show when=move || loaded.get() fallback=move || view! { <Awaited shown/> }>
+                <Alert sentence=move || shown.fault.get().map(|fault| format!("What you see may be old. {fault}"))/>
                 {children.with_value(|children| children())}
             </Show>
         </Show>
@@ -107,7 +170,7 @@ fn Told(fault: Fault) -> impl IntoView {
 }
 
 #[component]
-fn Loading<T: Send + Sync + 'static>(shown: Private<T>) -> impl IntoView {
+fn Awaited<T: Send + Sync + 'static>(shown: Private<T>) -> impl IntoView {
     let failed = move || shown.fault.get().map(|fault| fault.to_string());
     view! {
         <Alert sentence=failed/>

@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::A;
-use protocol::{catalogue::Revoke, token::SessionHandle};
+use protocol::{catalogue::Revoke, push::Push, token::SessionHandle};
 
 use super::{
     form::Alert,
@@ -61,7 +61,7 @@ impl Ending {
 /// The page.
 #[component]
 pub fn Sessions() -> impl IntoView {
-    let shown = Private::start(|| Box::pin(access::sessions()));
+    let shown = Private::start(|| Box::pin(access::sessions())).follow(|push| matches!(push, Push::Security(_)));
     let ending = Ending { shown, pending: RwSignal::new(false), fault: RwSignal::new(None) };
     let sessions = move || shown.part(Clone::clone).unwrap_or_default();
     let has_others = move || shown.part(|sessions| sessions.len() > 1).unwrap_or_default();
@@ -106,7 +106,7 @@ fn One(session: OwnSession, ending: Ending) -> impl IntoView {
         }
     });
     view! {
-        <li class="card session" class:threatened=theft.is_some()>
+        <li class="card session" id=handle.to_string() class:threatened=theft.is_some()>
             <div class="session-head">
                 <h2>{device}</h2>
                 {is_this.then(|| view! { <span class="badge">"This session"</span> })}

@@ -11,16 +11,16 @@ use leptos::server_fn::{Bytes, client::Client, request::ClientReq, response::Cli
 use protocol::{
     action::{Action, Entry, Level},
     catalogue,
-    message::{Answer, Ask, SignedHeaders, ToSign},
+    message::{Ask, ToSign},
     problem::Code,
     proof::Proof,
-    token::{Nonce, SessionHandle},
 };
 use send_wrapper::SendWrapper;
 
 use super::{
-    Tab, now,
-    session::Standing,
+    Tab,
+    nonces::{LIFE, TO_CONFIRM},
+    now,
     wire::{self, Reply},
 };
 use crate::fault::Fault;
@@ -114,75 +114,22 @@ impl Call {
 
     async fn attempt(&self, proof: Option<Proof>) -> Result<Reply, Fault> {
         let session = self.tab.session.handle().ok_or_else(|| self.tab.session.absence())?;
-        let nonce = self.nonce(session).await?;
         // Without evidence of an interaction a person must confirm.
         let level = match self.entry.level {
             Level::Interaction if proof.is_none() => Level::Confirmed,
             level => level,
         };
-        let body = self.body.clone();
-        self.sign_and_send(ToSign { session, path: self.entry.path.to_owned(), body, level, nonce, proof }).await
-    }
-
-    /// A nonce to spend; asks the server for more when the pool is empty. None for that very request.
-    async fn nonce(&self, session: SessionHandle) -> Result<Option<Nonce>, Fault> {
-        let nonces = &self.tab.nonces;
-        if self.entry.path == catalogue::Nonces::PATH {
-            return Ok(None);
-        }
-        if let Some(nonce) = nonces.take(now()) {
-            return Ok(Some(nonce));
-        }
-        let _only_one_asks = nonces.refilling().await;
-        if let Some(nonce) = nonces.take(now()) {
-            return Ok(Some(nonce));
-        }
-        let refill = ToSign {
-            session,
-            path: catalogue::Nonces::PATH.to_owned(),
-            body: "{}".to_owned(),
-            level: Level::Signed,
-            nonce: None,
-            proof: None,
-        };
-        let reply = self.sign_and_send(refill).await?;
-        // Refused for another reason: the sentence is the refusal's.
-        application(reply)?;
-        nonces.take(now()).map(Some).ok_or(Fault::Unavailable)
-    }
-
-    /// Has the frame sign, sends, and keeps the nonces that come back. Notices that the session is over.
-    async fn sign_and_send(&self, order: ToSign) -> Result<Reply, Fault> {
-        let (path, body, session) = (order.path.clone(), order.body.clone(), order.session);
+        let (path, body) = (self.entry.path.to_owned(), self.body.clone());
         let work = async {
-            let headers = self.sign(order).await?;
-            wire::post(&path, &body, &headers.each()).await
+            let nonce = match level {
+                _ if self.entry.path == catalogue::Nonces::PATH => None,
+                Level::Confirmed => Some(self.tab.nonce(session, TO_CONFIRM).await?),
+                Level::Signed | Level::Interaction => Some(self.tab.nonce(session, LIFE).await?),
+            };
+            let order = ToSign { session, path, body, level, nonce, proof };
+            self.tab.exchange(session, self.entry.path, Ask::Sign(Box::new(order))).await
         };
-        let reply = match self.tab.session.busy_while(work).await {
-            Ok(reply) => match reply.problem() {
-                Some(problem) if problem.code == Code::InvalidSession => Err(Fault::from(problem)),
-                _ => Ok(reply),
-            },
-            failed => failed,
-        };
-        match &reply {
-            // Another tab may have signed in as somebody else meanwhile.
-            Ok(reply) if self.tab.session.handle() == Some(session) => {
-                self.tab.nonces.put(reply.nonces.iter().copied(), now());
-            }
-            Err(Fault::Ended) => self.tab.end(session, Standing::Ended(None)).await,
-            Err(Fault::EndedBecause(why)) => self.tab.end(session, Standing::Ended(Some(*why))).await,
-            Err(Fault::LostKey) => self.tab.end(session, Standing::KeyLost).await,
-            _ => {}
-        }
-        reply
-    }
-
-    async fn sign(&self, order: ToSign) -> Result<SignedHeaders, Fault> {
-        match self.tab.frame()?.ask(Ask::Sign(Box::new(order))).await? {
-            Answer::Signed(headers) => Ok(headers),
-            Answer::Bound { .. } | Answer::Forgotten {} => Err(Fault::NoFrame),
-        }
+        self.tab.session.busy_while(work).await
     }
 }
 

@@ -5,8 +5,11 @@ use std::cell::RefCell;
 use futures::lock::{Mutex, MutexGuard};
 use protocol::token::Nonce;
 
-/// How long a nonce is used: the server's 300 s, less what a request may take.
-const LIFE_MS: u64 = 290_000;
+/// How long a nonce is used: the server's 300 s, less what a request may take. ms.
+pub const LIFE: u64 = 290_000;
+
+/// How old one may be that a person confirms with, who may read the sheet for 240 s: ms.
+pub const TO_CONFIRM: u64 = 50_000;
 
 /// A pool of nonces, each with the time of its issue.
 #[derive(Default)]
@@ -21,11 +24,11 @@ impl Nonces {
         self.pool.borrow_mut().extend(nonces.into_iter().map(|nonce| (nonce, now)));
     }
 
-    /// The freshest: it lives longest while a person reads the sheet. None when all are too old.
-    pub fn take(&self, now: u64) -> Option<Nonce> {
+    /// The freshest, if it is younger than `life` (ms).
+    pub fn take(&self, now: u64, life: u64) -> Option<Nonce> {
         let mut pool = self.pool.borrow_mut();
-        pool.retain(|&(_, issued)| now.abs_diff(issued) < LIFE_MS);
-        pool.pop().map(|(nonce, _)| nonce)
+        pool.retain(|&(_, issued)| now.abs_diff(issued) < LIFE);
+        pool.pop_if(|(_, issued)| now.abs_diff(*issued) < life).map(|(nonce, _)| nonce)
     }
 
     /// Drops all: another session's, or the server says that they are not good.
@@ -52,9 +55,9 @@ mod tests {
         let nonces = Nonces::default();
         nonces.put([nonce(1)], 1_000);
         nonces.put([nonce(2)], 2_000);
-        assert_eq!(nonces.take(3_000), Some(nonce(2)));
-        assert_eq!(nonces.take(3_000), Some(nonce(1)));
-        assert_eq!(nonces.take(3_000), None);
+        assert_eq!(nonces.take(3_000, LIFE), Some(nonce(2)));
+        assert_eq!(nonces.take(3_000, LIFE), Some(nonce(1)));
+        assert_eq!(nonces.take(3_000, LIFE), None);
     }
 
     #[test]
@@ -62,15 +65,23 @@ mod tests {
         let nonces = Nonces::default();
         nonces.put([nonce(1)], 0);
         nonces.put([nonce(2)], 200_000);
-        assert_eq!(nonces.take(300_000), Some(nonce(2)));
-        assert_eq!(nonces.take(300_000), None);
+        assert_eq!(nonces.take(300_000, LIFE), Some(nonce(2)));
+        assert_eq!(nonces.take(300_000, LIFE), None);
+    }
+
+    #[test]
+    fn a_person_gets_one_that_lives_while_they_read() {
+        let nonces = Nonces::default();
+        nonces.put([nonce(1)], 0);
+        assert_eq!(nonces.take(TO_CONFIRM, TO_CONFIRM), None);
+        assert_eq!(nonces.take(TO_CONFIRM, LIFE), Some(nonce(1)), "it is still good for something else");
     }
 
     #[test]
     fn a_clock_that_was_set_back_does_not_keep_nonces_for_ever() {
         let nonces = Nonces::default();
         nonces.put([nonce(1)], 10_000_000);
-        assert_eq!(nonces.take(1_000), None);
+        assert_eq!(nonces.take(1_000, LIFE), None);
     }
 
     #[test]
@@ -78,6 +89,6 @@ mod tests {
         let nonces = Nonces::default();
         nonces.put([nonce(1), nonce(2)], 0);
         nonces.clear();
-        assert_eq!(nonces.take(1), None);
+        assert_eq!(nonces.take(1, LIFE), None);
     }
 }

@@ -7,6 +7,7 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use protocol::{problem::Ended, token::SessionHandle};
 
+use super::push;
 use crate::fault::Fault;
 
 /// The name of the `<meta>` with the handle of the session whose cookie the browser sent.
@@ -33,13 +34,14 @@ pub enum Standing {
 pub struct Session {
     standing: ArcRwSignal<Standing>,
     slow: ArcRwSignal<u32>,
+    push: ArcRwSignal<push::State>,
 }
 
 impl Session {
     /// A session as the cookie says: with a handle, somebody is signed in.
     pub fn new(handle: Option<SessionHandle>) -> Self {
         let standing = handle.map_or(Standing::Out, Standing::In);
-        Self { standing: ArcRwSignal::new(standing), slow: ArcRwSignal::new(0) }
+        Self { standing: ArcRwSignal::new(standing), slow: ArcRwSignal::new(0), push: ArcRwSignal::default() }
     }
 
     /// The session that the server wrote into this page's [`META`].
@@ -60,6 +62,18 @@ impl Session {
     /// Whether something takes long enough to say so.
     pub fn is_slow(&self) -> bool {
         self.slow.get() > 0
+    }
+
+    /// What it has of the connection for pushed news.
+    pub fn push(&self) -> push::State {
+        self.push.get()
+    }
+
+    /// Changes that.
+    pub(crate) fn set_push(&self, state: push::State) {
+        if self.push.get_untracked() != state {
+            self.push.set(state);
+        }
     }
 
     /// Its handle, without following changes.

@@ -1,5 +1,7 @@
-//! One POST of JSON, and its reply.
+//! One POST of JSON, and its reply, whole or as it comes.
 
+use gloo_timers::callback::Timeout;
+use js_sys::{Reflect, Uint8Array};
 use leptos::server_fn::Bytes;
 use protocol::{
     message::header,
@@ -8,7 +10,9 @@ use protocol::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, RequestRedirect};
+use web_sys::{
+    AbortController, AbortSignal, Headers, ReadableStream, RequestCache, RequestInit, RequestRedirect, Response,
+};
 
 use crate::fault::Fault;
 
@@ -39,6 +43,26 @@ impl Reply {
     pub fn refusal(&self) -> Option<Code> {
         self.problem().map(|problem| problem.code)
     }
+
+    /// The same, unless it is a refusal.
+    ///
+    /// # Errors
+    /// What PAN, or something on the way, said instead.
+    pub fn accepted(self) -> Result<Self, Fault> {
+        match self.problem() {
+            Some(problem) => Err(problem.into()),
+            None if self.status >= 400 => Err(Fault::of_status(self.status, self.retry_after)),
+            None => Ok(self),
+        }
+    }
+}
+
+/// A reply that goes on.
+pub struct Streaming {
+    /// Its head; and its whole body, if it does not go on because it is a refusal.
+    pub reply: Reply,
+    /// What comes.
+    pub body: ReadableStream,
 }
 
 /// Posts `body` to `path` of the page's own origin.
@@ -46,10 +70,36 @@ impl Reply {
 /// # Errors
 /// [`Fault::ServerAway`] when no reply came.
 pub async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, Fault> {
-    fetch(path, body, headers).await.map_err(|_unreachable| Fault::ServerAway)
+    let patience = AbortSignal::timeout_with_u32(PATIENCE);
+    let reply = async { read(&fetch(path, body, headers, &patience).await?).await };
+    reply.await.map_err(unreachable)
 }
 
-async fn fetch(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, JsValue> {
+/// Posts `body` to `path` of the page's own origin, for a reply that goes on. Only its head must come soon.
+///
+/// # Errors
+/// [`Fault::ServerAway`] when no reply came; what a refusal says.
+pub async fn open(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Streaming, Fault> {
+    let control = AbortController::new().map_err(unreachable)?;
+    let give_up = control.clone();
+    let patience = Timeout::new(PATIENCE, move || give_up.abort());
+    let response = fetch(path, body, headers, &control.signal()).await.map_err(unreachable)?;
+    drop(patience);
+    if !response.ok() {
+        let reply = read(&response).await.map_err(unreachable)?;
+        return Err(reply.accepted().err().unwrap_or(Fault::Malformed));
+    }
+    let body = response.body().ok_or(Fault::ServerAway)?;
+    Ok(Streaming { reply: head(&response), body })
+}
+
+/// The version of HTTP that this page came by, as ALPN names it (RFC 7301), if the browser tells.
+pub fn http_version() -> Option<String> {
+    let entries = web_sys::window()?.performance()?.get_entries_by_type("navigation");
+    Reflect::get(&entries.get(0), &"nextHopProtocol".into()).ok()?.as_string()
+}
+
+async fn fetch(path: &str, body: &str, headers: &[(&str, &str)], until: &AbortSignal) -> Result<Response, JsValue> {
     let sent = Headers::new()?;
     sent.set("content-type", "application/json")?;
     sent.set("accept", "application/json")?;
@@ -63,17 +113,29 @@ async fn fetch(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply
     init.set_cache(RequestCache::NoStore);
     // Nothing that PAN answers is a redirect; following one would send the signature elsewhere.
     init.set_redirect(RequestRedirect::Error);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(PATIENCE)));
+    init.set_signal(Some(until));
     let window = web_sys::window().ok_or(JsValue::NULL)?;
-    let reply: web_sys::Response = JsFuture::from(window.fetch_with_str_and_init(path, &init)).await?.dyn_into()?;
-    let bytes = JsFuture::from(reply.array_buffer()?).await?;
-    let received = reply.headers();
+    JsFuture::from(window.fetch_with_str_and_init(path, &init)).await?.dyn_into()
+}
+
+/// All of a response but its body.
+fn head(response: &Response) -> Reply {
+    let received = response.headers();
     let text = |name| received.get(name).ok().flatten().unwrap_or_default();
-    Ok(Reply {
-        status: reply.status(),
-        body: js_sys::Uint8Array::new(&bytes).to_vec().into(),
+    Reply {
+        status: response.status(),
+        body: Bytes::new(),
         nonces: text(header::NONCE).split(", ").filter_map(|nonce| Nonce::parse(nonce).ok()).collect(),
         retry_after: text("retry-after").parse().ok(),
         problem: text("content-type").starts_with(problem::CONTENT_TYPE),
-    })
+    }
+}
+
+async fn read(response: &Response) -> Result<Reply, JsValue> {
+    let bytes = JsFuture::from(response.array_buffer()?).await?;
+    Ok(Reply { body: Uint8Array::new(&bytes).to_vec().into(), ..head(response) })
+}
+
+fn unreachable(_: JsValue) -> Fault {
+    Fault::ServerAway
 }

@@ -9,6 +9,7 @@
 
 mod action;
 mod any;
+mod inbox;
 mod json;
 mod message;
 mod proof;

@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     bucket::Bucket,
     hub::Closing,
-    keys::{FrameKey, RENEW},
+    keys::FrameKey,
     queue::{Full, Queue},
 };
 use crate::{clock::Clock, settings::PushSettings};
@@ -157,11 +157,13 @@ pub(crate) struct Outlet {
     spoke: Instant,
     /// When the session is over however busy it is: Unix ms.
     expires: u64,
+    /// When it is over if it was not used since: Unix ms. Then the store is asked.
+    idles: u64,
     /// For which key the next one was asked.
     renewed: Option<protocol::push::KeyId>,
     tick: (Instant, u32),
     /// When this goes, the hub forgets the connection.
-    _closing: Closing,
+    closing: Closing,
 }
 
 /// Where a connection begins.
@@ -174,12 +176,16 @@ pub(crate) struct Beginning {
     pub(crate) cursor: Cursor,
     /// When its session is over however busy it is: Unix ms.
     pub(crate) expires: u64,
+    /// When it is over if it is not used: Unix ms.
+    pub(crate) idles: u64,
 }
 
 /// What an outlet does next.
 enum Next {
     Push(Option<Cursor>, Push),
     Wait(Duration),
+    /// Ask whether the session was used meanwhile.
+    Look,
     Over(Over),
 }
 
@@ -191,7 +197,7 @@ impl Outlet {
         beginning: Beginning,
         closing: Closing,
     ) -> Self {
-        let Beginning { first, missed, cursor, expires } = beginning;
+        let Beginning { first, missed, cursor, expires, idles } = beginning;
         let now = Instant::now();
         let missed = missed.into_iter().map(|(cursor, push)| (Some(cursor), push));
         Self {
@@ -204,9 +210,10 @@ impl Outlet {
             began: now,
             spoke: now,
             expires,
+            idles,
             renewed: None,
             tick: (now, 0),
-            _closing: closing,
+            closing,
         }
     }
 
@@ -223,6 +230,10 @@ impl Outlet {
         loop {
             match self.decide() {
                 Next::Over(over) => return Err(over),
+                Next::Look => match self.closing.idles().await {
+                    Some(idles) => self.idles = idles,
+                    None => return Err(Over::Session),
+                },
                 Next::Push(cursor, push) => match self.sign(cursor, push) {
                     Ok(frame) => return Ok(frame),
                     // It was measured before it was taken in, so this is a mistake in the program: tell it and go on.
@@ -246,10 +257,13 @@ impl Outlet {
         if now >= self.expires {
             return Next::Over(Over::Session);
         }
+        if now >= self.idles {
+            return Next::Look;
+        }
         if now >= state.key.expires {
             return Next::Over(Over::Key);
         }
-        let renew_at = state.key.expires.saturating_sub(super::keys::LIFE - RENEW);
+        let renew_at = state.key.renew;
         if now >= renew_at && self.renewed.as_ref() != Some(&state.key.kid) {
             self.renewed = Some(state.key.kid.clone());
             let expires = state.key.expires;
@@ -259,7 +273,8 @@ impl Outlet {
         let waits = !self.missed.is_empty() || !state.queue.is_empty();
         if !waits && silent < HEARTBEAT {
             let until_key = if self.renewed.as_ref() == Some(&state.key.kid) { state.key.expires } else { renew_at };
-            let until = Duration::from_millis(until_key.min(self.expires).saturating_sub(now).max(1));
+            let until = until_key.min(self.expires).min(self.idles).saturating_sub(now).max(1);
+            let until = Duration::from_millis(until);
             return Next::Wait(until.min(HEARTBEAT.saturating_sub(silent)));
         }
         if let Some(wait) = self.limited() {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use protocol::{
+    catalogue::PushStream,
     key::PublicKey,
     push::{AgreedKey, ConnectionId, Cursor, Push, Security},
     token::SessionHandle,
@@ -15,16 +16,16 @@ use protocol::{
 
 use super::{
     connection::{Beginning, Connection, Outlet, Over},
-    keys::{FrameKey, KeyError, Root},
+    keys::{KeyError, Root},
 };
 use crate::{
     clock::Clock,
-    settings::PushSettings,
-    store::{News, SharedStore, Since, StoreError},
+    settings::{PushSettings, Settings},
+    store::{News, Session, SharedStore, Since, StoreError},
 };
 
-/// How long an agreed key waits for its connection: ms.
-const OPEN_WITHIN: u64 = 60_000;
+/// When a session is looked at again that could not be looked at: ms.
+const LOOK_AGAIN: u64 = 5_000;
 
 /// How many events are read from the log at once.
 const AT_ONCE: usize = 256;
@@ -33,28 +34,22 @@ const AT_ONCE: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The connections, and the keys that wait for theirs.
+/// The connections.
 pub(crate) struct Hub {
     store: SharedStore,
     clock: Clock,
     settings: PushSettings,
+    /// How long a session may be unused.
+    idle: Duration,
     root: Root,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    agreed: HashMap<ConnectionId, Agreed>,
     open: HashMap<ConnectionId, Arc<Connection>>,
     /// Everything in the log up to here was told to the connections.
     known: Cursor,
-}
-
-struct Agreed {
-    session: SessionHandle,
-    key: FrameKey,
-    /// Until when it waits: Unix ms.
-    until: u64,
 }
 
 /// Why a key is not agreed, or a connection not opened.
@@ -63,8 +58,8 @@ pub(crate) enum HubError {
     /// As many connections as a session, or this server, may have.
     #[error("too many connections")]
     TooMany,
-    /// There is no key for that connection, or it is another session's.
-    #[error("no key was agreed for this connection")]
+    /// The connection is another session's, or open already.
+    #[error("this connection is not to be had")]
     NoKey,
     /// The key could not be agreed.
     #[error(transparent)]
@@ -76,8 +71,9 @@ pub(crate) enum HubError {
 
 impl Hub {
     /// Starts following the log.
-    pub(crate) fn start(store: SharedStore, clock: Clock, settings: PushSettings, root: Root) -> Arc<Self> {
-        let hub = Arc::new(Self { store, clock, settings, root, state: Mutex::default() });
+    pub(crate) fn start(store: SharedStore, clock: Clock, settings: &Settings, root: Root) -> Arc<Self> {
+        let (idle, settings) = (settings.lifetimes.idle(), settings.push.clone());
+        let hub = Arc::new(Self { store, clock, settings, idle, root, state: Mutex::default() });
         let weak = Arc::downgrade(&hub);
         tokio::spawn(async move {
             let mut from = None;
@@ -97,63 +93,60 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Agrees a key for a connection: a new one, or the next one of one that is open.
+    /// Agrees a key for a connection: a new one, or the next one of one that is open here. The next key of one that is open
+    /// at another server signs nothing there; that connection ends with its key, and the page goes on with another.
     pub(crate) fn agree(
         &self,
         session: &SessionHandle,
         conn: ConnectionId,
         theirs: &PublicKey,
     ) -> Result<AgreedKey, HubError> {
-        let now = self.clock.now();
-        let (reply, key) = self.root.agree(session, &conn, theirs, now)?;
-        let mut state = self.state();
-        if let Some(open) = state.open.get(&conn) {
-            if open.session != *session {
-                return Err(HubError::NoKey);
-            }
-            open.take_key(key);
-            return Ok(reply);
+        let (reply, key) = self.root.agree(session, &conn, theirs, self.clock.now())?;
+        let state = self.state();
+        match state.open.get(&conn) {
+            Some(open) if open.session == *session => open.take_key(key),
+            Some(_) => return Err(HubError::NoKey),
+            None => self.check_room(&state, session)?,
         }
-        state.agreed.retain(|_, agreed| now < agreed.until);
-        let is_theirs = |other: &SessionHandle| other == session;
-        let waiting = state.agreed.values().filter(|agreed| is_theirs(&agreed.session)).count();
-        let open = state.open.values().filter(|open| is_theirs(&open.session)).count();
-        let is_full = state.agreed.len() + state.open.len() >= self.settings.connections;
-        if is_full || waiting + open >= self.settings.connections_per_session {
-            return Err(HubError::TooMany);
-        }
-        state.agreed.insert(conn, Agreed { session: *session, key, until: now + OPEN_WITHIN });
         Ok(reply)
     }
 
-    /// Opens a connection that has a key. `expires` is when its session is over at the latest (Unix ms).
+    fn check_room(&self, state: &State, session: &SessionHandle) -> Result<(), HubError> {
+        let theirs = state.open.values().filter(|open| open.session == *session).count();
+        let is_full = state.open.len() >= self.settings.connections;
+        if is_full || theirs >= self.settings.connections_per_session { Err(HubError::TooMany) } else { Ok(()) }
+    }
+
+    /// Opens a connection of a session that has a key for it.
     pub(crate) async fn open(
         self: &Arc<Self>,
         session: SessionHandle,
-        user: UserName,
-        expires: u64,
-        conn: ConnectionId,
-        after: Option<Cursor>,
+        of: &Session,
+        request: &PushStream,
     ) -> Result<Outlet, HubError> {
+        let &PushStream { conn, after, .. } = request;
+        let key = self.root.agreed(&session, &conn, &request.kid, &request.key, self.clock.now())?;
+        let (user, expires, idles) = (of.user.clone(), of.expires, self.idles(of.seen));
         // From here on it is told what happens; what was before is read from the log below.
         let (connection, known) = {
-            let now = self.clock.now();
             let mut state = self.state();
             let known = state.known;
-            let is_good = |agreed: &Agreed| agreed.session == session && now < agreed.until;
-            let agreed = state.agreed.remove(&conn).filter(is_good).ok_or(HubError::NoKey)?;
+            self.check_room(&state, &session)?;
+            if state.open.contains_key(&conn) {
+                return Err(HubError::NoKey);
+            }
             let from = after.unwrap_or_default().max(known);
             let buffer = self.settings.buffer;
-            let connection = Arc::new(Connection::new(conn, session, user.clone(), agreed.key, from, buffer));
+            let connection = Arc::new(Connection::new(conn, session, user.clone(), key, from, buffer));
             state.open.insert(conn, connection.clone());
             (connection, known)
         };
-        let closing = Closing { hub: self.clone(), id: conn };
-        let known_now = |first| Beginning { first, missed: Vec::new(), cursor: known, expires };
+        let closing = Closing { hub: self.clone(), id: conn, session };
+        let known_now = |first| Beginning { first, missed: Vec::new(), cursor: known, expires, idles };
         let beginning = match after {
             None => known_now(Push::Hb { latest: 0 }),
             Some(after) => match self.missed(&user, after, known).await? {
-                Some(missed) => Beginning { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
+                Some(missed) => Beginning { first: Push::Hb { latest: 0 }, missed, cursor: after, expires, idles },
                 None => known_now(Push::Reset {}),
             },
         };
@@ -183,6 +176,11 @@ impl Hub {
             }
         }
         Ok(Some(missed))
+    }
+
+    /// When a session that was used then is idle: Unix ms.
+    fn idles(&self, seen: u64) -> u64 {
+        seen.saturating_add(u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Waits for the next events of the log, and tells them to whom they concern. `from` is where it had got to.
@@ -236,8 +234,7 @@ impl Hub {
 
     /// Closes all connections of a session, at once.
     pub(crate) fn end(&self, session: &SessionHandle) {
-        let mut state = self.state();
-        state.agreed.retain(|_, agreed| agreed.session != *session);
+        let state = self.state();
         for connection in state.open.values().filter(|connection| connection.session == *session) {
             connection.end(Over::Session);
         }
@@ -258,10 +255,27 @@ impl Hub {
     }
 }
 
-/// Has the hub forget a connection when it goes.
+/// A connection's place in the hub, which forgets it when this goes.
 pub(crate) struct Closing {
     hub: Arc<Hub>,
     id: ConnectionId,
+    session: SessionHandle,
+}
+
+impl Closing {
+    /// Asks the store when the connection's session will be idle (Unix ms). `None` when it is over.
+    pub(crate) async fn idles(&self) -> Option<u64> {
+        let Self { hub, session, .. } = self;
+        let now = hub.clock.now();
+        match hub.store.session(session, hub.idle, now).await {
+            Ok(living) => living.map(|session| hub.idles(session.seen)),
+            // Nobody can say: asked again soon. The connection's key ends it before long.
+            Err(error) => {
+                tracing::error!(%error, "a connection's session could not be looked at");
+                Some(now.saturating_add(LOOK_AGAIN))
+            }
+        }
+    }
 }
 
 impl Drop for Closing {

@@ -1,30 +1,31 @@
-//! Keys of pushed frames: agreed with the signing frame, for one connection, for ten minutes.
+//! Keys of pushed frames: agreed with the signing frame, for one connection, for ten minutes (a setting).
 //!
 //! ECDH P-256 of the frame's ephemeral key and an ephemeral one of the server's, then HKDF-SHA256 (RFC 5869), then
 //! HMAC-SHA256 (RFC 2104). No secret crosses the wire, and nothing is stored: a server that starts anew has no keys, and
 //! the pages agree new ones.
 //!
-//! The server's half is derived from its root and the key's name, which is fresh randomness. Without a root of the
-//! settings a process makes its own, and with the process ends whatever could have been derived from it.
+//! The server's half is derived from its root and the key's name, so it need not be remembered: the request for the
+//! connection names the key, and whichever server gets it derives the key once more. Without a root of the settings a
+//! process makes its own, and with the process ends whatever could have been derived from it.
+//!
+//! A key's name is the root's, then when it ends (48 bits of Unix ms), 48 random bits, and 32 bits by which the root knows
+//! its own names.
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::{NonZeroScalar, SecretKey, ecdh::diffie_hellman, elliptic_curve::sec1::ToSec1Point as _};
 use protocol::{
     key::PublicKey,
-    push::{AgreedKey, ConnectionId, Cursor, Envelope, KEY_INFO, KeyId, Mac, Payload, Push, PushNonce},
+    push::{AgreedKey, ConnectionId, Cursor, Envelope, KeyId, Mac, Payload, Push, PushNonce, key_info},
     token::SessionHandle,
 };
 use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::clock::random;
+use crate::{clock::random, settings::PushSettings};
 
-/// How long a key is good: ms.
-pub(crate) const LIFE: u64 = 600_000;
-
-/// After how much of its life the next key is to be agreed: ms.
-pub(crate) const RENEW: u64 = LIFE / 10 * 8;
+/// How long after a key was agreed its connection may be opened: ms.
+const OPEN_WITHIN: u64 = 60_000;
 
 /// Why there is no key, or no frame.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub(crate) enum KeyError {
     /// The frame's point is not on the curve.
     #[error("the point is not on the curve")]
     BadPoint,
+    /// The key is none of this root's, or it is too late for it.
+    #[error("no such key was agreed lately")]
+    Unknown,
     /// The system gives no randomness.
     #[error("no randomness")]
     Randomness(#[from] getrandom::Error),
@@ -48,6 +52,8 @@ pub(crate) enum KeyError {
 pub(crate) struct Root {
     name: String,
     secret: Zeroizing<[u8; 32]>,
+    /// How long a key is good: ms.
+    life: u64,
 }
 
 /// The key of one connection.
@@ -55,15 +61,18 @@ pub(crate) struct Root {
 pub(crate) struct FrameKey {
     pub(crate) kid: KeyId,
     mac: Hmac<Sha256>,
+    /// When the next one is to be agreed, at 80 % of its life: Unix ms.
+    pub(crate) renew: u64,
     /// When it ends: Unix ms.
     pub(crate) expires: u64,
 }
 
 impl Root {
-    /// A root of the settings, or one of this process only.
-    pub(crate) fn new(name: &str, secret: Option<[u8; 32]>) -> Result<Self, getrandom::Error> {
+    /// The root of the settings, or without one in them one of this process only.
+    pub(crate) fn new(settings: &PushSettings) -> Result<Self, getrandom::Error> {
+        let secret = settings.secret.as_ref().map(|secret| *secret.reveal());
         let secret = Zeroizing::new(secret.map_or_else(random, Ok)?);
-        Ok(Self { name: name.to_owned(), secret })
+        Ok(Self { name: settings.key_id.clone(), secret, life: settings.key_seconds.saturating_mul(1000) })
     }
 
     /// Agrees a key with the frame whose public point is `theirs`.
@@ -74,20 +83,68 @@ impl Root {
         theirs: &PublicKey,
         now: u64,
     ) -> Result<(AgreedKey, FrameKey), KeyError> {
+        let expires = now.saturating_add(self.life);
+        let mut unique = [0; 12];
+        unique[..6].copy_from_slice(&expires.to_be_bytes()[2..]);
+        unique[6..].copy_from_slice(&random::<6>()?);
+        let kid = self.name_of(unique)?;
+        let (key, server_key) = self.derive(session, conn, &kid, theirs, expires)?;
+        let agreed = AgreedKey { kid, algorithm: "sha256".to_owned(), expires_at: expires, server_key };
+        Ok((agreed, key))
+    }
+
+    /// The key that was agreed just now, by this server or one with the same root.
+    pub(crate) fn agreed(
+        &self,
+        session: &SessionHandle,
+        conn: &ConnectionId,
+        kid: &KeyId,
+        theirs: &PublicKey,
+        now: u64,
+    ) -> Result<FrameKey, KeyError> {
+        let (_, bytes) = kid.parts();
+        let mut unique = [0; 12];
+        unique.copy_from_slice(&bytes[..12]);
+        let mut end = [0; 8];
+        end[2..].copy_from_slice(&unique[..6]);
+        let expires = u64::from_be_bytes(end);
+        let since = now.checked_sub(expires.saturating_sub(self.life));
+        if self.name_of(unique)? != *kid || since.is_none_or(|since| since > OPEN_WITHIN) {
+            return Err(KeyError::Unknown);
+        }
+        Ok(self.derive(session, conn, kid, theirs, expires)?.0)
+    }
+
+    /// The one name of this root with these bytes.
+    fn name_of(&self, unique: [u8; 12]) -> Result<KeyId, KeyError> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_ref()).map_err(|_| KeyError::Derivation)?;
+        mac.update(b"pan-jitterbug/1 name\0");
+        mac.update(&unique);
+        let mut bytes = [0; 16];
+        bytes[..12].copy_from_slice(&unique);
+        bytes[12..].copy_from_slice(&mac.finalize().into_bytes()[..4]);
+        KeyId::parse(&format!("{}.{}", self.name, ConnectionId::new(bytes))).map_err(|_| KeyError::Derivation)
+    }
+
+    fn derive(
+        &self,
+        session: &SessionHandle,
+        conn: &ConnectionId,
+        kid: &KeyId,
+        theirs: &PublicKey,
+        expires: u64,
+    ) -> Result<(FrameKey, PublicKey), KeyError> {
         let point = p256::PublicKey::from_sec1_bytes(theirs.as_sec1()).map_err(|_| KeyError::BadPoint)?;
-        let kid = format!("{}.{}", self.name, ConnectionId::new(random()?));
-        let kid = KeyId::parse(&kid).map_err(|_| KeyError::Derivation)?;
-        let ours = self.half(&kid)?;
+        let ours = self.half(kid)?;
         let shared = diffie_hellman(NonZeroScalar::from(&ours), point.as_affine());
         let our_point = ours.public_key().to_sec1_point(false);
         let server_key = PublicKey::from_sec1(our_point.as_bytes()).map_err(|_| KeyError::Derivation)?;
         let mut key = Zeroizing::new([0; 32]);
-        let info = info(session, conn, &kid, theirs, &server_key);
+        let info = key_info(session, conn, kid, theirs, &server_key);
         let derived = shared.extract::<Sha256>(None).expand(&info, key.as_mut());
         derived.map_err(|_| KeyError::Derivation)?;
-        let expires = now.saturating_add(LIFE);
-        let agreed = AgreedKey { kid: kid.clone(), algorithm: "sha256".to_owned(), expires_at: expires, server_key };
-        Ok((agreed, FrameKey::new(kid, &key, expires)?))
+        let renew = expires.saturating_sub(self.life / 10 * 2);
+        Ok((FrameKey::new(kid.clone(), &key, renew, expires)?, server_key))
     }
 
     /// The server's private half for this name.
@@ -106,18 +163,10 @@ impl Root {
     }
 }
 
-/// What the key is for (docs/PROTOCOL.md §9): nothing else can be made to derive the same one.
-fn info(session: &SessionHandle, conn: &ConnectionId, kid: &KeyId, theirs: &PublicKey, ours: &PublicKey) -> Vec<u8> {
-    let mut info = format!("{KEY_INFO}\0{session}\0{conn}\0{kid}\0").into_bytes();
-    info.extend_from_slice(theirs.as_sec1());
-    info.extend_from_slice(ours.as_sec1());
-    info
-}
-
 impl FrameKey {
-    fn new(kid: KeyId, key: &[u8; 32], expires: u64) -> Result<Self, KeyError> {
+    fn new(kid: KeyId, key: &[u8; 32], renew: u64, expires: u64) -> Result<Self, KeyError> {
         let mac = Hmac::new_from_slice(key).map_err(|_| KeyError::Derivation)?;
-        Ok(Self { kid, mac, expires })
+        Ok(Self { kid, mac, renew, expires })
     }
 
     /// Signs a payload at `ts` (Unix ms). Gives the frame as it is sent.
@@ -137,7 +186,7 @@ impl FrameKey {
 /// How long it takes to make so many frames, or their texts without signing them.
 pub(crate) fn measure(frames: u32, signed: bool) -> std::time::Duration {
     let root = ConnectionId::new([0; 16]);
-    let key = KeyId::parse(&format!("pan.{root}")).ok().and_then(|kid| FrameKey::new(kid, &[7; 32], 0).ok());
+    let key = KeyId::parse(&format!("pan.{root}")).ok().and_then(|kid| FrameKey::new(kid, &[7; 32], 0, 0).ok());
     let push = Push::Activity { action: "transfer".to_owned(), session: None, note: "You sent 12.00 EUR.".to_owned() };
     let began = std::time::Instant::now();
     for seq in 0..u64::from(frames) {
@@ -157,13 +206,18 @@ pub(crate) fn fits(push: &Push) -> bool {
     let longest = format!("{}.{}", "x".repeat(KeyId::MAX_ROOT), ConnectionId::new([0; 16]));
     let (Ok(kid), id) = (KeyId::parse(&longest), Cursor { ms: u64::MAX, n: u64::MAX }) else { return false };
     let payload = Payload { conn: ConnectionId::new([0; 16]), id, seq: u64::MAX, push: push.clone() };
-    FrameKey::new(kid, &[0; 32], 0).and_then(|key| key.sign(&payload, u64::MAX)).is_ok()
+    FrameKey::new(kid, &[0; 32], 0, 0).and_then(|key| key.sign(&payload, u64::MAX)).is_ok()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+
+    fn root(secret: Option<[u8; 32]>) -> Root {
+        let root = Root::new(&PushSettings::default()).unwrap();
+        Root { secret: secret.map_or(root.secret.clone(), Zeroizing::new), ..root }
+    }
 
     fn names() -> (SessionHandle, ConnectionId) {
         ("AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), ConnectionId::new([1; 16]))
@@ -179,8 +233,8 @@ mod tests {
         let shared = diffie_hellman(NonZeroScalar::from(secret), server.as_affine());
         let hkdf = Hkdf::<Sha256>::new(None, shared.raw_secret_bytes());
         let mut key = [0; 32];
-        hkdf.expand(&info(session, conn, &agreed.kid, &public(secret), &agreed.server_key), &mut key).unwrap();
-        FrameKey::new(agreed.kid.clone(), &key, 0).unwrap()
+        hkdf.expand(&key_info(session, conn, &agreed.kid, &public(secret), &agreed.server_key), &mut key).unwrap();
+        FrameKey::new(agreed.kid.clone(), &key, 0, 0).unwrap()
     }
 
     fn payload(conn: ConnectionId) -> Payload {
@@ -196,7 +250,7 @@ mod tests {
 
     #[test]
     fn both_sides_derive_one_key_and_nobody_else_does() {
-        let root = Root::new("dev", None).unwrap();
+        let root = root(None);
         let (session, conn) = names();
         let theirs = SecretKey::from_slice(&[7; 32]).unwrap();
         let (agreed, key) = root.agree(&session, &conn, &public(&theirs), 1000).unwrap();
@@ -213,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_agreement_has_its_own_name_point_and_key() {
-        let root = Root::new("dev", Some([9; 32])).unwrap();
+        let root = root(Some([9; 32]));
         let (session, conn) = names();
         let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
         let (one, one_key) = root.agree(&session, &conn, &theirs, 0).unwrap();
@@ -224,8 +278,27 @@ mod tests {
     }
 
     #[test]
+    fn a_server_with_the_same_root_derives_the_key_again_and_no_other_does() {
+        let (one, same, other) = (root(Some([9; 32])), root(Some([9; 32])), root(Some([8; 32])));
+        let (session, conn) = names();
+        let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
+        let (agreed, key) = one.agree(&session, &conn, &theirs, 1_000_000).unwrap();
+        let frame = key.sign(&payload(conn), 1_000_000).unwrap();
+        let again = |root: &Root, now| root.agreed(&session, &conn, &agreed.kid, &theirs, now);
+        let same_key = again(&same, 1_060_000).unwrap();
+        assert!(holds(&same_key, &frame));
+        assert_eq!((same_key.renew, same_key.expires), (key.renew, key.expires));
+        for (root, now) in [(&other, 1_000_000), (&same, 1_060_001), (&same, 999_999)] {
+            assert!(matches!(again(root, now), Err(KeyError::Unknown)), "{now}");
+        }
+        // A name that nobody has agreed.
+        let invented = KeyId::parse(&format!("pan.{}", ConnectionId::new([1; 16]))).unwrap();
+        assert!(matches!(one.agreed(&session, &conn, &invented, &theirs, 1_000_000), Err(KeyError::Unknown)));
+    }
+
+    #[test]
     fn a_point_off_the_curve_agrees_nothing() {
-        let root = Root::new("dev", None).unwrap();
+        let root = root(None);
         let (session, conn) = names();
         let off = PublicKey::from_sec1(&[4; 65]).unwrap();
         assert!(matches!(root.agree(&session, &conn, &off, 0), Err(KeyError::BadPoint)));
@@ -233,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_payload_is_sent_in_its_canonical_form() {
-        let key = FrameKey::new("dev.AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), &[0; 32], 0).unwrap();
+        let key = FrameKey::new("dev.AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), &[0; 32], 0, 0).unwrap();
         let frame = key.sign(&payload(ConnectionId::new([0; 16])), 7).unwrap();
         let canonical = r#"{"conn":"AAAAAAAAAAAAAAAAAAAAAA","data":{"latest":0},"id":"5-0","seq":1,"type":"hb"}"#;
         assert_eq!(Envelope::parse(&frame).unwrap().payload, canonical);

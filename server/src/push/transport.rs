@@ -12,17 +12,17 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use protocol::{
-    action::{self, Action},
+    action::Action,
     catalogue::{self, PushStream},
-    message::header as name,
+    json,
+    message::Hello,
 };
-use serde::Deserialize;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::connection::{Outlet, Over};
 use crate::{
     Pan,
-    authority::{Pass, pass},
+    authority::{Pass, note_passed, pass, refuse},
     refusal::Reason,
     unverified::single,
 };
@@ -69,24 +69,6 @@ pub(super) fn stream(pan: Pan, mut outlet: Outlet) -> Response {
     (headers, Body::from_stream(frames)).into_response()
 }
 
-/// What a socket's first message says: the signed request for the connection.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Hello {
-    headers: HelloHeaders,
-    body: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct HelloHeaders {
-    x_session_id: String,
-    x_interaction_proof: String,
-    content_digest: String,
-    signature_input: String,
-    signature: String,
-}
-
 /// `GET /api/jitterbug/socket`. The upgrade itself proves nothing: the socket is silent until it has said a good hello.
 pub(super) async fn socket(State(pan): State<Pan>, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
     // Browsers let any page open a socket to any host; only the Origin says which page it was.
@@ -99,13 +81,9 @@ pub(super) async fn socket(State(pan): State<Pan>, parts: Parts, upgrade: WebSoc
 
 async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
     let close = match timeout(HELLO, socket.recv()).await {
-        Ok(Some(Ok(Message::Text(hello)))) => match listen(&pan, &parts, &hello).await {
+        Ok(Some(Ok(Message::Text(hello)))) => match listen(&pan, parts, &hello).await {
             Ok(outlet) => return tell(pan, outlet, socket).await,
-            Err(reason) => {
-                let close = close_code(&reason);
-                drop(crate::authority::refuse(&pan, &parts, PushStream::NAME, reason).await);
-                close
-            }
+            Err(close) => close,
         },
         _ => 4400,
     };
@@ -113,17 +91,39 @@ async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
 }
 
 /// Verifies a hello as if it were a request of its own.
-async fn listen(pan: &Pan, upgrade: &Parts, hello: &Utf8Bytes) -> Result<Outlet, Reason> {
-    let Hello { headers, body } = serde_json::from_str(hello).map_err(|_| Reason::BodyMalformed)?;
-    let entry = catalogue::at(PushStream::PATH).ok_or(Reason::UnknownFunction)?;
-    let parts = as_request(upgrade, &headers)?;
-    let Pass { verified, body, expires, .. } = pass(pan, entry, &parts, Body::from(body)).await?;
-    let PushStream { conn, after } = action::parse(&body).map_err(|_| Reason::BodyMalformed)?;
-    super::open(pan, verified.session(), verified.user(), expires, conn, after).await
+///
+/// # Errors
+/// The socket's close code.
+async fn listen(pan: &Pan, upgrade: Parts, hello: &Utf8Bytes) -> Result<Outlet, u16> {
+    let (parts, opened) = match as_request(&upgrade, hello) {
+        Ok((parts, body)) => {
+            let opened = open(pan, &parts, body).await;
+            (parts, opened)
+        }
+        Err(reason) => (upgrade, Err(reason)),
+    };
+    match opened {
+        Ok(outlet) => Ok(outlet),
+        Err(reason) => {
+            let close = close_code(&reason);
+            // Looked at with its own signature: an owner's hello that comes too late is no theft.
+            drop(refuse(pan, &parts, PushStream::NAME, reason).await);
+            Err(close)
+        }
+    }
 }
 
-/// The request that a hello stands for, by its path that of a stream: it has the cookie and the origin of the upgrade, and its own signature.
-fn as_request(upgrade: &Parts, hello: &HelloHeaders) -> Result<Parts, Reason> {
+async fn open(pan: &Pan, parts: &Parts, body: String) -> Result<Outlet, Reason> {
+    let entry = catalogue::at(PushStream::PATH).ok_or(Reason::UnknownFunction)?;
+    let Pass { verified, body, session, .. } = pass(pan, entry, parts, Body::from(body)).await?;
+    note_passed(pan, &verified);
+    super::open(pan, &verified, &session, &body).await
+}
+
+/// The request that a hello stands for: by its path that of a stream, with the upgrade's cookie and origin and its own
+/// signature and body.
+fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Reason> {
+    let Hello { headers: signed, body } = json::read(hello.as_bytes()).map_err(|_| Reason::BodyMalformed)?;
     let mut headers = HeaderMap::new();
     for name in [header::COOKIE, header::ORIGIN] {
         for value in upgrade.headers.get_all(&name) {
@@ -131,13 +131,7 @@ fn as_request(upgrade: &Parts, hello: &HelloHeaders) -> Result<Parts, Reason> {
         }
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in [
-        (name::SESSION, &hello.x_session_id),
-        (name::PROOF, &hello.x_interaction_proof),
-        (name::DIGEST, &hello.content_digest),
-        (name::SIGNATURE_INPUT, &hello.signature_input),
-        (name::SIGNATURE, &hello.signature),
-    ] {
+    for (name, value) in signed.each() {
         let value = HeaderValue::from_str(value).map_err(|_| Reason::HeaderMalformed(name))?;
         headers.insert(HeaderName::from_static(name), value);
     }
@@ -146,7 +140,7 @@ fn as_request(upgrade: &Parts, hello: &HelloHeaders) -> Result<Parts, Reason> {
     *request.uri_mut() = http::Uri::from_static(PushStream::PATH);
     *request.headers_mut() = headers;
     *request.extensions_mut() = upgrade.extensions.clone();
-    Ok(request.into_parts().0)
+    Ok((request.into_parts().0, body))
 }
 
 async fn tell(pan: Pan, mut outlet: Outlet, mut socket: WebSocket) {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::body::BodyDataStream;
+use base64ct::Encoding;
 use futures::StreamExt;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,9 +13,13 @@ use protocol::{
     catalogue::{PushKeys, PushStream, ReadActivity, SignOut},
     key::PublicKey,
     problem::{Code, Ended},
-    push::{AgreedKey, ConnectionId, Cursor, Envelope, KEY_INFO, Payload, Push, Security},
+    push::{AgreedKey, ConnectionId, Cursor, Envelope, Inbox, Payload, Push, Rejected, Security, Tolerance, key_info},
 };
-use server::{clock::random, store::memory::MemoryStore};
+use server::{
+    clock::random,
+    settings::{Lifetimes, PushSettings, Secret, Settings},
+    store::{SharedStore, memory::MemoryStore},
+};
 use sha2::Sha256;
 use tokio::time::timeout;
 
@@ -26,9 +31,10 @@ use crate::{
 
 /// What a page and its frame have of a connection.
 struct Listener {
-    conn: ConnectionId,
     secret: SecretKey,
-    keys: Vec<(AgreedKey, Hmac<Sha256>)>,
+    inbox: Inbox<Hmac<Sha256>>,
+    /// Those that were agreed, the newest last.
+    agreed: Vec<AgreedKey>,
     stream: Option<BodyDataStream>,
     seq: u64,
     cursor: Cursor,
@@ -37,9 +43,9 @@ struct Listener {
 impl Listener {
     fn new() -> Self {
         Self {
-            conn: ConnectionId::new(random().unwrap()),
             secret: SecretKey::from_slice(&random::<32>().unwrap()).unwrap(),
-            keys: Vec::new(),
+            inbox: Inbox::new(ConnectionId::new(random().unwrap()), Tolerance::default()),
+            agreed: Vec::new(),
             stream: None,
             seq: 0,
             cursor: Cursor::default(),
@@ -51,29 +57,40 @@ impl Listener {
     }
 
     async fn agree(&mut self, house: &House, browser: &mut Browser) {
-        let reply = browser.call(house, &PushKeys { key: self.point(), conn: self.conn }).await;
+        let conn = self.inbox.conn();
+        let reply = browser.call(house, &PushKeys { key: self.point(), conn }).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         let agreed: AgreedKey = reply.json();
         let server = p256::PublicKey::from_sec1_bytes(agreed.server_key.as_sec1()).unwrap();
         let shared = diffie_hellman(NonZeroScalar::from(&self.secret), server.as_affine());
-        let mut info = format!("{KEY_INFO}\0{}\0{}\0{}\0", browser.handle, self.conn, agreed.kid).into_bytes();
-        info.extend_from_slice(self.point().as_sec1());
-        info.extend_from_slice(agreed.server_key.as_sec1());
+        let info = key_info(&browser.handle, &conn, &agreed.kid, &self.point(), &agreed.server_key);
         let mut key = [0; 32];
         Hkdf::<Sha256>::new(None, shared.raw_secret_bytes()).expand(&info, &mut key).unwrap();
-        self.keys.push((agreed, Hmac::new_from_slice(&key).unwrap()));
+        let mac = Hmac::new_from_slice(&key).unwrap();
+        self.inbox.add_key(agreed.kid.clone(), mac, agreed.expires_at, house.now());
+        self.agreed.push(agreed);
     }
 
     async fn open(house: &House, browser: &mut Browser, after: Option<Cursor>) -> Self {
         let mut listener = Self::new();
         listener.agree(house, browser).await;
-        let signed = browser.request(house, &PushStream { conn: listener.conn, after });
-        let response = house.respond(signed.build()).await;
+        listener.attach(house, browser, after).await;
+        listener
+    }
+
+    /// Opens its connection.
+    async fn attach(&mut self, house: &House, browser: &mut Browser, after: Option<Cursor>) {
+        let response = house.respond(browser.request(house, &self.asks(after)).build()).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         browser.take_nonces(response.headers());
-        listener.stream = Some(response.into_body().into_data_stream());
-        listener
+        self.stream = Some(response.into_body().into_data_stream());
+    }
+
+    /// The request for its connection.
+    fn asks(&self, after: Option<Cursor>) -> PushStream {
+        let kid = self.agreed[0].kid.clone();
+        PushStream { conn: self.inbox.conn(), kid, key: self.point(), after, rejected: None }
     }
 
     /// The next frame as sent; `None` when the stream is over.
@@ -84,16 +101,21 @@ impl Listener {
         Some(text.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap().to_owned())
     }
 
-    /// The next payload, verified as the frame does.
+    /// Verifies a frame as the signing frame does.
+    fn verify(&mut self, frame: &str, now: u64) -> Result<Payload, Rejected> {
+        let envelope = Envelope::parse(frame).map_err(|_| Rejected::Malformed)?;
+        let mac = self.inbox.judge(&envelope, now)?.clone();
+        mac.chain_update(envelope.message()).verify_slice(envelope.sig.as_bytes()).map_err(|_| Rejected::BadMac)?;
+        self.inbox.accept(&envelope, now)?;
+        Ok(serde_json::from_str(envelope.payload).unwrap())
+    }
+
+    /// The next payload, verified.
     async fn next(&mut self) -> Option<Push> {
         let frame = self.frame().await?;
-        let envelope = Envelope::parse(&frame).unwrap();
-        let (_, key) = self.keys.iter().find(|(agreed, _)| agreed.kid == envelope.kid).expect("a known key");
-        let mut mac = key.clone();
-        mac.update(&envelope.message());
-        mac.verify_slice(envelope.sig.as_bytes()).expect("the signature holds");
-        let payload: Payload = serde_json::from_str(envelope.payload).unwrap();
-        assert_eq!((payload.conn, payload.seq), (self.conn, self.seq + 1), "{frame}");
+        // At the very time at which it was signed: the clocks of these tests jump.
+        let now = Envelope::parse(&frame).unwrap().ts;
+        let payload = self.verify(&frame, now).expect("it holds");
         assert!(payload.id >= self.cursor);
         (self.seq, self.cursor) = (payload.seq, payload.id);
         Some(payload.push)
@@ -192,7 +214,7 @@ async fn a_new_key_signs_from_the_moment_it_is_agreed_and_nothing_is_lost() {
     page.next().await;
     house.pan.publish(&user, activity(&ada, "before")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "before")));
-    let first = page.keys[0].0.kid.clone();
+    let first = page.agreed[0].kid.clone();
     page.agree(&house, &mut ada).await;
     house.pan.publish(&user, activity(&ada, "after")).await;
     let mut last = String::new();
@@ -200,7 +222,7 @@ async fn a_new_key_signs_from_the_moment_it_is_agreed_and_nothing_is_lost() {
         last = page.frame().await.unwrap();
     }
     let kid = Envelope::parse(&last).unwrap().kid;
-    assert!(kid != first && kid == page.keys[1].0.kid, "{last}");
+    assert!(kid != first && kid == page.agreed[1].kid, "{last}");
 }
 
 #[tokio::test]
@@ -209,7 +231,7 @@ async fn the_next_key_is_asked_for_in_time_and_an_expired_one_ends_the_connectio
     let mut ada = house.browser("ada").await;
     let mut page = Listener::open(&house, &mut ada, None).await;
     page.next().await;
-    let expires = page.keys[0].0.expires_at;
+    let expires = page.agreed[0].expires_at;
     house.wait(479_000);
     house.pan.publish(&"ada".parse().unwrap(), activity(&ada, "early")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "early")));
@@ -238,6 +260,47 @@ async fn attack_18_a_connection_is_over_at_once_when_its_session_is() {
 }
 
 #[tokio::test]
+async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
+    let lifetimes = Lifetimes { idle: 400, ..Lifetimes::default() };
+    let house = House::with(Arc::new(MemoryStore::new()), Settings { lifetimes, ..Settings::default() });
+    let (mut ada, mut bob) = (house.browser("ada").await, house.browser("bob").await);
+    let mut idle = Listener::open(&house, &mut ada, None).await;
+    let mut busy = Listener::open(&house, &mut bob, None).await;
+    idle.next().await;
+    busy.next().await;
+    house.wait(200_000);
+    assert_eq!(bob.call(&house, &read()).await.status, StatusCode::OK);
+    // Both keys are still good.
+    house.wait(250_000);
+    for (name, browser, page, is_over) in [("ada", &ada, &mut idle, true), ("bob", &bob, &mut busy, false)] {
+        house.pan.publish(&name.parse().unwrap(), activity(browser, "late")).await;
+        assert_eq!(page.news().await, (!is_over).then(|| activity(browser, "late")));
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
+    let store: SharedStore = Arc::new(MemoryStore::new());
+    let secret = Secret::parse(&base64ct::Base64::encode_string(&[5; 32])).unwrap();
+    let shared =
+        || Settings { push: PushSettings { secret: Some(secret.clone()), ..Default::default() }, ..Default::default() };
+    let [one, other] = [(); 2].map(|()| House::with(store.clone(), shared()));
+    let mut ada = one.browser("ada").await;
+    let mut page = Listener::new();
+    page.agree(&one, &mut ada).await;
+    page.attach(&other, &mut ada, None).await;
+    assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
+    one.pan.publish(&"ada".parse().unwrap(), activity(&ada, "told at one, heard at the other")).await;
+    assert_eq!(page.news().await, Some(activity(&ada, "told at one, heard at the other")));
+
+    // With roots of their own they cannot, and say so.
+    let stranger = House::new(store);
+    let mut page = Listener::new();
+    page.agree(&one, &mut ada).await;
+    assert_eq!(ada.call(&stranger, &page.asks(None)).await.code(), Code::Malformed);
+}
+
+#[tokio::test]
 async fn a_theft_signal_and_a_new_sign_in_reach_the_owner() {
     let house = house();
     let mut ada = house.browser("ada").await;
@@ -260,13 +323,13 @@ async fn attack_20_nobody_opens_anothers_connection_or_one_without_a_key() {
     let (mut ada, mut bob) = (house.browser("ada").await, house.browser("bob").await);
     let mut page = Listener::new();
     page.agree(&house, &mut ada).await;
-    for conn in [page.conn, ConnectionId::new([7; 16])] {
-        let reply = bob.call(&house, &PushStream { conn, after: None }).await;
-        assert_eq!(reply.code(), Code::Malformed);
-    }
+    let asked = page.asks(None);
+    let reply =
+        ada.call(&house, &PushStream { kid: "pan.BBBBBBBBBBBBBBBBBBBBBA".parse().unwrap(), ..asked.clone() }).await;
+    assert_eq!(reply.code(), Code::Malformed, "a key that was never agreed");
     // Nor does it take the key of one that is open.
     let open = Listener::open(&house, &mut ada, None).await;
-    let reply = bob.call(&house, &PushKeys { key: page.point(), conn: open.conn }).await;
+    let reply = bob.call(&house, &PushKeys { key: page.point(), conn: open.inbox.conn() }).await;
     assert_eq!(reply.code(), Code::Malformed);
     let off_curve = PublicKey::from_sec1(&[4; 65]).unwrap();
     let reply = bob.call(&house, &PushKeys { key: off_curve, conn: ConnectionId::new([8; 16]) }).await;
@@ -295,7 +358,7 @@ async fn keys_and_connections_are_limited() {
     for _ in 0..10 {
         listener.agree(&house, &mut ada).await;
     }
-    let reply = ada.call(&house, &PushKeys { key: listener.point(), conn: listener.conn }).await;
+    let reply = ada.call(&house, &PushKeys { key: listener.point(), conn: listener.inbox.conn() }).await;
     assert_eq!(reply.code(), Code::RateLimited);
     assert!(reply.headers.contains_key("retry-after"));
     assert_eq!(ada.call(&house, &read()).await.status, StatusCode::OK);

@@ -1,0 +1,89 @@
+//! A request of the session: a nonce for it, the frame's signature, and what the reply says of the session.
+
+use protocol::{
+    action::{Action, Level},
+    catalogue::{self, Nonces},
+    message::{Answer, Ask, SignedHeaders, ToSign},
+    problem::Code,
+    token::{Nonce, SessionHandle},
+};
+
+use super::{
+    Tab, now,
+    session::Standing,
+    wire::{self, Reply},
+};
+use crate::fault::Fault;
+
+/// What the frame signed, to be sent as it is.
+pub(super) struct Signed {
+    pub(super) body: String,
+    pub(super) headers: SignedHeaders,
+}
+
+impl Tab {
+    /// A nonce to spend; asks the server for more when there is none that is younger than `life` (ms).
+    pub(super) async fn nonce(&self, session: SessionHandle, life: u64) -> Result<Nonce, Fault> {
+        if let Some(nonce) = self.nonces.take(now(), life) {
+            return Ok(nonce);
+        }
+        let _only_one_asks = self.nonces.refilling().await;
+        if let Some(nonce) = self.nonces.take(now(), life) {
+            return Ok(nonce);
+        }
+        let (path, body) = (Nonces::PATH.to_owned(), "{}".to_owned());
+        let refill = ToSign { session, path, body, level: Level::Signed, nonce: None, proof: None };
+        let reply = self.exchange(session, Nonces::PATH, Ask::Sign(Box::new(refill))).await?;
+        // Refused for another reason: the sentence is the refusal's.
+        reply.accepted()?;
+        self.nonces.take(now(), life).ok_or(Fault::Unavailable)
+    }
+
+    /// Has the frame sign, and sends.
+    pub(super) async fn exchange(&self, session: SessionHandle, path: &str, ask: Ask) -> Result<Reply, Fault> {
+        let work = async {
+            let Signed { body, headers } = self.sign(ask).await?;
+            // Nobody knows how far it got. What only reads can be asked for again; a change must be looked for.
+            let lost = |away| if is_change(path) { Fault::Unsure } else { away };
+            wire::post(path, &body, &headers.each()).await.map_err(lost)
+        };
+        let reply = work.await;
+        self.heed(session, reply).await
+    }
+
+    /// Has the frame sign.
+    pub(super) async fn sign(&self, ask: Ask) -> Result<Signed, Fault> {
+        let own = match &ask {
+            Ask::Sign(order) => order.body.clone(),
+            _ => String::new(),
+        };
+        match self.frame()?.ask(ask).await? {
+            Answer::Signed(headers) => Ok(Signed { body: own, headers }),
+            Answer::Written { body, headers } => Ok(Signed { body, headers }),
+            Answer::Bound { .. } | Answer::Heard { .. } | Answer::Done {} => Err(Fault::NoFrame),
+        }
+    }
+
+    /// Keeps the nonces that a reply brought, and notices that the session is over.
+    pub(super) async fn heed(&self, session: SessionHandle, reply: Result<Reply, Fault>) -> Result<Reply, Fault> {
+        let reply = reply.and_then(|reply| match reply.problem() {
+            Some(problem) if problem.code == Code::InvalidSession => Err(Fault::from(problem)),
+            _ => Ok(reply),
+        });
+        match &reply {
+            // Another tab may have signed in as somebody else meanwhile.
+            Ok(reply) if self.session.handle() == Some(session) => {
+                self.nonces.put(reply.nonces.iter().copied(), now());
+            }
+            Err(Fault::Ended) => self.end(session, Standing::Ended(None)).await,
+            Err(Fault::EndedBecause(why)) => self.end(session, Standing::Ended(Some(*why))).await,
+            Err(Fault::LostKey) => self.end(session, Standing::KeyLost).await,
+            _ => {}
+        }
+        reply
+    }
+}
+
+fn is_change(path: &str) -> bool {
+    catalogue::at(path).is_some_and(|entry| entry.level > Level::Signed)
+}

@@ -1,0 +1,156 @@
+//! Keeps a connection open for as long as somebody is signed in and looks, and hears it.
+
+use std::rc::Rc;
+
+use futures::{
+    StreamExt,
+    future::{Either, select},
+};
+use gloo_timers::future::TimeoutFuture;
+use protocol::{
+    action::Action,
+    catalogue::PushKeys,
+    message::{Answer, Ask},
+    problem::Code,
+    push::{Payload, Push},
+    token::SessionHandle,
+};
+
+use super::{
+    State, Transport,
+    line::{self, Line},
+    patience,
+};
+use crate::{
+    fault::Fault,
+    pan::{Tab, nonces::LIFE, now},
+};
+
+/// A connection that says nothing for this time is dead: ms. The server says something every 15 s.
+const SILENCE: u32 = 35_000;
+
+/// A connection that lived this long was a good one: ms.
+const GOOD: u64 = 30_000;
+
+/// Runs for the life of the page.
+pub(in crate::pan) async fn run(tab: Rc<Tab>) {
+    let mut transport = Transport::first();
+    let mut failures = 0;
+    loop {
+        let Some(session) = wanted(&tab) else {
+            tab.session.set_push(State::Off);
+            failures = 0;
+            tab.push.changed.next().await;
+            continue;
+        };
+        if failures == 0 {
+            tab.session.set_push(State::Opening);
+        }
+        let mut conversation = Conversation { tab: &tab, session, transport, heard: 0, wants_key: false };
+        let began = now();
+        let over = conversation.hold().await;
+        if conversation.heard == 0 {
+            // Perhaps something on the way takes the one and not the other. Neither is ever unsigned.
+            transport = transport.other();
+        }
+        let was_good = conversation.heard > 0 && now().abs_diff(began) > GOOD;
+        failures = if was_good { 1 } else { failures + 1 };
+        if wanted(&tab) != Some(session) {
+            continue;
+        }
+        tab.session.set_push(State::Waiting);
+        let told = match over {
+            Err(Fault::RateLimited { seconds }) => seconds,
+            _ => None,
+        };
+        let pause = TimeoutFuture::new(patience::wait(failures, js_sys::Math::random(), told));
+        select(pause, Box::pin(tab.push.changed.next())).await;
+    }
+}
+
+/// The session that there should be a connection for.
+fn wanted(tab: &Tab) -> Option<SessionHandle> {
+    tab.session.handle().filter(|_| tab.push.may_connect())
+}
+
+/// One connection, from its key to its end.
+struct Conversation<'a> {
+    tab: &'a Tab,
+    session: SessionHandle,
+    transport: Transport,
+    /// How many frames were believed.
+    heard: u64,
+    /// The server has asked for the next key, and has none yet.
+    wants_key: bool,
+}
+
+impl Conversation<'_> {
+    /// Opens it and hears it until it breaks, or nobody wants it any more.
+    async fn hold(&mut self) -> Result<(), Fault> {
+        let opening = Box::pin(open(self.tab, self.session, self.transport));
+        let Some(opened) = self.unless_left(now(), opening).await else { return Ok(()) };
+        let mut line = opened?;
+        loop {
+            let next = select(line.next(), TimeoutFuture::new(SILENCE));
+            match self.unless_left(now(), next).await {
+                Some(Either::Left((Some(frame), _))) => self.hear(frame).await?,
+                _ => return Ok(()),
+            }
+            if self.wants_key {
+                // Once it is agreed the server signs with it, and the frame must know it before it hears that. When it
+                // fails, there is time: the old one is good for two more minutes.
+                self.wants_key = agree(self.tab, self.session, true).await.is_err();
+            }
+        }
+    }
+
+    async fn hear(&mut self, frame: String) -> Result<(), Fault> {
+        let Answer::Heard { payload } = self.tab.frame()?.ask(Ask::Hear { frame }).await? else {
+            return Err(Fault::NoFrame);
+        };
+        // A server of a later version may push what this page does not know. It was signed, and is passed over.
+        let Ok(payload) = serde_json::from_str::<Payload>(&payload) else { return Ok(()) };
+        self.heard += 1;
+        self.tab.session.set_push(State::Live(self.transport));
+        self.wants_key |= matches!(payload.push, Push::Rekey { .. });
+        self.tab.push.tell(self.session, &payload);
+        Ok(())
+    }
+
+    /// Waits for some work, unless nobody wants the connection any more, or the device has slept since `began`.
+    async fn unless_left<T>(&self, began: u64, work: impl Future<Output = T> + Unpin) -> Option<T> {
+        let left = async {
+            // Timers stand still while a device sleeps; the clock on the wall does not.
+            while wanted(self.tab) == Some(self.session) && now().abs_diff(began) < u64::from(SILENCE) {
+                self.tab.push.changed.next().await;
+            }
+        };
+        match select(work, Box::pin(left)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+}
+
+async fn open(tab: &Tab, session: SessionHandle, transport: Transport) -> Result<Line, Fault> {
+    agree(tab, session, false).await?;
+    line::open(tab, session, transport).await
+}
+
+/// Agrees a key between frame and server: the first one of a new connection, or the next one of this.
+async fn agree(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(), Fault> {
+    let mut may_refresh = true;
+    let reply = loop {
+        let nonce = tab.nonce(session, LIFE).await?;
+        let reply = tab.exchange(session, PushKeys::PATH, Ask::Agree { session, nonce, renew }).await?;
+        if reply.refusal() != Some(Code::UseFreshNonce) || !std::mem::take(&mut may_refresh) {
+            break reply.accepted()?;
+        }
+        tab.nonces.clear();
+    };
+    let agreed = serde_json::from_slice(&reply.body).map_err(|_| Fault::Malformed)?;
+    match tab.frame()?.ask(Ask::Agreed(agreed)).await? {
+        Answer::Done {} => Ok(()),
+        _ => Err(Fault::NoFrame),
+    }
+}

@@ -1,0 +1,188 @@
+import type { Page } from "@playwright/test";
+import canonicalize from "canonicalize";
+import { Bank } from "../support/bank.ts";
+import { Client } from "../support/client.ts";
+import { Mouse } from "../support/hand.ts";
+import { Injected } from "../support/injected.ts";
+import type { Middle, Tamper, Transport } from "../support/middle.ts";
+import type { Own } from "../support/own.ts";
+import { freePort, type House } from "../support/servers.ts";
+import { expect, test } from "../support/test.ts";
+
+interface Frame {
+  kid: string;
+  ts: number;
+  nonce: string;
+  sig: string;
+  payload: { seq: number; conn: string; type: string; id: string; data: Record<string, unknown> };
+}
+
+const parse = (frame: string) => JSON.parse(frame) as Frame;
+const isNews = (frame: string) => frame.includes('"signed_in"');
+const rewritten = (frame: string, change: (frame: Frame) => void): string => {
+  const parsed = parse(frame);
+  change(parsed);
+  return canonicalize(parsed) ?? "";
+};
+
+function flipped(base64: string): string {
+  const bytes = Buffer.from(base64, "base64");
+  bytes[31] = (bytes[31] ?? 0) ^ 1;
+  return bytes.toString("base64");
+}
+
+/** Does it to the first frame that tells of a sign-in, and leaves the others. */
+function once(change: Tamper): Tamper {
+  let done = false;
+  return (frame) => {
+    if (done || !isNews(frame)) return [frame];
+    done = true;
+    return change(frame);
+  };
+}
+
+interface Scene {
+  middle: Middle;
+  bank: Bank;
+  /** The server, past whoever is in the middle. */
+  direct: House;
+}
+
+async function scene(own: Own, page: Page, transport: Transport): Promise<Scene> {
+  await own.startStore();
+  const listen = await freePort();
+  await own.startServer({ PAN_PUSH_KEYS_PER_MINUTE: "100" }, { listen });
+  const middle = await own.startMiddle(listen);
+  middle.open = new Set([transport]);
+  const bank = new Bank(page, own.house.app, new Mouse(page));
+  await bank.register("listener");
+  await bank.live();
+  return { middle, bank, direct: { ...own.house, port: listen } };
+}
+
+async function signInElsewhere(house: House, user: string): Promise<void> {
+  const client = new Client(house, user);
+  await client.enter("/api/sign_in");
+  expect((await client.bind()).status).toBe(200);
+}
+
+/** Holds a frame back until the next one has come. */
+function swapped(): Tamper {
+  let held: string | undefined;
+  return (frame) => {
+    if (held !== undefined) {
+      const both = [frame, held];
+      held = undefined;
+      return both;
+    }
+    if (!isNews(frame)) return [frame];
+    held = frame;
+    return [];
+  };
+}
+
+/** What is done to a frame, and why the signing frame then says that it does not believe it. */
+const TAMPERING: [name: string, tamper: () => Tamper, reason: string][] = [
+  ["altered", () => once((frame) => [frame.replace(/"device":"[^"]*"/, '"device":"Evil phone"')]), "frame signature bad"],
+  ["altered in one bit of its signature", () => once((frame) => [rewritten(frame, (parsed) => (parsed.sig = flipped(parsed.sig)))]), "frame signature bad"],
+  ["told to be later", () => once((frame) => [rewritten(frame, (parsed) => (parsed.ts += 1))]), "frame signature bad"],
+  ["given another nonce", () => once((frame) => [rewritten(frame, (parsed) => (parsed.nonce = Buffer.alloc(32, 7).toString("base64")))]), "frame signature bad"],
+  ["given another number", () => once((frame) => [rewritten(frame, (parsed) => (parsed.payload.seq += 1))]), "frame out of order"],
+  ["given another key's name", () => once((frame) => [rewritten(frame, (parsed) => (parsed.kid = `pan.${"B".repeat(21)}A`))]), "frame of unknown key"],
+  ["spelled anew", () => once((frame) => [JSON.stringify(parse(frame), null, 1)]), "frame malformed"],
+  ["unsigned", () => once((frame) => [canonicalize({ payload: parse(frame).payload }) ?? ""]), "frame malformed"],
+  ["dropped", () => once(() => []), "frame out of order"],
+  ["repeated", () => once((frame) => [frame, frame]), "frame replayed"],
+  ["swapped with the next one", swapped, "frame out of order"],
+  ["delayed", () => once(async (frame) => new Promise((done) => setTimeout(() => done([frame]), 6_500))), "frame stale"],
+];
+
+for (const transport of ["socket", "stream"] as const) {
+  test.describe(`attack 20: by ${transport}, a frame that is`, () => {
+    for (const [name, tamper, reason] of TAMPERING) {
+      test(`${name} is not believed, and what was meant is told all the same`, async ({ own, page }) => {
+        const { middle, bank, direct } = await scene(own, page, transport);
+        middle.tamper = tamper();
+        const before = middle.connections[transport];
+        await signInElsewhere(direct, "listener");
+        // The page comes back by itself, and is told what it missed: once.
+        await expect.poll(() => middle.connections[transport], { timeout: 30_000 }).toBeGreaterThan(before);
+        await expect(bank.news).toHaveCount(1);
+        await bank.live();
+        await expect(bank.news).toHaveText(/Somebody signed in/);
+        await expect(bank.news).not.toContainText("Evil");
+        // The frame has told the server why, signed.
+        await bank.open("/activity");
+        const row = page.getByRole("row").filter({ hasText: "had not signed for this page" });
+        await expect(row.first()).toContainText(reason);
+      });
+    }
+  });
+}
+
+test("attack 20: frames of another connection, of another user and of an old key are not believed", async ({ browser, own, page }) => {
+  const { middle, bank, direct } = await scene(own, page, "socket");
+  // Another user's page, through the same middle.
+  const theirs = await browser.newContext();
+  const theirPage = await theirs.newPage();
+  const other = new Bank(theirPage, own.house.app, new Mouse(theirPage));
+  await other.register("neighbour");
+  await other.live();
+  await signInElsewhere(direct, "neighbour");
+  await expect(other.news).toHaveCount(1);
+  const foreign = middle.frames.filter(isNews).at(-1) ?? "";
+  expect(foreign).not.toBe("");
+  await theirs.close();
+
+  // It is put in the place of the next frame that this page gets.
+  let puts = 0;
+  middle.tamper = (frame) => (puts++ === 0 ? [foreign] : [frame]);
+  await expect.poll(() => middle.connections.socket, { timeout: 30_000 }).toBeGreaterThan(2);
+  middle.tamper = (frame) => [frame];
+  await bank.live();
+  await expect(bank.news).toHaveCount(0);
+
+  // A frame that this very page was sent, under a key of its connection before.
+  await signInElsewhere(direct, "listener");
+  await expect(bank.news).toHaveCount(1);
+  const old = middle.frames.filter(isNews).at(-1) ?? "";
+  middle.cut();
+  await expect.poll(() => middle.connections.socket, { timeout: 30_000 }).toBeGreaterThan(3);
+  await bank.live();
+  puts = 0;
+  middle.tamper = (frame) => (puts++ === 0 ? [old] : [frame]);
+  await expect.poll(() => middle.connections.socket, { timeout: 40_000 }).toBeGreaterThan(4);
+  await bank.live();
+  await expect(bank.news).toHaveCount(1);
+});
+
+test("attack 20: script in the page gets no key and no word out of the frame that the server did not sign", async ({ own, page }) => {
+  const injected = await Injected.into(page);
+  const { middle, bank, direct } = await scene(own, page, "socket");
+  await signInElsewhere(direct, "listener");
+  await expect(bank.news).toHaveCount(1);
+  const genuine = middle.frames.filter(isNews).at(-1) ?? "";
+  const forged = rewritten(genuine, (frame) => (frame.payload.data = { latest: 0 }));
+  for (const frame of [genuine, forged, "", "{}", "x".repeat(2_000)]) {
+    expect(await injected.ask({ hear: { frame } })).toEqual({ Err: "rejected" });
+  }
+  // Neither does the frame sign a request for a key that is not its own.
+  const wish = { session: "A".repeat(22), path: "/api/jitterbug/keys", body: "{}", level: "signed", nonce: null, proof: null };
+  expect(await injected.ask({ sign: wish })).toEqual({ Err: "unknown_action" });
+});
+
+test("attack 20: what is sent is canonical, small, and of one connection without gaps", async ({ own, page }) => {
+  const { middle, bank, direct } = await scene(own, page, "socket");
+  await signInElsewhere(direct, "listener");
+  await expect(bank.news).toHaveCount(1);
+  expect(middle.frames.length).toBeGreaterThan(2);
+  const conns = new Map<string, number>();
+  for (const frame of middle.frames) {
+    // By another implementation of RFC 8785.
+    expect(canonicalize(JSON.parse(frame))).toBe(frame);
+    expect(Buffer.byteLength(frame)).toBeLessThanOrEqual(1024);
+    const { conn, seq } = parse(frame).payload;
+    expect(seq).toBe((conns.get(conn) ?? 0) + 1);
+    conns.set(conn, seq);
+  }
+});

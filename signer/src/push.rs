@@ -1,0 +1,125 @@
+//! Hearing pushed frames (PROTOCOL.md §9): agrees their keys, writes the request for their connection, and lets through
+//! what is signed, new, next and for this connection.
+//!
+//! The page carries everything to and fro, and could alter it all. It gets no key, and no text that did not hold.
+
+use protocol::{
+    action::{Action, Level},
+    catalogue::{PushKeys, PushStream},
+    key::PublicKey,
+    message::{Answer, Refusal, ToSign},
+    push::{AgreedKey, ConnectionId, Cursor, Envelope, Inbox, KeyId, Rejected},
+    token::{Nonce, SessionHandle},
+};
+use web_sys::CryptoKey;
+
+use crate::{
+    agreement::{Half, holds},
+    frame::Frame,
+    keys::random,
+    sign::sign,
+};
+
+/// The one connection that this page has, or is about to have.
+pub(crate) struct Listening {
+    session: SessionHandle,
+    inbox: Inbox<CryptoKey>,
+    /// Our half of an agreement whose other half is still to come.
+    half: Option<Half>,
+    /// The first key that was agreed, and our point of it, until the connection is asked for: once.
+    first: Option<(KeyId, PublicKey)>,
+    /// Why a frame was not believed.
+    rejected: Option<Rejected>,
+}
+
+/// Whether a page's request is one that only the frame writes.
+pub(crate) fn is_ours(path: &str) -> bool {
+    path == PushKeys::PATH || path == PushStream::PATH
+}
+
+/// Writes and signs the request for a key.
+pub(crate) async fn agree(frame: &Frame, session: SessionHandle, nonce: Nonce, renew: bool) -> Result<Answer, Refusal> {
+    let half = Half::generate().await.map_err(|_| Refusal::NoConnection)?;
+    let open = frame.listening.borrow().as_ref().filter(|open| open.session == session).map(|open| open.inbox.conn());
+    let conn = if renew { open } else { random().map(ConnectionId::new).ok() }.ok_or(Refusal::NoConnection)?;
+    let request = write(frame, session, nonce, &PushKeys { key: half.point, conn }).await?;
+
+    let mut listening = frame.listening.borrow_mut();
+    if !renew {
+        let rejected = listening.take().and_then(|before| before.rejected);
+        let inbox = Inbox::new(conn, frame.tolerance);
+        *listening = Some(Listening { session, inbox, half: None, first: None, rejected });
+    }
+    if let Some(listening) = listening.as_mut().filter(|listening| listening.inbox.conn() == conn) {
+        listening.half = Some(half);
+    }
+    Ok(request)
+}
+
+/// Derives the key that was agreed.
+pub(crate) async fn agreed(frame: &Frame, agreed: AgreedKey) -> Result<Answer, Refusal> {
+    let (session, conn, half) = {
+        let mut listening = frame.listening.borrow_mut();
+        let listening = listening.as_mut().ok_or(Refusal::NoConnection)?;
+        (listening.session, listening.inbox.conn(), listening.half.take().ok_or(Refusal::NoConnection)?)
+    };
+    let key = half.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
+    let now = frame.clock.server_now().await?;
+    let mut listening = frame.listening.borrow_mut();
+    let listening = listening.as_mut().filter(|listening| listening.inbox.conn() == conn);
+    let listening = listening.ok_or(Refusal::NoConnection)?;
+    listening.inbox.add_key(agreed.kid.clone(), key, agreed.expires_at, now);
+    listening.first = Some((agreed.kid, half.point));
+    Ok(Answer::Done {})
+}
+
+/// Writes and signs the request for the connection that has a key.
+pub(crate) async fn open(frame: &Frame, nonce: Nonce, after: Option<Cursor>) -> Result<Answer, Refusal> {
+    let (session, request) = {
+        let mut listening = frame.listening.borrow_mut();
+        let listening = listening.as_mut().ok_or(Refusal::NoConnection)?;
+        // Never twice: frames are numbered from 1 under one key only once.
+        let (kid, key) =
+            listening.first.take().filter(|_| !listening.inbox.has_heard()).ok_or(Refusal::NoConnection)?;
+        let conn = listening.inbox.conn();
+        (listening.session, PushStream { conn, kid, key, after, rejected: listening.rejected.take() })
+    };
+    write(frame, session, nonce, &request).await
+}
+
+/// Verifies the next frame.
+pub(crate) async fn hear(frame: &Frame, text: &str) -> Result<Answer, Refusal> {
+    let now = frame.clock.server_now().await?;
+    let verdict = verify(frame, text, now).await;
+    verdict.map(|payload| Answer::Heard { payload }).map_err(|rejected| {
+        if let Some(listening) = frame.listening.borrow_mut().as_mut() {
+            listening.rejected.get_or_insert(rejected);
+        }
+        Refusal::Rejected
+    })
+}
+
+async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected> {
+    let envelope = Envelope::parse(text).map_err(|_| Rejected::Malformed)?;
+    let key = {
+        let listening = frame.listening.borrow();
+        let inbox = listening.as_ref().map(|listening| &listening.inbox).ok_or(Rejected::UnknownKey)?;
+        inbox.judge(&envelope, now)?.clone()
+    };
+    if !holds(&key, &envelope.sig, &envelope.message()).await.unwrap_or(false) {
+        return Err(Rejected::BadMac);
+    }
+    let mut listening = frame.listening.borrow_mut();
+    let inbox = listening.as_mut().map(|listening| &mut listening.inbox).ok_or(Rejected::UnknownKey)?;
+    inbox.accept(&envelope, now)?;
+    Ok(envelope.payload.to_owned())
+}
+
+/// Signs a request that the frame has written itself.
+async fn write<A: Action>(frame: &Frame, session: SessionHandle, nonce: Nonce, action: &A) -> Result<Answer, Refusal> {
+    let body = serde_json::to_string(action).map_err(|_| Refusal::Malformed)?;
+    let path = A::PATH.to_owned();
+    let request = ToSign { session, path, body, level: Level::Signed, nonce: Some(nonce), proof: None };
+    let headers = sign(frame, &request).await?;
+    Ok(Answer::Written { body: request.body, headers })
+}
