@@ -66,18 +66,17 @@ async function signInElsewhere(house: House, user: string): Promise<void> {
   expect((await client.bind()).status).toBe(200);
 }
 
-/** Holds a frame back until the next one has come. */
+/** Holds the first frame that tells of a sign-in back until the next one has come. */
 function swapped(): Tamper {
   let held: string | undefined;
   return (frame) => {
-    if (held !== undefined) {
-      const both = [frame, held];
-      held = undefined;
-      return both;
+    if (held === undefined && isNews(frame)) {
+      held = frame;
+      return [];
     }
-    if (!isNews(frame)) return [frame];
-    held = frame;
-    return [];
+    const late = held ? [held] : [];
+    held = held && "";
+    return [frame, ...late];
   };
 }
 
@@ -97,26 +96,24 @@ const TAMPERING: [name: string, tamper: () => Tamper, reason: string][] = [
   ["delayed", () => once(async (frame) => new Promise((done) => setTimeout(() => done([frame]), 6_500))), "frame stale"],
 ];
 
-for (const transport of ["socket", "stream"] as const) {
-  test.describe(`attack 20: by ${transport}, a frame that is`, () => {
-    for (const [name, tamper, reason] of TAMPERING) {
-      test(`${name} is not believed, and what was meant is told all the same`, async ({ own, page }) => {
-        const { middle, bank, direct } = await scene(own, page, transport);
-        middle.tamper = tamper();
-        const before = middle.connections[transport];
-        await signInElsewhere(direct, "listener");
-        // The page comes back by itself, and is told what it missed: once.
-        await expect.poll(() => middle.connections[transport], { timeout: 30_000 }).toBeGreaterThan(before);
-        await expect(bank.news).toHaveCount(1);
-        await bank.live();
-        await expect(bank.news).toHaveText(/Somebody signed in/);
-        await expect(bank.news).not.toContainText("Evil");
-        // The frame has told the server why, signed.
-        await bank.open("/activity");
-        const row = page.getByRole("row").filter({ hasText: "had not signed for this page" });
-        await expect(row.first()).toContainText(reason);
-      });
-    }
+for (const [name, tamper, reason] of TAMPERING) {
+  test(`attack 20: a frame that is ${name} is not believed, and what was meant is told all the same`, async ({ own, page, store }) => {
+    // What is on the wire is the same with either store, and the frames are the same on either transport.
+    const transport = store === "memory" ? "socket" : "stream";
+    const { middle, bank, direct } = await scene(own, page, transport);
+    middle.tamper = tamper();
+    const before = middle.connections[transport];
+    await signInElsewhere(direct, "listener");
+    // The page comes back by itself, and is told what it missed: once.
+    await expect.poll(() => middle.connections[transport], { timeout: 30_000 }).toBeGreaterThan(before);
+    await expect(bank.news).toHaveCount(1);
+    await bank.live();
+    await expect(bank.news).toHaveText(/Somebody signed in/);
+    await expect(bank.news).not.toContainText("Evil");
+    // The frame has told the server why, signed.
+    await bank.open("/activity");
+    const row = page.getByRole("row").filter({ hasText: "had not signed for this page" });
+    await expect(row.first()).toContainText(reason);
   });
 }
 
@@ -175,7 +172,7 @@ test("attack 20: what is sent is canonical, small, and of one connection without
   const { middle, bank, direct } = await scene(own, page, "socket");
   await signInElsewhere(direct, "listener");
   await expect(bank.news).toHaveCount(1);
-  expect(middle.frames.length).toBeGreaterThan(2);
+  await expect.poll(() => middle.frames.length).toBeGreaterThan(2);
   const conns = new Map<string, number>();
   for (const frame of middle.frames) {
     // By another implementation of RFC 8785.
