@@ -148,11 +148,11 @@ test("attack 11: an expired nonce is refused", async ({ own }) => {
   test.setTimeout(90_000);
   const { house } = own;
   await own.startStore();
-  await own.startServer({ NONCE_TTL: "2" });
+  await own.startServer({ NONCE_TTL: "12" });
   const client = await Client.registered(house);
   const [early, late] = client.nonces;
   expect((await client.call({ path: "/api/account", nonce: early })).status).toBe(200);
-  await sleep(2_500);
+  await sleep(12_500);
   expect((await client.call({ path: "/api/account", nonce: late })).code).toBe("use_fresh_nonce");
   client.nonces = [];
   await client.stillActs();

@@ -41,7 +41,7 @@ use crate::{
     refusal::{Reason, rate_limit_headers},
     risk::{self, History},
     settings::per_minute,
-    store::{Admission, Admit, Admitted, Quota, Session},
+    store::{Admission, Admit, Admitted, Quota, Refill, Refilled, Session},
     theft,
     unverified::{UnverifiedRequest, single},
     verify::verify,
@@ -52,7 +52,7 @@ use crate::{
 pub const FRESHNESS: Duration = Duration::from_secs(5);
 
 /// `created` is in whole seconds.
-const ROUNDING: Duration = Duration::from_secs(1);
+pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 
 /// How many nonces one `POST /api/nonces`, or one bound key, brings.
 pub(crate) const NONCES_AT_ONCE: usize = 4;
@@ -330,19 +330,32 @@ async fn refill(
 ) -> Result<(Session, Vec<Nonce>, Quota), Reason> {
     let lifetimes = pan.settings().lifetimes;
     let session = pan.store().session(&unverified.handle, lifetimes.idle(), pan.now()).await?;
-    let Some(session) = session else {
-        return Err(Reason::NoSession(pan.store().why_ended(&unverified.handle).await?));
+    let gone = async || match pan.store().why_ended(&unverified.handle).await {
+        Ok(why) => Reason::NoSession(why),
+        Err(error) => Reason::Store(error),
     };
+    let Some(session) = session else { return Err(gone().await) };
     check_signature(pan, parts, unverified, &session)?;
     let counter = format!("refill:{}", unverified.handle);
     let limit = per_minute(pan.settings().limits.refills_per_minute);
     let quota = pan.count("refills", &counter, limit).await?;
     let nonces = fresh_nonces()?;
-    let spent = unverified.input.nonce();
-    if !pan.store().refill(&unverified.handle, spent, &nonces, lifetimes.nonce(), pan.now()).await? {
-        return Err(Reason::Replayed);
+    let created = unverified.input.created().saturating_mul(1000);
+    let refilled = pan.store().refill(Refill {
+        handle: unverified.handle,
+        spent: *unverified.input.nonce(),
+        created,
+        nonces: nonces.clone(),
+        idle: lifetimes.idle(),
+        nonce_life: lifetimes.nonce(),
+        now: pan.now(),
+    });
+    match refilled.await? {
+        Refilled::Done => Ok((session, nonces, quota)),
+        Refilled::Replayed => Err(Reason::Replayed),
+        Refilled::TooOld => Err(Reason::NotFresh(pan.ago(created))),
+        Refilled::NoSession => Err(gone().await),
     }
-    Ok((session, nonces, quota))
 }
 
 /// Nonces for a page that has none.

@@ -2,8 +2,11 @@
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+/// How far a page's idea of our clock may be behind it, in ms: half the way of a reply.
+const BEHIND: u64 = 100;
 
 /// Gives the time: Unix ms.
 #[derive(Clone)]
@@ -33,6 +36,12 @@ impl std::fmt::Debug for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Clock({})", self.now())
     }
+}
+
+/// Waits until what is signed from then on says a later second than now, by the system's clock.
+pub(crate) async fn next_second() {
+    let into_this_one = Clock::system().now() % 1000;
+    tokio::time::sleep(Duration::from_millis(1000 - into_this_one + BEHIND)).await;
 }
 
 /// Fresh bytes from the operating system.

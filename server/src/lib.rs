@@ -151,6 +151,9 @@ impl Pan {
     /// [`StartError::Store`] when it cannot be reached.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let store = open_store(&settings).await?;
+        // A request for nonces that was signed before now may have been answered by the server before this one, so those of
+        // this very second are refused. Nobody shall meet that.
+        clock::next_second().await;
         Self::with(settings, store, Clock::system())
     }
 

@@ -409,7 +409,8 @@ mod tests {
             ("\n[lifetimes]\nidle = 10", &[][..], &["lifetimes.idle = 10 (Leptos.toml, line 3)", "nonce = 300"][..]),
             ("[lifetimes]\nidle = 600", &[("NONCE_TTL", "601")], &["line 2", "variable NONCE_TTL", "outlive"]),
             ("", &[("SESSION_TTL", "600")], &["variable SESSION_TTL", "lifetimes.idle = 1800 (the default)"]),
-            ("", &[("NONCE_TTL", "0")], &["NONCE_TTL"]),
+            ("", &[("NONCE_TTL", "0")], &["NONCE_TTL", "12 s"]),
+            ("", &[("NONCE_TTL", "11")], &["variable NONCE_TTL", "12 s"]),
             ("[limits]\nbody = 0", &[], &["limits.body = 0 (Leptos.toml, line 2)"]),
             ("", &[("MAX_REQUESTS_PER_MINUTE", "0")], &["MAX_REQUESTS_PER_MINUTE"]),
             ("[origins]\nsign = \"http://elsewhere.localhost:3000\"", &[], &["line 2", "subdomain"]),
@@ -430,6 +431,7 @@ mod tests {
                 assert!(error.contains(name), "{name}: {error}");
             }
         }
+        parse("", &[("NONCE_TTL", "12")]).expect("as short as a nonce may live");
         parse("", &[production, origins, secret, memory]).expect("one instance");
         parse("", &[production, origins, secret, redis]).expect("a Redis");
     }

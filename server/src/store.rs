@@ -201,6 +201,40 @@ pub struct Admitted {
     pub history: History,
 }
 
+/// What [`Store::refill`] is asked, when everything but this is verified.
+#[derive(Clone, Debug)]
+pub struct Refill {
+    /// The session.
+    pub handle: SessionHandle,
+    /// The nonce that the frame invented.
+    pub spent: Nonce,
+    /// When the request says that it was signed: Unix ms, but in whole seconds.
+    pub created: u64,
+    /// What to issue.
+    pub nonces: Vec<Nonce>,
+    /// How long a session may be unused.
+    pub idle: Duration,
+    /// How long a nonce lives from its issue, and how long a spent one is remembered.
+    pub nonce_life: Duration,
+    /// Unix ms.
+    pub now: u64,
+}
+
+/// What [`Store::refill`] decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refilled {
+    /// The nonces are issued and `seen` is moved.
+    Done,
+    /// The invented nonce was spent here before. Nothing was changed.
+    Replayed,
+    /// The request is from before the store was started or lost its memory, so nobody knows whether it was answered
+    /// then. Nothing was changed.
+    TooOld,
+    /// There is no such living session any more; or the clock was set back to where spent nonces are forgotten already,
+    /// so that this session can never again tell a new request from an old one.
+    NoSession,
+}
+
 /// The name of a [`Record`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct RecordKey(pub String);
@@ -290,17 +324,10 @@ pub trait Store: Send + Sync + 'static {
     /// Remembers that a living session's token was presented without its key. `None` when there is no such session.
     async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
 
-    /// Issues nonces to a living session whose request for them was verified, and moves `seen`. `spent` is the nonce
-    /// that the frame invented: `false`, and nothing issued, when it was spent here before (within `nonce_life`) or the
-    /// session is gone.
-    async fn refill(
-        &self,
-        handle: &SessionHandle,
-        spent: &Nonce,
-        nonces: &[Nonce],
-        nonce_life: Duration,
-        now: u64,
-    ) -> Result<bool>;
+    /// Issues nonces to a living session whose request for them was verified. One request is answered once, whatever the
+    /// clock does and whatever the store forgets: an invented nonce is known to be new only as long as the store knows
+    /// which ones were spent.
+    async fn refill(&self, refill: Refill) -> Result<Refilled>;
 
     /// Ends a session of this user: when this returns nothing of it is left but `why`, which is kept for as long as the
     /// session could have lived. Ending what is not there is no error: `false`.

@@ -128,6 +128,8 @@ contract! {
         an_invented_nonce_refills_once
         an_invented_nonce_admits_nothing
         a_refill_needs_a_living_session
+        an_idle_session_is_not_refilled
+        a_refill_is_not_repeated_whatever_the_clock_does
         a_clock_set_back_locks_nobody_out;
     limits:
         what_is_left_of_a_limit_is_told

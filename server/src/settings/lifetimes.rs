@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::{group::group, sources::Sources};
+use crate::authority::{FRESHNESS, ROUNDING};
+
+/// Twice as long as a signature is fresh, before and after: a spent nonce is remembered for as long as a nonce lives.
+const LEAST_NONCE: u64 = 2 * (FRESHNESS.as_secs() + ROUNDING.as_secs());
 
 group! {
     /// Lifetimes in seconds.
@@ -12,7 +16,7 @@ group! {
         session: u64 = 86_400, [SESSION_TTL];
         /// A session that is not used.
         idle: u64 = 1_800;
-        /// A nonce, from its issue.
+        /// A nonce, from its issue; at least 12.
         nonce: u64 = 300, [NONCE_TTL];
     }
 }
@@ -29,7 +33,12 @@ impl Lifetimes {
     }
 
     pub(super) fn check(self, from: &mut Sources) {
-        from.refuse_zero("lifetimes.nonce", "a nonce must live");
+        if self.nonce < LEAST_NONCE {
+            let sentence = format!(
+                "a nonce must live for {LEAST_NONCE} s at least, or a spent one is forgotten while its request is still fresh"
+            );
+            from.contradiction(&["lifetimes.nonce"], &sentence);
+        }
         if self.idle < self.nonce {
             from.contradiction(&["lifetimes.idle", "lifetimes.nonce"], "no nonce may outlive an idle session");
         }

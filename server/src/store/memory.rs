@@ -5,7 +5,8 @@
 //!
 //! With a snapshot file (`snapshot.rs`) sessions and records outlive the process, so that an edit in development does
 //! not sign the developer out. Nonces, challenges, unbound sessions and counters do not: a restart must open no replay
-//! window, and pages ask for fresh nonces by themselves.
+//! window, and pages ask for fresh nonces by themselves. Which nonces were spent is forgotten too, so no request for
+//! nonces is answered that was signed before the restart.
 
 use std::{
     cmp::Reverse,
@@ -26,18 +27,21 @@ use protocol::{
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Result,
-    Session, Since, Store, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill,
+    Refilled, Result, Session, Since, Store, Theft, Write,
     snapshot::{Snapshot, SnapshotFile},
 };
-use crate::audit::{Appended, Entry, Head};
+use crate::{
+    audit::{Appended, Entry, Head},
+    clock::Clock,
+};
 
 mod log;
 mod news;
 mod session;
 
 use log::Log;
-use session::{Bound, Unbound, Window, ms};
+use session::{AHEAD, Bound, Unbound, Window, ms};
 
 /// How often what is over is swept out, in ms.
 const SWEEP: u64 = 60_000;
@@ -62,9 +66,17 @@ struct State {
     log: Log,
     news: news::News,
     swept: u64,
+    /// When it began with what a file held, by the system's clock: Unix ms.
+    not_before: u64,
 }
 
 impl State {
+    /// Whether something that was signed then may have been answered before the restart.
+    fn is_too_old(&self, created: u64, now: u64) -> bool {
+        // The clock was set back since it was started: what it said of that moment means nothing.
+        self.not_before <= now.saturating_add(AHEAD) && created <= self.not_before
+    }
+
     fn sweep(&mut self, now: u64) {
         if now.abs_diff(self.swept) >= SWEEP {
             self.unbound.retain(|_, unbound| now < unbound.session.bind_by);
@@ -116,7 +128,8 @@ impl MemoryStore {
         let path = path.into();
         let Snapshot { sessions, records } = Snapshot::load(&path);
         let bound = sessions.into_iter().map(|(handle, session)| (handle, Bound::new(session))).collect();
-        let state = Arc::new(Mutex::new(State { bound, records, ..State::default() }));
+        let not_before = Clock::system().now();
+        let state = Arc::new(Mutex::new(State { bound, records, not_before, ..State::default() }));
         let taken = state.clone();
         let file = SnapshotFile::keep(path, move || {
             let state = lock(&taken);
@@ -225,7 +238,7 @@ impl Store for MemoryStore {
             Counted::Within(quota) => quota,
             Counted::Over(quota) => return Ok(Admission::Limited(quota)),
         };
-        bound.spend(nonce, nonce_life, now);
+        bound.spend(nonce, now, nonce_life, now);
         bound.issue(&[next], now);
         bound.touch(now);
         bound.ends = bound.session.expires.min(bound.session.seen.saturating_add(ms(idle)));
@@ -258,28 +271,29 @@ impl Store for MemoryStore {
         Ok(theft)
     }
 
-    async fn refill(
-        &self,
-        handle: &SessionHandle,
-        spent: &Nonce,
-        nonces: &[Nonce],
-        nonce_life: Duration,
-        now: u64,
-    ) -> Result<bool> {
+    async fn refill(&self, refill: Refill) -> Result<Refilled> {
+        let Refill { handle, spent, created, nonces, idle, nonce_life, now } = refill;
         let mut state = self.state();
-        let Some(bound) = state.bound.get_mut(handle).filter(|bound| now < bound.session.expires) else {
-            return Ok(false);
+        let is_too_old = state.is_too_old(created, now);
+        let Some(bound) = state.living(&handle, idle, now) else {
+            return Ok(Refilled::NoSession);
         };
-        if bound.has_spent(spent) {
-            return Ok(false);
+        if is_too_old {
+            return Ok(Refilled::TooOld);
         }
-        bound.spend(*spent, nonce_life, now);
-        bound.issue(nonces, now);
+        if bound.has_forgotten(created) {
+            return Ok(Refilled::NoSession);
+        }
+        if bound.has_spent(&spent) {
+            return Ok(Refilled::Replayed);
+        }
+        bound.spend(spent, created, nonce_life, now);
+        bound.issue(&nonces, now);
         bound.touch(now);
-        bound.ends = bound.session.expires;
+        bound.ends = bound.session.expires.min(bound.session.seen.saturating_add(ms(idle)));
         drop(state);
         self.changed();
-        Ok(true)
+        Ok(Refilled::Done)
     }
 
     async fn end(&self, handle: &SessionHandle, _user: &UserName, why: Ended, _now: u64) -> Result<bool> {

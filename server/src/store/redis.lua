@@ -33,15 +33,29 @@ local function living(idle)
     return found
 end
 
+-- How many it was.
 local function forget_old(key, life)
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - life))
+    return redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - life))
+end
+
+-- Forgets spent nonces that are too old, and remembers until when: should the clock be set back to before that, nobody
+-- can tell whether an invented nonce is new.
+local function forget_spent(life)
+    if forget_old(spent, life) > 0 then
+        local before = tonumber(redis.call('HGET', session, 'forgotten')) or 0
+        redis.call('HSET', session, 'forgotten', text(math.max(before, now - life)))
+    end
+end
+
+-- What is not from after this moment may be from before Redis lost its memory.
+local function since()
+    -- Our own clock was set back since the script was loaded: what it says of that moment means nothing.
+    return not_before <= now + AHEAD and not_before or 0
 end
 
 -- Whether a nonce that was issued at that time may be spent.
 local function is_live(issued, life)
-    -- Our own clock was set back since the script was loaded: what it says of that moment means nothing.
-    local since = not_before <= now + AHEAD and not_before or 0
-    return issued and issued > now - life and issued > since and issued <= now + AHEAD
+    return issued and issued > now - life and issued > since() and issued <= now + AHEAD
 end
 
 -- Issues ARGV[first] to ARGV[last], and forgets what can never be spent: were nonces of a clock that was set back
@@ -169,7 +183,7 @@ function verbs.admit()
     touch(tonumber(found[4]))
     redis.call('ZREM', nonces, nonce)
     forget_old(nonces, life)
-    forget_old(spent, life)
+    forget_spent(life)
     redis.call('ZADD', spent, text(now), nonce)
     issue(9, 9)
     local repeated, before = learn(10)
@@ -233,22 +247,28 @@ function verbs.enlist()
     return { 'enlisted', unpack(ended) }
 end
 
--- nonce life, spent nonce, nonce...
+-- idle, nonce life, when it was signed, spent nonce, nonce...
 function verbs.refill()
-    local life, nonce = tonumber(ARGV[3]), ARGV[4]
-    local found = living(math.huge)
+    local idle, life, created, nonce = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+    local found = living(idle)
     if not found then
-        return 0
+        return 'no session'
     end
-    forget_old(spent, life)
-    if redis.call('ZADD', spent, 'NX', text(now), nonce) == 0 then
-        return 0
+    if created <= since() then
+        return 'too old'
     end
+    if created <= (tonumber(redis.call('HGET', session, 'forgotten')) or 0) then
+        return 'no session'
+    end
+    if redis.call('ZADD', spent, 'NX', text(math.max(now, created)), nonce) == 0 then
+        return 'replayed'
+    end
+    forget_spent(life)
     forget_old(nonces, life)
     touch(tonumber(found[4]))
-    issue(5, #ARGV)
-    keep(tonumber(found[5]) - now)
-    return 1
+    issue(7, #ARGV)
+    keep(math.min(idle, tonumber(found[5]) - now))
+    return 'done'
 end
 
 -- max, window; the one key is the counter's

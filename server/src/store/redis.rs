@@ -2,7 +2,7 @@
 //!
 //! | key | value | life |
 //! |---|---|---|
-//! | `session:{handle}` | hash: user, key, created, seen, expires, ip, agent, theft; while unbound `bind_by`, `bind_secret`, `challenge`; the session's limits as `limit:<counter>`; `fingerprints` and `running` of its interactions; after its end only `ended` | as the session |
+//! | `session:{handle}` | hash: user, key, created, seen, expires, ip, agent, theft; while unbound `bind_by`, `bind_secret`, `challenge`; the session's limits as `limit:<counter>`; `fingerprints` and `running` of its interactions; `forgotten`, until when spent nonces are; after its end only `ended` | as the session |
 //! | `nonces:{handle}` | sorted set: nonce → when it was issued | as the session, at most 32 |
 //! | `spent:{handle}` | sorted set: nonce → when it was spent | as the session |
 //! | `sessions:{user}` | sorted set: handle → when it was created | as its last session |
@@ -61,8 +61,8 @@ use reply::{
 };
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Result,
-    Session, Since, Store, StoreError, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill,
+    Refilled, Result, Session, Since, Store, StoreError, Theft, Write,
 };
 use crate::{
     audit::{Appended, Entry, Head, MAX_OF_USER},
@@ -243,15 +243,17 @@ impl Store for RedisStore {
         }
     }
 
-    async fn refill(
-        &self,
-        handle: &SessionHandle,
-        spent: &Nonce,
-        nonces: &[Nonce],
-        nonce_life: Duration,
-        now: u64,
-    ) -> Result<bool> {
-        self.run(Call::of(handle, "refill", now).arg(ms(nonce_life)).arg(spent).args(nonces)).await
+    async fn refill(&self, refill: Refill) -> Result<Refilled> {
+        let Refill { handle, spent, created, nonces, idle, nonce_life, now } = refill;
+        let call =
+            Call::of(&handle, "refill", now).arg(ms(idle)).arg(ms(nonce_life)).arg(created).arg(spent).args(&nonces);
+        match self.run::<String>(call).await?.as_str() {
+            "done" => Ok(Refilled::Done),
+            "replayed" => Ok(Refilled::Replayed),
+            "too old" => Ok(Refilled::TooOld),
+            "no session" => Ok(Refilled::NoSession),
+            _ => Err(failed("the script gave another answer")),
+        }
     }
 
     async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended, now: u64) -> Result<bool> {

@@ -10,7 +10,7 @@ use protocol::{
 };
 use server::{
     clock::{Clock, random},
-    store::{Admission, Admit, Admitted, AtCap, Cap, Limit, NewSession, Opening, SharedStore},
+    store::{Admission, Admit, Admitted, AtCap, Cap, Limit, NewSession, Opening, Refill, Refilled, SharedStore},
 };
 
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -166,6 +166,7 @@ pub(crate) async fn lives(store: &SharedStore, handle: SessionHandle, now: u64) 
     store.session(&handle, IDLE, now).await.expect("the store answers").is_some()
 }
 
+/// Asks for nonces with a request that was signed just now, and says whether they were issued.
 pub(crate) async fn refill(
     store: &SharedStore,
     handle: SessionHandle,
@@ -173,7 +174,16 @@ pub(crate) async fn refill(
     nonces: &[Nonce],
     now: u64,
 ) -> bool {
-    store.refill(&handle, &spent, nonces, NONCE_LIFE, now).await.expect("the store answers")
+    refilled(store, asking(handle, spent, nonces, now)).await == Refilled::Done
+}
+
+/// A request for nonces that nothing is wrong with.
+pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> Refill {
+    Refill { handle, spent, created: now, nonces: nonces.to_vec(), idle: IDLE, nonce_life: NONCE_LIFE, now }
+}
+
+pub(crate) async fn refilled(store: &SharedStore, refill: Refill) -> Refilled {
+    store.refill(refill).await.expect("the store answers")
 }
 
 /// Runs many at the same time and gives what each gave.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use server::store::{Admission, Admit, Limit, MAX_NONCES, SharedStore};
+use server::store::{Admission, Admit, Limit, MAX_NONCES, Refill, Refilled, SharedStore};
 
 use super::fixture::*;
 
@@ -129,6 +129,43 @@ pub(crate) async fn a_refill_needs_a_living_session(store: SharedStore) {
     let (handle, other) = (bound(&store, &[one]).await, bound(&store, &[]).await);
     assert!(refill(&store, handle, nonce(), &[fresh], *T0).await);
     assert_eq!(verdict(&store, request(other, fresh, *T0)).await, Verdict::BadNonce);
+}
+
+pub(crate) async fn an_idle_session_is_not_refilled(store: SharedStore) {
+    let (handle, busy) = (bound(&store, &[]).await, bound(&store, &[]).await);
+    let idle = *T0 + 30 * MINUTE;
+    assert!(refill(&store, busy, nonce(), &[], idle - 1).await);
+    assert_eq!(refilled(&store, asking(handle, nonce(), &[], idle)).await, Refilled::NoSession);
+    assert_eq!(refilled(&store, asking(busy, nonce(), &[], idle)).await, Refilled::Done, "it was used");
+    assert_eq!(refilled(&store, asking(self::handle(), nonce(), &[], idle)).await, Refilled::NoSession);
+}
+
+/// A spent nonce is remembered for as long as nonces live. Were the clock then set back, what was signed long ago would
+/// be fresh once more, and its nonce unknown.
+pub(crate) async fn a_refill_is_not_repeated_whatever_the_clock_does(store: SharedStore) {
+    let (handle, young) = (bound(&store, &[]).await, bound(&store, &[]).await);
+    let (signed, life) = (*T0 + 1_000, 300_000);
+    let ahead = Refill { created: signed + 6_000, ..asking(handle, nonce(), &[], signed) };
+    let kept = [asking(handle, nonce(), &[], signed), ahead];
+    for kept in &kept {
+        assert_eq!(refilled(&store, kept.clone()).await, Refilled::Done);
+        assert_eq!(refilled(&store, kept.clone()).await, Refilled::Replayed);
+    }
+    // A while later they are forgotten, one by one.
+    for later in [signed + life, signed + life + 6_000] {
+        assert!(refill(&store, handle, nonce(), &[], later).await);
+        for kept in &kept {
+            for now in [signed, kept.created, later] {
+                let again = refilled(&store, Refill { now, ..kept.clone() }).await;
+                assert!(matches!(again, Refilled::Replayed | Refilled::NoSession), "{again:?}");
+            }
+        }
+    }
+    // Its owner cannot be told from whoever has kept those, and must sign in again; who has nothing forgotten goes on.
+    assert_eq!(refilled(&store, asking(handle, nonce(), &[], signed)).await, Refilled::NoSession);
+    assert_eq!(refilled(&store, asking(young, nonce(), &[], signed)).await, Refilled::Done);
+    // Where the clock is right again, all do.
+    assert!(refill(&store, handle, nonce(), &[], signed + life + 7_000).await);
 }
 
 pub(crate) async fn a_clock_set_back_locks_nobody_out(store: SharedStore) {

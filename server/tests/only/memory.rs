@@ -9,8 +9,9 @@ use std::{
 };
 
 use protocol::problem::Ended;
-use server::store::{RecordKey, SharedStore, Write, memory::MemoryStore};
+use server::store::{RecordKey, Refilled, SharedStore, Write, memory::MemoryStore};
 
+use super::redis::{bound_now, now};
 use crate::contract::fixture::*;
 
 fn restarted(path: &Path) -> SharedStore {
@@ -55,6 +56,24 @@ async fn sessions_and_records_outlive_a_restart_and_nonces_do_not() {
     let fresh = nonce();
     assert!(refill(&store, handle, nonce(), &[fresh], *T0).await);
     assert!(passes(&store, handle, fresh, *T0).await);
+}
+
+/// Attack 10: what was spent is not in the file, so what was signed before the restart is refused for its age.
+#[tokio::test]
+async fn a_request_for_nonces_is_not_answered_again_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("store.json");
+    let store = restarted(&path);
+    let handle = handle();
+    bound_now(&store, handle, &[]).await;
+    let kept = asking(handle, nonce(), &[nonce()], now());
+    assert_eq!(refilled(&store, kept.clone()).await, Refilled::Done);
+    until(&path, |text| text.contains(&handle.to_string()));
+
+    let store = restarted(&path);
+    assert_eq!(refilled(&store, kept).await, Refilled::TooOld);
+    sleep(Duration::from_millis(2));
+    assert!(refill(&store, handle, nonce(), &[], now()).await);
 }
 
 #[tokio::test]

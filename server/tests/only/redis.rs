@@ -12,7 +12,7 @@ use protocol::{
 use redis::cmd;
 use server::{
     clock::Clock,
-    store::{Admission, NewSession, RecordKey, SharedStore, redis::RedisStore},
+    store::{Admission, NewSession, RecordKey, Refill, Refilled, SharedStore, redis::RedisStore},
 };
 
 use crate::{contract::fixture::*, support::redis_server::RedisServer};
@@ -122,6 +122,35 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     let fresh = nonce();
     assert!(refill(&store, handle, nonce(), &[fresh], now()).await);
     assert!(passes(&elsewhere, handle, fresh, now()).await);
+}
+
+/// The same of a nonce that the frame invented: it is no longer known that it was spent.
+#[tokio::test]
+async fn a_request_for_nonces_is_not_answered_again_when_redis_comes_back_from_an_older_snapshot() {
+    let mut server = RedisServer::start();
+    let store = connect(&server).await;
+    let elsewhere = connect(&server).await;
+    let handle = handle();
+    bound_now(&store, handle, &[]).await;
+    save(&server);
+    let kept = asking(handle, nonce(), &[nonce()], now());
+    assert_eq!(refilled(&store, kept.clone()).await, Refilled::Done);
+    server.kill();
+    server.restart();
+
+    recovered_without_asking_the_script(&store).await;
+    // Who hears of the restart hears it in the next second: what is signed from then on says that it is younger.
+    let second = now() / 1000;
+    while store.session(&handle, IDLE, now()).await.is_err() {}
+    assert!(now() / 1000 > second);
+    recovered(&elsewhere).await;
+    for store in [&store, &elsewhere, &connect(&server).await] {
+        assert_eq!(refilled(store, kept.clone()).await, Refilled::TooOld);
+    }
+    let young = Refill { created: now() / 1000 * 1000, ..asking(handle, nonce(), &[], now()) };
+    for store in [&store, &elsewhere] {
+        assert_eq!(refilled(store, Refill { spent: nonce(), ..young.clone() }).await, Refilled::Done);
+    }
 }
 
 /// The time of what depends on when a server was started.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// More than a clock errs between two readings. A time further ahead was written before the clock was set back.
-const AHEAD: u64 = 60_000;
+pub(super) const AHEAD: u64 = 60_000;
 
 /// A session that waits for its key.
 pub(super) struct Unbound {
@@ -28,8 +28,10 @@ pub(super) struct Bound {
     pub(super) ends: u64,
     /// With the time of their issue, oldest first.
     nonces: Vec<(Nonce, u64)>,
-    /// Nonces that were spent, with the time of their use.
+    /// Nonces that were spent, with the time of their use or, where that is later, of their signature.
     spent: HashMap<Nonce, u64>,
+    /// Spent nonces of until then are forgotten: Unix ms.
+    forgotten: u64,
     pub(super) limits: HashMap<&'static str, Window>,
     fingerprints: VecDeque<Fingerprint>,
     running: Running,
@@ -72,6 +74,7 @@ impl Bound {
             session,
             nonces: Vec::new(),
             spent: HashMap::new(),
+            forgotten: 0,
             limits: HashMap::new(),
             fingerprints: VecDeque::new(),
             running: Running::default(),
@@ -90,10 +93,20 @@ impl Bound {
         self.spent.contains_key(nonce)
     }
 
-    /// Spends a nonce, and forgets those that can be spent no more, of a clock that was set back too.
-    pub(super) fn spend(&mut self, nonce: Nonce, life: Duration, now: u64) {
+    /// Whether a nonce that was signed for then may be one that was spent and is forgotten.
+    pub(super) fn has_forgotten(&self, created: u64) -> bool {
+        created <= self.forgotten
+    }
+
+    /// Spends a nonce that was signed for at `created`, and forgets those that can be spent no more, of a clock that was
+    /// set back too.
+    pub(super) fn spend(&mut self, nonce: Nonce, created: u64, life: Duration, now: u64) {
+        let known = self.spent.len();
         self.spent.retain(|_, at| now < at.saturating_add(ms(life)));
-        self.spent.insert(nonce, now);
+        if self.spent.len() < known {
+            self.forgotten = self.forgotten.max(now.saturating_sub(ms(life)));
+        }
+        self.spent.insert(nonce, now.max(created));
         self.nonces.retain(|&(other, issued)| other != nonce && is_live(issued, life, now));
     }
 

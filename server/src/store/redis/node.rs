@@ -6,7 +6,8 @@
 //! were spent in between would then live again. But what comes back has an empty script cache: from version 7 on Redis
 //! neither saves nor replicates scripts. The text of ours carries a random name, so nobody else can have loaded it, and
 //! `NOSCRIPT` means: this Redis is not the one that we knew. The store then loads a new text, which says the time as
-//! `not_before` and holds every older nonce for dead; the pages ask for fresh ones. As the time is *in* the text, no
+//! `not_before` and holds every older nonce for dead; the pages ask for fresh ones. A request for nonces, whose nonce is invented, is held
+//! for dead by the second in which it was signed. As the time is *in* the text, no
 //! request can run the new script with the old time. A server that starts does the same, because it cannot know what
 //! Redis went through before.
 //!
@@ -33,7 +34,7 @@ use tokio::sync::RwLock;
 
 use super::{call::Call, connection::Request};
 use crate::{
-    clock::{Clock, random},
+    clock::{Clock, next_second, random},
     settings::RedisSettings,
 };
 
@@ -130,7 +131,7 @@ impl Node {
 
     /// Connects and loads the script, if that was not done yet.
     pub(super) async fn load(&self) -> RedisResult<()> {
-        self.load_instead_of(None).await.map(drop)
+        self.load_instead_of(None, false).await.map(drop)
     }
 
     /// Asks the server. `asking` as the cluster's `ASK` demands it.
@@ -142,13 +143,13 @@ impl Node {
         let script = self.script.read().await.clone();
         let script = match script {
             Some(script) => script,
-            None => self.load_instead_of(None).await?,
+            None => self.load_instead_of(None, true).await?,
         };
         match self.send(&evaluate(&script, call), asking).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 let (host, port) = &self.address;
                 tracing::warn!(host, port, "Redis was restarted or replaced: nonces issued until now are void");
-                let script = self.load_instead_of(Some(&script)).await?;
+                let script = self.load_instead_of(Some(&script), true).await?;
                 self.send(&evaluate(&script, call), asking).await
             }
             answer => answer,
@@ -169,13 +170,21 @@ impl Node {
     }
 
     /// Loads the script anew, unless another request has already done it since `forgotten` was loaded.
-    async fn load_instead_of(&self, forgotten: Option<&str>) -> RedisResult<String> {
+    ///
+    /// While requests wait for that, it lets them wait a little longer: a request for nonces says in which second it was
+    /// signed, and those of this very second are held for older than the script. The pages, which ask for nonces as soon
+    /// as they hear that theirs are void, shall hear it in the next one.
+    async fn load_instead_of(&self, forgotten: Option<&str>, is_waited_for: bool) -> RedisResult<String> {
         let mut script = self.script.write().await;
         match &*script {
             Some(other) if Some(other.as_str()) != forgotten => Ok(other.clone()),
             _ => {
                 let answer = self.send(cmd("SCRIPT").arg("LOAD").arg(text()?), false).await?;
-                Ok(script.insert(String::from_redis_value(answer)?).clone())
+                let loaded = script.insert(String::from_redis_value(answer)?).clone();
+                if is_waited_for {
+                    next_second().await;
+                }
+                Ok(loaded)
             }
         }
     }
