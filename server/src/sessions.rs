@@ -117,13 +117,15 @@ impl Pan {
         Ok(is_theirs && self.end(handle, request.user(), Ended::Revoked).await?)
     }
 
-    /// Ends all sessions of whoever asks but the one that asks. Gives how many.
+    /// Ends all sessions of whoever asks but the one that asks, those too that wait for their key: a thief's sign-in that
+    /// is under way would be bound afterwards. Gives how many.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer: some may still live then.
     pub async fn revoke_others(&self, request: &VerifiedRequest) -> Result<usize, StoreError> {
+        let idle = self.settings().lifetimes.idle();
         let mut ended = 0;
-        for (handle, _) in self.sessions(request).await? {
+        for handle in self.store().handles(request.user(), idle, self.now()).await? {
             if handle != *request.session() {
                 ended += usize::from(self.end(&handle, request.user(), Ended::Revoked).await?);
             }

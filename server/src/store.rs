@@ -321,6 +321,9 @@ pub trait Store: Send + Sync + 'static {
     /// All living, bound sessions of a user, newest first.
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
 
+    /// The names of all sessions of a user that live or wait for their key, oldest first.
+    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
+
     /// Remembers that a living session's token was presented without its key. `None` when there is no such session.
     async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
 

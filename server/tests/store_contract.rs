@@ -102,6 +102,7 @@ contract! {
         what_is_over_does_not_count_towards_the_cap
         the_cap_holds_however_many_sign_in_at_once
         a_user_has_their_own_sessions_and_nobody_elses
+        all_sessions_of_a_user_are_named_those_without_a_key_too
         a_theft_is_remembered_and_counted;
     audit:
         the_audit_log_is_appended_to_read_and_kept_short

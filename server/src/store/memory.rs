@@ -263,6 +263,10 @@ impl Store for MemoryStore {
         Ok(all)
     }
 
+    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+        Ok(self.state().all_of(user, idle, now))
+    }
+
     async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         let mut state = self.state();
         let theft = state.living(handle, idle, now).map(|bound| bound.accuse(now));

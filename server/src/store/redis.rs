@@ -112,9 +112,14 @@ impl RedisStore {
         self.connection.send(&key, &remove).await
     }
 
+    /// Whether it lives or waits for its key.
+    async fn is_alive(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<bool> {
+        self.run(Call::of(handle, "alive", now).arg(ms(idle))).await
+    }
+
     async fn unlist_dead(&self, user: &UserName, idle: Duration, now: u64) -> Result<()> {
         for handle in self.listed(user).await? {
-            if !self.run::<bool>(Call::of(&handle, "alive", now).arg(ms(idle))).await? {
+            if !self.is_alive(&handle, idle, now).await? {
                 self.unlist(user, &handle).await?;
             }
         }
@@ -233,6 +238,16 @@ impl Store for RedisStore {
             sessions.extend(session.map(|session| (handle, session)));
         }
         Ok(sessions)
+    }
+
+    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+        let mut handles = Vec::new();
+        for handle in self.listed(user).await? {
+            if self.is_alive(&handle, idle, now).await? {
+                handles.push(handle);
+            }
+        }
+        Ok(handles)
     }
 
     async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {

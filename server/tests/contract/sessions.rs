@@ -1,6 +1,6 @@
 //! When a session lives, and that it ends for good (attack 18).
 
-use protocol::problem::Ended;
+use protocol::{problem::Ended, value::UserName};
 use server::store::{Admission, AtCap, Cap, NewSession, Opening, SharedStore, Theft};
 
 use super::fixture::*;
@@ -194,6 +194,29 @@ pub(crate) async fn a_user_has_their_own_sessions_and_nobody_elses(store: Shared
     assert_eq!(store.sessions(&ada, IDLE, *T0).await.expect("the store answers"), [(handle, session)]);
     assert_eq!(store.sessions(&bob, IDLE, *T0).await.expect("the store answers"), []);
     assert_eq!(store.sessions(&ada, IDLE, *T0 + HOUR).await.expect("the store answers"), [], "idle");
+}
+
+pub(crate) async fn all_sessions_of_a_user_are_named_those_without_a_key_too(store: SharedStore) {
+    let (ada, bob) = (user(), user());
+    let at = |user: &UserName, created| NewSession {
+        user: user.clone(),
+        created,
+        bind_by: created + MINUTE,
+        ..new_session(handle())
+    };
+    let (first, waiting, of_bob) = (at(&ada, *T0), at(&ada, *T0 + 1), at(&bob, *T0));
+    let handles = [first.handle, waiting.handle];
+    for session in [first, waiting, of_bob] {
+        begin(&store, session, THREE).await;
+    }
+    bind(&store, handles[0], &[]).await;
+    let named = async |now| store.handles(&ada, IDLE, now).await.expect("the store answers");
+    assert_eq!(named(*T0 + 2).await, handles, "oldest first");
+    assert_eq!(named(*T0 + 1 + MINUTE).await, [handles[0]], "no key was bound in time");
+    assert_eq!(named(*T0 + 30 * MINUTE).await, [], "idle");
+    assert!(store.end(&handles[1], &ada, Ended::Revoked, *T0).await.expect("the store answers"));
+    assert_eq!(named(*T0 + 2).await, [handles[0]]);
+    assert!(!store.challenge(&handles[1], SECRET, &challenge(), *T0).await.expect("the store answers"));
 }
 
 pub(crate) async fn a_theft_is_remembered_and_counted(store: SharedStore) {
