@@ -5,9 +5,9 @@
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -68,7 +68,7 @@ async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|coding| coding.trim().split(';').next() == Some("br"));
+        .any(is_brotli);
     let mut response = if takes_brotli { asset.brotli } else { asset.bytes }.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
@@ -80,6 +80,13 @@ async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     response
 }
 
+/// Whether an item of `Accept-Encoding` takes brotli: `br;q=0` says that it does not (RFC 9110 §12.4.2).
+fn is_brotli(item: &str) -> bool {
+    let mut parts = item.split(';').map(str::trim);
+    let is_refused = |weight: &str| weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0);
+    parts.next() == Some("br") && !parts.any(|part| part.strip_prefix("q=").is_some_and(is_refused))
+}
+
 /// What the bind cookie says.
 struct Ticket {
     handle: SessionHandle,
@@ -88,12 +95,12 @@ struct Ticket {
 }
 
 /// Checks that the frame itself asks, and reads its bind cookie and body.
-async fn receive(pan: &Pan, request: Request) -> Result<(Ticket, Bytes), Reason> {
-    let (parts, body) = request.into_parts();
-    pan.count_address("binds", &parts, pan.settings().limits.binds_per_minute_and_address).await?;
+async fn receive(pan: &Pan, parts: &Parts, body: Body) -> Result<(Ticket, Bytes), Reason> {
     check_source(&parts.headers, &pan.settings().origins.sign)?;
     // Here it must be there: nothing but a browser's frame has business on this origin.
     single(&parts.headers, "sec-fetch-site").map_err(|_| Reason::CrossSite)?;
+    // Counted after that: what other sites make a browser send here must not use up its address's limit.
+    pan.count_address("binds", parts, pan.settings().limits.binds_per_minute_and_address).await?;
     let value = cookie(&parts.headers, message::cookie::BIND)?.ok_or(Reason::NothingToBind)?;
     let malformed = |_| Reason::HeaderMalformed("cookie");
     let (handle, secret) = value.split_once('.').ok_or(Reason::HeaderMalformed("cookie"))?;
@@ -104,16 +111,26 @@ async fn receive(pan: &Pan, request: Request) -> Result<(Ticket, Bytes), Reason>
     Ok((ticket, read(body, MAX_BODY).await?))
 }
 
+/// Refuses, and counts what looks like somebody trying. What another site has sent does not look so: it must not be able
+/// to put the addresses of its visitors under suspicion.
+fn refuse(pan: &Pan, parts: &Parts, action: &'static str, reason: Reason) -> Response {
+    if matches!(reason, Reason::NothingToBind | Reason::BadSignature) {
+        pan.note_failure(parts);
+    }
+    pan.refuse(None, action, reason)
+}
+
 /// `POST /challenge`: something fresh to sign.
 async fn challenge(State(pan): State<Pan>, request: Request) -> Response {
-    match try_challenge(&pan, request).await {
+    let (parts, body) = request.into_parts();
+    match try_challenge(&pan, &parts, body).await {
         Ok(challenged) => Json(challenged).into_response(),
-        Err(reason) => pan.refuse(None, "challenge", reason),
+        Err(reason) => refuse(&pan, &parts, "challenge", reason),
     }
 }
 
-async fn try_challenge(pan: &Pan, request: Request) -> Result<Challenged, Reason> {
-    let (ticket, _empty) = receive(pan, request).await?;
+async fn try_challenge(pan: &Pan, parts: &Parts, body: Body) -> Result<Challenged, Reason> {
+    let (ticket, _empty) = receive(pan, parts, body).await?;
     let challenge = Challenge::new(random()?);
     let now = pan.now();
     if !pan.store().challenge(&ticket.handle, &ticket.secret, &challenge, now).await? {
@@ -124,17 +141,18 @@ async fn try_challenge(pan: &Pan, request: Request) -> Result<Challenged, Reason
 
 /// `POST /bind`: binds a key to the session, once and for ever.
 async fn bind(State(pan): State<Pan>, request: Request) -> Response {
-    match try_bind(&pan, request).await {
+    let (parts, body) = request.into_parts();
+    match try_bind(&pan, &parts, body).await {
         Ok(bound) => {
             let spent = sessions::clear_bind_cookie(pan.settings());
             ([(header::SET_COOKIE, spent)], Json(bound)).into_response()
         }
-        Err(reason) => pan.refuse(None, "bind", reason),
+        Err(reason) => refuse(&pan, &parts, "bind", reason),
     }
 }
 
-async fn try_bind(pan: &Pan, request: Request) -> Result<Bound, Reason> {
-    let (ticket, body) = receive(pan, request).await?;
+async fn try_bind(pan: &Pan, parts: &Parts, body: Body) -> Result<Bound, Reason> {
+    let (ticket, body) = receive(pan, parts, body).await?;
     let Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Reason::BodyMalformed)?;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Reason::BadKey)?;
