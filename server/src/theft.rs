@@ -72,7 +72,6 @@ async fn accuse(pan: &Pan, Presented { handle, session }: &Presented, reason: &R
     let settings = pan.settings();
     let accused = pan.store().accuse(handle, settings.lifetimes.idle(), pan.now()).await?;
     let Some(Theft { times, .. }) = accused else { return Ok(()) };
-    tracing::warn!(session = %handle, user = %session.user, %reason, "a session's token was presented without its key");
     pan.record(Event {
         session: Some(*handle),
         user: Some(session.user.clone()),
@@ -80,7 +79,14 @@ async fn accuse(pan: &Pan, Presented { handle, session }: &Presented, reason: &R
         outcome: Outcome::Noticed,
         reason: Some(reason.name().into()),
     });
-    pan.publish(&session.user, Push::Security(Security::Theft { session: *handle, times })).await;
+    // Whoever has one token can present it as often as they like. Told each time, they would flood the server's log, the
+    // log of events that all servers follow, and the owner's pages. At 1, 2, 4, 8 and so on the owner hears of the first
+    // one at once, and of how bad it has become; a million presentations are told twenty times.
+    if times.is_power_of_two() {
+        let user = &session.user;
+        tracing::warn!(session = %handle, %user, %reason, times, "a session's token was presented without its key");
+        pan.publish(user, Push::Security(Security::Theft { session: *handle, times })).await;
+    }
     if settings.sessions.on_theft == OnTheft::End {
         pan.end(handle, &session.user, Ended::Stolen).await?;
     }

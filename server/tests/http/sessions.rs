@@ -5,14 +5,15 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use protocol::{
     catalogue::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
-    problem::{Ended, Problem},
+    problem::{Code, Ended, Problem},
+    push::{Cursor, Push, Security},
     token::{Nonce, SessionHandle},
 };
 use server::{
     audit::{Outcome, Said},
     clock::random,
     settings::{OnTheft, Sessions, Settings},
-    store::{AtCap, Session, memory::MemoryStore},
+    store::{AtCap, Session, Since, memory::MemoryStore},
 };
 
 use crate::{
@@ -154,6 +155,41 @@ async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
     }
     assert_eq!(house.send(good.build()).await.status, StatusCode::OK, "the owner has lost nothing");
     assert_eq!(house.logged("theft", Outcome::Noticed).await, count);
+}
+
+/// Whoever has one token must not be able to flood the log, the log of events and the owner's pages with it.
+#[tokio::test]
+async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    for _ in 0..20 {
+        let request = from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap();
+        assert_eq!(house.send(request).await.code(), Code::InvalidSession);
+    }
+    assert_eq!(thefts(&house, &mut browser).await, 20);
+    assert_eq!(house.logged("theft", Outcome::Noticed).await, 20);
+    let published = house.pan.store().news_since(Cursor::default(), 100).await.unwrap();
+    let Since::News(news) = published else { panic!("{published:?}") };
+    let told = news.into_iter().filter_map(|(_, news)| match news.push {
+        Push::Security(Security::Theft { session, times }) => Some((session, times)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [1, 2, 4, 8, 16].map(|times| (browser.handle, times)));
+}
+
+#[tokio::test]
+async fn ending_all_others_ends_a_sign_in_that_waits_for_its_key() {
+    let house = house();
+    let mut owner = house.browser("ada").await;
+    let (mut thief, mut bob) = (house.unbound("ada").await, house.unbound("bob").await);
+    let challenge = thief.challenge(&house).await;
+    assert_eq!(owner.call(&house, &RevokeOthers {}).await.json::<usize>(), 1);
+    let statement = thief.statement(challenge);
+    assert_eq!(thief.send_bind(&house, statement).await.code(), Code::InvalidSession);
+    thief.nonces = vec![Nonce::new(random().unwrap())];
+    assert_eq!(ended(&thief.call(&house, &read()).await), Some(Ended::Revoked));
+    assert_eq!(bob.bind(&house).await.status, StatusCode::OK, "nobody else's");
+    owner_still_acts(&house, &mut owner).await;
 }
 
 #[tokio::test]
