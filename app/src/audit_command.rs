@@ -69,6 +69,8 @@ async fn export() -> Result<ExitCode, AuditError> {
 async fn verify(file: Option<&str>, head: Option<&str>) -> Result<ExitCode, AuditError> {
     let settings = Settings::load()?;
     let head: Option<Head> = head.map(str::parse).transpose()?;
+    // What a store must still have: the number of its last entry, and how many it keeps.
+    let mut kept = None;
     let (lines, last) = if let Some(file) = file {
         let text = fs::read_to_string(file).map_err(|error| AuditError::File(file.to_owned(), error))?;
         (text.lines().map(str::to_owned).collect(), head)
@@ -76,9 +78,15 @@ async fn verify(file: Option<&str>, head: Option<&str>) -> Result<ExitCode, Audi
         let store = open(&settings).await?;
         // Asked for first: what is appended meanwhile is in the lines and not missed at the end.
         let last = store.audit_head().await?;
-        (lines(&store, last.n).await?, Some(head.unwrap_or(last)))
+        let lines = lines(&store, last.n).await?;
+        // Asked for last: what was given up meanwhile is not missed at the beginning.
+        kept = Some((store.audit_head().await?.n, settings.audit.keep));
+        (lines, Some(head.unwrap_or(last)))
     };
-    let report = audit::verify(&Chain::new(&settings.audit.secret), lines.iter().map(String::as_str), last);
+    let mut report = audit::verify(&Chain::new(&settings.audit.secret), lines.iter().map(String::as_str), last);
+    if let Some((newest, keep)) = kept {
+        report.expect_kept(newest, keep);
+    }
     for finding in &report.findings {
         println!("{finding}");
     }

@@ -1,9 +1,11 @@
 //! The audit log: what was decided, by whom it was asked, and why; append-only, and chained so that nobody can change it
 //! unseen.
 //!
-//! Each entry carries `HMAC-SHA256(secret, hash of the entry before ‖ its own text)`. Whoever alters, removes or moves an
-//! entry breaks the chain there, and without the secret cannot mend it; `pan audit verify` says where. Only the end can
-//! be cut off unseen: so the store remembers its last entry apart, and the server writes it to its own log.
+//! Each entry carries the hash of the one before, and `HMAC-SHA256(secret, hash of the entry before ‖ its own text)`. So
+//! each can be verified by itself, also the first of those that are kept; and whoever removes or moves one breaks the
+//! chain there, and without the secret cannot mend it. `pan audit verify` says where. Only the two ends can be cut off
+//! unseen. For the later one the store remembers its last entry apart, and the server writes it to its own log; for the
+//! earlier one it is known how many entries a store keeps.
 //!
 //! An entry names session, user, action, outcome and reason, and nothing else of a person. It is written beside the
 //! request, in the order of the events and many at a time: a store that is slow slows no request. Equal events that wait
@@ -78,7 +80,9 @@ pub struct Entry {
     pub said: Said,
     /// The JSON of what it says, exactly as it was hashed.
     text: String,
-    /// Over `text` and the hash of the entry before.
+    /// The hash of the entry before.
+    before: Hash,
+    /// Over `text` and `before`.
     pub hash: Hash,
 }
 
@@ -128,9 +132,9 @@ impl Chain {
         Hash(hash)
     }
 
-    /// Whether the entry was written after this one.
-    fn links(&self, before: &Head, entry: &Entry) -> bool {
-        entry.said.n == before.n.wrapping_add(1) && self.hash(&before.hash, &entry.text) == entry.hash
+    /// Whether the entry is as it was written by somebody who has the secret.
+    fn wrote(&self, entry: &Entry) -> bool {
+        self.hash(&entry.before, &entry.text) == entry.hash
     }
 
     /// The entry that comes after `head`: what happened first at `at` (Unix ms), so many times.
@@ -140,8 +144,8 @@ impl Chain {
     pub fn entry(&self, head: &Head, at: u64, times: u64, event: Event) -> Result<Entry, serde_json::Error> {
         let said = Said { n: head.n + 1, at, times, event };
         let text = serde_json::to_string(&said)?;
-        let hash = self.hash(&head.hash, &text);
-        Ok(Entry { said, text, hash })
+        let (before, hash) = (head.hash, self.hash(&head.hash, &text));
+        Ok(Entry { said, text, before, hash })
     }
 }
 
@@ -156,20 +160,21 @@ impl Entry {
     /// # Errors
     /// [`NotAnEntry`].
     pub fn parse(line: &str) -> Result<Self, NotAnEntry> {
-        let (text, hash) = line.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
-        let hash = hash.parse()?;
+        let (rest, hash) = line.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
+        let (text, before) = rest.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
+        let (before, hash) = (before.parse()?, hash.parse()?);
         let said = serde_json::from_str(text).map_err(|_| NotAnEntry)?;
-        Ok(Self { said, text: text.to_owned(), hash })
+        Ok(Self { said, text: text.to_owned(), before, hash })
     }
 }
 
-/// Between an entry's text and its hash: a tab is not in JSON that was written without white space.
+/// Between an entry's text and the hashes: a tab is not in JSON that was written without white space.
 const SEPARATOR: char = '\t';
 
-/// A line of an exported log: the JSON, a tab, the hash.
+/// A line of an exported log: the JSON, a tab, the hash of the entry before, a tab, the hash.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{SEPARATOR}{}", self.text, self.hash)
+        write!(f, "{}{SEPARATOR}{}{SEPARATOR}{}", self.text, self.before, self.hash)
     }
 }
 

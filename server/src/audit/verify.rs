@@ -1,12 +1,12 @@
 //! Finds what was altered, removed or moved in an audit log.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt,
     ops::RangeInclusive,
 };
 
-use super::{Chain, Entry, Head};
+use super::{Chain, Entry, Hash, Head};
 
 /// Something that is wrong with a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,8 @@ pub enum Finding {
     Altered(u64),
     /// The entries of these numbers are not there.
     Missing(RangeInclusive<u64>),
+    /// The entries of these numbers, at the beginning, are not there, and the store should still have them.
+    CutOff(RangeInclusive<u64>),
     /// The entry of this number is there, but not in its place.
     Moved(u64),
     /// The entry of this number is there more than once.
@@ -39,56 +41,72 @@ pub struct Report {
 /// Verifies a log, given as the lines that [`Entry`] prints, oldest first. `last` is what its last entry must be, if that
 /// is known from elsewhere: only so can be seen that the end was cut off.
 ///
-/// The log may begin with any number, because old entries are given up; the first one is then taken as it is, for what
-/// it is chained to is gone.
+/// The log may begin with any number, because old entries are given up. Whether too many are gone shows only in a store:
+/// see [`Report::expect_kept`].
 pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last: Option<Head>) -> Report {
     let mut report = Report::default();
     let mut entries = Vec::new();
     for (at, line) in lines.into_iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         match Entry::parse(line) {
-            Ok(entry) => entries.push(entry),
+            Ok(entry) => entries.push((chain.wrote(&entry), entry)),
             Err(_) => report.findings.push(Finding::Unreadable(at + 1)),
         }
     }
     report.entries = entries.len();
-    let heads: HashMap<u64, Head> = entries.iter().map(|entry| (entry.said.n, entry.head())).collect();
-    let mut numbers = BTreeSet::new();
-    for (at, entry) in entries.iter().enumerate() {
-        let n = entry.said.n;
-        let before = at.checked_sub(1).map_or(Head::default(), |at| entries[at].head());
-        if let Some(next) = entries.get(at + 1)
-            && next.said.n != n.wrapping_add(1)
-            && chain.hash(&entry.hash, &next.text) == next.hash
-        {
-            // What follows is chained to this very entry, so this one's number is not its own.
-            report.findings.push(Finding::Altered(next.said.n.wrapping_sub(1)));
-            numbers.insert(next.said.n.wrapping_sub(1));
-            continue;
-        }
-        let is_last_so_far = numbers.last().is_none_or(|&last| last < n);
-        if !numbers.insert(n) {
+    let mut genuine = HashMap::from([(0, Hash::default())]);
+    for (_, entry) in entries.iter().filter(|(is_genuine, _)| *is_genuine) {
+        genuine.entry(entry.said.n).or_insert(entry.hash);
+    }
+    let mut found = BTreeMap::new();
+    for (at, (is_genuine, entry)) in entries.iter().enumerate() {
+        let n = if *is_genuine { entry.said.n } else { place(&entries, at) };
+        let is_last_so_far = found.last_key_value().is_none_or(|(&last, _)| last < n);
+        let is_new = found.insert(n, Head { n, hash: entry.hash }).is_none();
+        // What an entry that was altered says of the one before means nothing; one that was not must name it.
+        let follows = !is_genuine || genuine.get(&n.wrapping_sub(1)).is_none_or(|before| *before == entry.before);
+        if !is_new {
             report.findings.push(Finding::Doubled(n));
-            continue;
-        }
-        if !is_last_so_far {
+        } else if !is_genuine || !follows {
+            report.findings.push(Finding::Altered(n));
+        } else if !is_last_so_far {
             report.findings.push(Finding::Moved(n));
         }
-        let expected = if n == 1 { Some(Head::default()) } else { heads.get(&(n - 1)).copied() };
-        let is_chained = chain.links(&before, entry) || expected.is_none_or(|expected| chain.links(&expected, entry));
-        if !is_chained {
-            report.findings.push(Finding::Altered(n));
-        }
     }
-    report.first = numbers.first().copied().unwrap_or_default();
-    report.head = numbers.last().and_then(|n| heads.get(n)).copied().unwrap_or_default();
-    report.find_gaps(&numbers);
+    report.first = found.keys().next().copied().unwrap_or_default();
+    report.head = found.values().last().copied().unwrap_or_default();
+    report.find_gaps(&found);
     report.compare(last);
     report
 }
 
+/// The number of an entry that was altered: its number may be what was altered. An entry beside it tells it, if one of
+/// the two names the other.
+fn place(entries: &[(bool, Entry)], at: usize) -> u64 {
+    let entry = &entries[at].1;
+    let beside = |at: Option<usize>| at.and_then(|at| entries.get(at)).filter(|(is_genuine, _)| *is_genuine);
+    if let Some((_, next)) = beside(at.checked_add(1))
+        && next.before == entry.hash
+    {
+        return next.said.n.wrapping_sub(1);
+    }
+    match beside(at.checked_sub(1)) {
+        Some((_, before)) if before.hash == entry.before => before.said.n.wrapping_add(1),
+        _ => entry.said.n,
+    }
+}
+
 impl Report {
-    fn find_gaps(&mut self, numbers: &BTreeSet<u64>) {
-        for (&one, &other) in numbers.iter().zip(numbers.iter().skip(1)) {
+    /// Finds what was cut off at the beginning of a log that was read from a store which keeps the newest `keep` entries.
+    /// `newest` is the number of its last entry, asked for after the lines were read: while they are, old ones may go.
+    pub fn expect_kept(&mut self, newest: u64, keep: usize) {
+        let oldest = newest.saturating_sub(u64::try_from(keep).unwrap_or(u64::MAX)).saturating_add(1);
+        if self.first > oldest {
+            self.findings.insert(0, Finding::CutOff(oldest..=self.first - 1));
+        }
+    }
+
+    fn find_gaps(&mut self, found: &BTreeMap<u64, Head>) {
+        for (&one, &other) in found.keys().zip(found.keys().skip(1)) {
             if other - one > 1 {
                 self.findings.push(Finding::Missing(one + 1..=other - 1));
             }
@@ -98,7 +116,9 @@ impl Report {
     fn compare(&mut self, last: Option<Head>) {
         match last {
             Some(last) if last.n > self.head.n => self.findings.push(Finding::Missing(self.head.n + 1..=last.n)),
-            Some(last) if last != self.head => self.findings.push(Finding::Altered(self.head.n)),
+            Some(last) if last != self.head && !self.findings.contains(&Finding::Altered(self.head.n)) => {
+                self.findings.push(Finding::Altered(self.head.n));
+            }
             _ => {}
         }
     }
@@ -113,6 +133,12 @@ impl fmt::Display for Finding {
                 write!(f, "entry {} is missing", numbers.start())
             }
             Self::Missing(numbers) => write!(f, "entries {} to {} are missing", numbers.start(), numbers.end()),
+            Self::CutOff(numbers) => write!(
+                f,
+                "entries {} to {} are missing at the beginning; or audit.keep was raised since they were given up",
+                numbers.start(),
+                numbers.end()
+            ),
             Self::Moved(n) => write!(f, "entry {n} is not in its place"),
             Self::Doubled(n) => write!(f, "entry {n} is there more than once"),
         }
@@ -208,10 +234,40 @@ mod tests {
         assert_eq!(verify(&other, lines.iter().map(String::as_str), None).findings.len(), 3);
     }
 
+    #[test]
+    fn what_a_store_should_still_have_is_missed_at_the_beginning() {
+        let lines = log(12);
+        let findings = |first: usize, newest, keep| {
+            let mut report = verify(&chain(), lines[first - 1..].iter().map(String::as_str), head(&lines));
+            report.expect_kept(newest, keep);
+            report.findings
+        };
+        assert_eq!(findings(1, 12, 100), []);
+        assert_eq!(findings(8, 12, 5), []);
+        assert_eq!(findings(9, 12, 5), [Finding::CutOff(8..=8)]);
+        assert_eq!(findings(4, 12, 100), [Finding::CutOff(1..=3)]);
+        // Three have been written since, and three given up for them.
+        assert_eq!(findings(8, 15, 8), []);
+    }
+
+    #[test]
+    fn an_entry_of_another_log_with_the_same_secret_is_named() {
+        let mut lines = log(12);
+        // The log goes on from its fifth entry a second time, as after a store that was set back.
+        let chain = chain();
+        let before = Entry::parse(&lines[4]).unwrap().head();
+        let event = Entry::parse(&lines[0]).unwrap().said.event;
+        lines[5] = chain.entry(&before, 7, 1, event).unwrap().to_string();
+        assert_eq!(findings(&lines, None), [Finding::Altered(7)], "it does not follow the sixth");
+    }
+
     proptest! {
         #[test]
-        fn any_change_of_any_byte_is_found(line in 0_usize..10, at in 0_usize..200, byte in 0x20_u8..0x7f) {
-            let mut lines = log(10);
+        fn any_change_of_any_byte_is_found_wherever_the_log_begins(
+            first in 0_usize..10, line in 0_usize..10, at in 0_usize..250, byte in 0x20_u8..0x7f,
+        ) {
+            let mut lines = log(10).split_off(first);
+            let line = line % lines.len();
             let whole = head(&lines);
             let mut bytes = lines[line].clone().into_bytes();
             let at = at % bytes.len();

@@ -1,7 +1,7 @@
 //! The audit log: appended to by one after another, and read back whole.
 
 use server::{
-    audit::{Appended, Chain, Entry, Event, Head, MAX_OF_USER, Outcome, verify},
+    audit::{Appended, Chain, Entry, Event, Finding, Head, MAX_OF_USER, Outcome, verify},
     settings::Secret,
     store::SharedStore,
 };
@@ -85,8 +85,18 @@ pub(crate) async fn the_audit_log_is_appended_to_read_and_kept_short(store: Shar
     let last = append(&store, &entries(head(&store).await, [event(None, "last")]), 10).await;
     let left = lines(&store, 0, 1000).await;
     assert_eq!(left.len(), 10);
-    let report = verify(&chain(), left.iter().map(String::as_str), Some(last));
+    let mut report = verify(&chain(), left.iter().map(String::as_str), Some(last));
+    report.expect_kept(last.n, 10);
     assert_eq!((report.findings.as_slice(), report.first), (&[][..], last.n - 9));
+
+    // The first that is left is verified like the others, and one that should be left is missed.
+    let mut altered = left.clone();
+    altered[0] = altered[0].replace("\"times\":1", "\"times\":2");
+    let report = verify(&chain(), altered.iter().map(String::as_str), Some(last));
+    assert_eq!(report.findings, [Finding::Altered(last.n - 9)]);
+    let mut report = verify(&chain(), left[1..].iter().map(String::as_str), Some(last));
+    report.expect_kept(last.n, 10);
+    assert_eq!(report.findings, [Finding::CutOff(last.n - 9..=last.n - 9)]);
 }
 
 pub(crate) async fn many_servers_append_to_one_log_and_lose_nothing(store: SharedStore) {
