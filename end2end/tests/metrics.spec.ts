@@ -36,6 +36,10 @@ test("a server tells its metrics, its health, and that it is not ready without i
     "pan_ready 1.0",
     "pan_audit_lost_total 0",
     'pan_request_seconds_bucket{le="+Inf",host="app"}',
+    'pan_store_seconds_bucket{le="+Inf",verb="admit"}',
+    'pan_store_errors_total{verb="admit"} 0',
+    "pan_sessions_opened_total 1",
+    'pan_sessions_ended_total{why="revoked"} 0',
   ]) {
     expect(text).toContain(line);
   }
@@ -51,6 +55,8 @@ test("a server tells its metrics, its health, and that it is not ready without i
   await redis.stop();
   expect((await get(observed, "/readyz")).status).toBe(503);
   expect((await get(observed, "/healthz")).status).toBe(200);
+  // What cannot be asked is counted.
+  expect((await get(observed, "/metrics")).text).toMatch(/pan_store_errors_total\{verb="news_since"\} [1-9]/);
 });
 
 test("every reply names its request, whatever name the client sent", async ({ house }) => {

@@ -90,7 +90,7 @@ use push::{Hub, Root};
 use refusal::Reason;
 use serve::Stopping;
 use settings::{Environment, Settings};
-use store::{SharedStore, StoreError, memory::MemoryStore, redis::RedisStore};
+use store::{SharedStore, StoreError, measured::Measured, memory::MemoryStore, redis::RedisStore};
 use theft::Presented;
 
 /// Why the server does not start, or stopped.
@@ -163,11 +163,13 @@ impl Pan {
     /// # Errors
     /// [`StartError::Randomness`].
     pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        let store: SharedStore = Arc::new(Measured::new(store, metrics.store()));
         let accounts = Accounts::new(store.clone());
         let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
         let root = Root::new(&settings.push)?;
         let hub = Hub::start(store.clone(), clock.clone(), &settings, root);
-        let (metrics, stopping, verified) = (Metrics::new(), Stopping::default(), AtomicU64::new(0));
+        let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
         let inner = Arc::new(Inner { settings, store, accounts, audit, hub, metrics, stopping, verified, clock });
         let weak = Arc::downgrade(&inner);
         let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));

@@ -21,6 +21,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use protocol::problem::Ended;
+
 use crate::{
     audit::{Event, Outcome},
     client::ClientAddress,
@@ -50,6 +52,48 @@ struct OfHost {
     host: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OfVerb {
+    verb: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OfEnd {
+    why: &'static str,
+}
+
+/// Buckets from a tenth of a millisecond to some three seconds.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0001, 2.0, 16))
+}
+
+/// What the store is watched by. Cloning it is cheap, and counts on.
+#[derive(Clone)]
+pub(crate) struct StoreMetrics {
+    seconds: Family<OfVerb, Histogram>,
+    errors: Family<OfVerb, Counter>,
+}
+
+impl StoreMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self { seconds: Family::new_with_constructor(seconds), errors: Family::default() };
+        let help = "How long the store took to answer, by verb";
+        registry.register("store_seconds", help, metrics.seconds.clone());
+        registry.register("store_errors", "How often the store could not answer, by verb", metrics.errors.clone());
+        metrics
+    }
+
+    pub(crate) fn count(&self, verb: &'static str, took: Duration, failed: bool) {
+        self.seconds.get_or_create(&OfVerb { verb }).observe(took.as_secs_f64());
+        self.count_error(verb, failed);
+    }
+
+    /// Counts nothing when it has not failed, but then the counter is there: the first error is a step from 0 to 1.
+    pub(crate) fn count_error(&self, verb: &'static str, failed: bool) {
+        self.errors.get_or_create(&OfVerb { verb }).inc_by(failed.into());
+    }
+}
+
 /// The counts of one server.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -58,6 +102,9 @@ pub(crate) struct Metrics {
     noticed: Family<OfReason, Counter>,
     audit_lost: Counter,
     seconds: Family<OfHost, Histogram>,
+    store: StoreMetrics,
+    sessions_opened: Counter,
+    sessions_ended: Family<OfEnd, Counter>,
     push_connections: Gauge<f64, AtomicU64>,
     failing_addresses: Gauge<f64, AtomicU64>,
     ready: Gauge<f64, AtomicU64>,
@@ -69,9 +116,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("pan");
         let (passed, refused, noticed) = (Family::default(), Family::default(), Family::default());
-        // From a tenth of a millisecond to some three seconds.
-        let seconds: Family<OfHost, Histogram> =
-            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0001, 2.0, 16)));
+        let seconds: Family<OfHost, Histogram> = Family::new_with_constructor(seconds);
         let (push_connections, failing_addresses, ready) = (Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("passed", "Requests that were let through, and other things that were done", passed.clone());
         registry.register("refused", "What was refused, by its inner reason", refused.clone());
@@ -79,6 +124,15 @@ impl Metrics {
         let audit_lost = Counter::default();
         registry.register("audit_lost", "Events that were not written to the audit log", audit_lost.clone());
         registry.register("request_seconds", "How long a request took, until its reply began", seconds.clone());
+        let store = StoreMetrics::register(&mut registry);
+        let (sessions_opened, sessions_ended) = (Counter::default(), Family::<OfEnd, Counter>::default());
+        registry.register("sessions_opened", "Sessions that signing in has opened", sessions_opened.clone());
+        let help = "Sessions that were ended, and why; not those that were over by themselves";
+        registry.register("sessions_ended", help, sessions_ended.clone());
+        for why in Ended::ALL {
+            // So that the first one is a step from 0 to 1.
+            sessions_ended.get_or_create(&OfEnd { why: why.as_str() }).inc_by(0);
+        }
         registry.register("push_connections", "Open push connections", push_connections.clone());
         registry.register(
             "failing_addresses",
@@ -94,6 +148,9 @@ impl Metrics {
             noticed,
             audit_lost,
             seconds,
+            store,
+            sessions_opened,
+            sessions_ended,
             push_connections,
             failing_addresses,
             ready,
@@ -110,6 +167,21 @@ impl Metrics {
             Outcome::Noticed => self.noticed.get_or_create_owned(&OfReason { action, reason }),
         };
         counter.inc();
+    }
+
+    /// What the store is watched by.
+    pub(crate) fn store(&self) -> StoreMetrics {
+        self.store.clone()
+    }
+
+    /// Counts a session that was opened.
+    pub(crate) fn open(&self) {
+        self.sessions_opened.inc();
+    }
+
+    /// Counts a session that was ended.
+    pub(crate) fn end(&self, why: Ended) {
+        self.sessions_ended.get_or_create(&OfEnd { why: why.as_str() }).inc();
     }
 
     /// Counts an event that was not written to the audit log.

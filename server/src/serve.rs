@@ -44,7 +44,7 @@ impl Pan {
         if let Some(address) = self.settings().observe.listen {
             let observed = listen(address).await?;
             tracing::info!("metrics at http://{address}/metrics");
-            let serving = axum::serve(observed, observer(self.clone())).into_future();
+            let serving = axum::serve(observed, self.observer()).into_future();
             tokio::spawn(serving);
         }
         tracing::info!("listening at {}", self.settings().origins.app);
@@ -70,6 +70,15 @@ impl Pan {
         Ok(())
     }
 
+    /// What is for operators only: `/metrics`, `/healthz` and `/readyz`. [`Pan::serve`] serves it on an address of its own.
+    pub fn observer(&self) -> Router {
+        Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(async || "alive\n"))
+            .route("/readyz", get(ready))
+            .with_state(self.clone())
+    }
+
     /// Whether the store answers and the server is not stopping.
     async fn is_ready(&self) -> bool {
         let asked = timeout(PATIENCE, self.store().news_since(Cursor::default(), 1)).await;
@@ -84,15 +93,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 async fn until(mut stopping: watch::Receiver<bool>) {
     // The sender goes when the server has stopped: also a reason to stop.
     let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
-/// What is for operators only, on an address of its own.
-fn observer(pan: Pan) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .with_state(pan)
 }
 
 async fn metrics(State(pan): State<Pan>) -> Response {

@@ -70,6 +70,7 @@ impl Pan {
         for ended in displaced {
             self.note_ended(&ended, user, Ended::Replaced).await;
         }
+        self.metrics().open();
         let life = settings.lifetimes.session;
         let bind = format!("{handle}.{}", secret.reveal());
         Ok(Opened {
@@ -142,6 +143,7 @@ impl Pan {
     }
 
     async fn note_ended(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
+        self.metrics().end(why);
         // Here at once; on the other servers when they hear of it.
         self.hub().end(handle);
         self.publish(user, Push::Security(Security::Ended { session: *handle, why })).await;

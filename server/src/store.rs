@@ -24,6 +24,7 @@ use crate::{
     risk::{History, Sample},
 };
 
+pub(crate) mod measured;
 pub mod memory;
 pub mod redis;
 mod snapshot;

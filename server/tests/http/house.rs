@@ -88,6 +88,18 @@ impl House {
         self.now.fetch_add(ms, Ordering::SeqCst);
     }
 
+    /// Sets the server's clock back.
+    pub(crate) fn set_back(&self, ms: u64) {
+        self.now.fetch_sub(ms, Ordering::SeqCst);
+    }
+
+    /// What operators read.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = Request::get("/metrics").body(Body::empty()).expect("a request");
+        let reply = self.pan.observer().oneshot(request).await.expect("a router never fails");
+        String::from_utf8(Reply::read(reply).await.body).expect("text")
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         Reply::read(self.respond(request).await).await
     }

@@ -6,6 +6,7 @@ mod browser;
 mod house;
 mod instances;
 mod limits;
+mod metrics;
 mod origins;
 mod push;
 #[path = "../support/redis_server.rs"]

@@ -1,0 +1,180 @@
+//! The store as it is watched: how long each verb takes, and how often it fails.
+//!
+//! It stands before whatever store there is and changes nothing of what that says.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use protocol::{
+    key::PublicKey,
+    problem::Ended,
+    push::Cursor,
+    token::{Challenge, Nonce, SessionHandle},
+    value::UserName,
+};
+
+use super::{
+    Admission, Admit, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill, Refilled, Result,
+    Session, SharedStore, Since, Store, Theft, Write,
+};
+use crate::{
+    audit::{Appended, Entry, Head},
+    metrics::StoreMetrics,
+};
+
+/// A store, and its counts.
+pub(crate) struct Measured {
+    store: SharedStore,
+    metrics: StoreMetrics,
+}
+
+impl Measured {
+    pub(crate) fn new(store: SharedStore, metrics: StoreMetrics) -> Self {
+        Self { store, metrics }
+    }
+
+    async fn timed<T>(&self, verb: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let began = Instant::now();
+        let answer = work.await;
+        self.metrics.count(verb, began.elapsed(), answer.is_err());
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for Measured {
+    async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
+        self.timed("open", self.store.open(session, cap, idle)).await
+    }
+
+    async fn challenge(
+        &self,
+        handle: &SessionHandle,
+        bind_secret: &str,
+        challenge: &Challenge,
+        now: u64,
+    ) -> Result<bool> {
+        self.timed("challenge", self.store.challenge(handle, bind_secret, challenge, now)).await
+    }
+
+    async fn bind(
+        &self,
+        handle: &SessionHandle,
+        bind_secret: &str,
+        challenge: &Challenge,
+        key: &PublicKey,
+        nonces: &[Nonce],
+        now: u64,
+    ) -> Result<Option<UserName>> {
+        self.timed("bind", self.store.bind(handle, bind_secret, challenge, key, nonces, now)).await
+    }
+
+    async fn admit(&self, admit: Admit) -> Result<Admission> {
+        self.timed("admit", self.store.admit(admit)).await
+    }
+
+    async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
+        self.timed("session", self.store.session(handle, idle, now)).await
+    }
+
+    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
+        self.timed("why_ended", self.store.why_ended(handle)).await
+    }
+
+    async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+        self.timed("sessions", self.store.sessions(user, idle, now)).await
+    }
+
+    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+        self.timed("handles", self.store.handles(user, idle, now)).await
+    }
+
+    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
+        self.timed("accuse", self.store.accuse(handle, idle, now)).await
+    }
+
+    async fn refill(&self, refill: Refill) -> Result<Refilled> {
+        self.timed("refill", self.store.refill(refill)).await
+    }
+
+    async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended, now: u64) -> Result<bool> {
+        self.timed("end", self.store.end(handle, user, why, now)).await
+    }
+
+    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted> {
+        self.timed("count", self.store.count(counter, limit, now)).await
+    }
+
+    async fn read(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        self.timed("read", self.store.read(keys)).await
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<bool> {
+        self.timed("write", self.store.write(writes)).await
+    }
+
+    async fn append(&self, head: &Head, entries: &[Entry], keep: usize) -> Result<Appended> {
+        self.timed("append", self.store.append(head, entries, keep)).await
+    }
+
+    async fn audit_head(&self) -> Result<Head> {
+        self.timed("audit_head", self.store.audit_head()).await
+    }
+
+    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
+        self.timed("audit_after", self.store.audit_after(after, count)).await
+    }
+
+    async fn publish(&self, news: &News, keep: usize, now: u64) -> Result<Cursor> {
+        self.timed("publish", self.store.publish(news, keep, now)).await
+    }
+
+    async fn news_head(&self) -> Result<Cursor> {
+        self.timed("news_head", self.store.news_head()).await
+    }
+
+    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since> {
+        self.timed("news_since", self.store.news_since(after, count)).await
+    }
+
+    /// Not timed: it waits on purpose.
+    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
+        let answer = self.store.wait_news(after, count, patience).await;
+        self.metrics.count_error("wait_news", answer.is_err());
+        answer
+    }
+
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
+        self.timed("audit_of", self.store.audit_of(user)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        metrics::Metrics,
+        store::{StoreError, memory::MemoryStore},
+    };
+
+    #[tokio::test]
+    async fn what_fails_is_counted_and_still_fails() {
+        let metrics = Metrics::new();
+        let store = Measured::new(Arc::new(MemoryStore::new()), metrics.store());
+        assert!(store.read(&[]).await.is_ok());
+        let away = async { Err::<(), _>(StoreError("away".into())) };
+        assert!(store.timed("read", away).await.is_err());
+        assert!(store.wait_news(Cursor::default(), 1, Duration::ZERO).await.is_ok());
+        let text = metrics.text(0, 0, true).expect("a text");
+        for line in [
+            "pan_store_errors_total{verb=\"read\"} 1\n",
+            "pan_store_seconds_count{verb=\"read\"} 2\n",
+            "pan_store_errors_total{verb=\"wait_news\"} 0\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        assert!(!text.contains("pan_store_seconds_count{verb=\"wait_news\"}"), "it waits on purpose");
+    }
+}
