@@ -12,6 +12,10 @@ use crate::{
     store::{Quota, StoreError},
 };
 
+/// How long whoever has too many push connections is asked to wait, in seconds. Nobody knows when one closes, but one whose
+/// page does not read any more is cut off after this time.
+const CONNECTIONS_AGAIN: u64 = 20;
+
 /// The precise reason of a refusal. It goes to tracing, metrics and the audit log, never to the client.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -161,6 +165,7 @@ impl IntoResponse for Reason {
         }
         match self {
             Self::NoSession(ended) => problem.ended = ended,
+            Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_AGAIN),
             Self::Limited(policy, quota) => {
                 problem.retry_after = Some(seconds(&quota));
                 let mut response = respond(&problem);

@@ -1,16 +1,20 @@
 //! How often and how long: nonces, limits, the ends of sessions.
 
+use std::net::SocketAddr;
+
+use axum::{body::Body, extract::ConnectInfo};
 use http::{StatusCode, header};
 use protocol::{
     action::Action,
-    catalogue::{Nonces, ReadAccount, Rename, SignOut},
-    problem::Code,
-    token::Nonce,
+    catalogue::{Nonces, PushKeys, ReadAccount, Rename, SignOut},
+    problem::{Code, Problem},
+    push::ConnectionId,
+    token::{Challenge, Nonce},
 };
 use server::clock::random;
 
 use crate::{
-    browser::{Browser, new_key, proof_of},
+    browser::{Browser, Reply, from_frame, new_key, proof_of, public},
     house, owner_still_acts, read, rename,
 };
 
@@ -81,6 +85,99 @@ async fn changes_are_limited_and_a_thief_cannot_use_up_the_limit() {
     owner_still_acts(&house, &mut browser).await;
     house.wait(wait * 1000);
     assert_eq!(browser.call(&house, &rename()).await.status, StatusCode::OK);
+}
+
+/// That a refusal says of which limit it is, and how long to wait: which it gives.
+fn limited(reply: &Reply, policy: &str, max: u32) -> u64 {
+    assert_eq!((reply.status, reply.code()), (StatusCode::TOO_MANY_REQUESTS, Code::RateLimited));
+    let wait = reply.json::<Problem>().retry_after.expect("how long to wait");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(reply.headers[header::RETRY_AFTER], wait.to_string());
+    assert_eq!(reply.headers["ratelimit-policy"], format!("\"{policy}\";q={max};w=60"));
+    assert_eq!(reply.headers["ratelimit"], format!("\"{policy}\";r=0;t={wait}"));
+    wait
+}
+
+#[tokio::test]
+async fn bindings_are_limited_by_address() {
+    let house = house();
+    let browser = house.unbound("ada").await;
+    let ask = |last: u8| {
+        let request = from_frame("/challenge").header(header::COOKIE, &browser.bind).body(Body::empty());
+        let mut request = request.unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, last], 4000))));
+        request
+    };
+    for _ in 0..60 {
+        assert_eq!(house.send(ask(1)).await.status, StatusCode::OK);
+    }
+    let wait = limited(&house.send(ask(1)).await, "binds", 60);
+    assert_eq!(house.send(ask(2)).await.status, StatusCode::OK, "another address");
+    let statement = browser.statement(Challenge::new([7; 32]));
+    limited(&browser.send_bind(&house, statement).await, "binds", 60);
+    house.wait(wait * 1000);
+    house.browser("ada").await;
+}
+
+#[tokio::test]
+async fn what_other_sites_send_uses_up_no_addresss_bindings() {
+    let house = house();
+    for at in 0..70 {
+        let (path, name, value) = match at % 4 {
+            0 => ("/bind", "origin", "https://evil.example"),
+            1 => ("/challenge", "origin", "null"),
+            2 => ("/challenge", "sec-fetch-site", "cross-site"),
+            _ => ("/bind", "content-type", "text/plain"),
+        };
+        let mut request = from_frame(path).body(Body::from("{}")).unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let expected = if name == "content-type" { Code::Malformed } else { Code::ForbiddenOrigin };
+        assert_eq!(house.send(request).await.code(), expected, "{at}");
+    }
+    let mut silent = from_frame("/bind").body(Body::from("{}")).unwrap();
+    silent.headers_mut().remove("sec-fetch-site");
+    assert_eq!(house.send(silent).await.code(), Code::ForbiddenOrigin);
+    let mut browser = house.browser("ada").await;
+    owner_still_acts(&house, &mut browser).await;
+}
+
+#[tokio::test]
+async fn requests_for_nonces_are_limited() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    for more in (0..20).rev() {
+        browser.nonces = vec![Nonce::new(random().unwrap())];
+        let reply = browser.call(&house, &Nonces {}).await;
+        assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
+        assert_eq!(reply.headers["ratelimit-policy"], "\"refills\";q=20;w=60");
+        assert_eq!(reply.headers["ratelimit"], format!("\"refills\";r={more};t=60"));
+    }
+    let kept = browser.nonces.clone();
+    browser.nonces = vec![Nonce::new(random().unwrap())];
+    let reply = browser.call(&house, &Nonces {}).await;
+    let wait = limited(&reply, "refills", 20);
+    assert!(reply.nonces().is_empty());
+    browser.nonces = kept;
+    owner_still_acts(&house, &mut browser).await;
+    house.wait(wait * 1000);
+    browser.refill(&house).await;
+}
+
+#[tokio::test]
+async fn too_many_push_connections_are_told_when_to_try_again() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    let mut agree = async |conn: u8| {
+        let keys = PushKeys { key: public(&new_key()), conn: ConnectionId::new([conn; 16]) };
+        browser.call(&house, &keys).await
+    };
+    for conn in 0..8 {
+        assert_eq!(agree(conn).await.status, StatusCode::OK);
+    }
+    let reply = agree(8).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::TOO_MANY_REQUESTS, Code::RateLimited));
+    assert_eq!(reply.headers[header::RETRY_AFTER], "20");
+    assert_eq!(reply.json::<Problem>().retry_after, Some(20));
 }
 
 #[tokio::test]
