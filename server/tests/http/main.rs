@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser;
+mod clocks;
 mod house;
 mod instances;
 mod limits;
