@@ -129,6 +129,20 @@ impl Fault {
         }
     }
 
+    /// The refusal that says the same, where there is one. A server function answers with it, so that who reads replies of
+    /// PAN finds one form of each refusal, whoever refused.
+    pub fn problem(&self) -> Option<Problem> {
+        let code = match self {
+            Self::Unverified => Code::InvalidProof,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::Unavailable => Code::Unavailable,
+            Self::Malformed => Code::Malformed,
+            _ => return None,
+        };
+        let retry_after = if let Self::RateLimited { seconds } = self { *seconds } else { None };
+        Some(Problem { retry_after, ..Problem::from(code) })
+    }
+
     /// What a reply means that no server function wrote: from a proxy, or a server that is starting.
     pub fn of_status(status: u16, retry_after: Option<u64>) -> Self {
         match status {
@@ -238,6 +252,22 @@ mod tests {
         assert!(Fault::RateLimited { seconds: Some(12) }.to_string().contains("12 seconds"));
         let problem = Problem { retry_after: Some(7), ..Problem::from(Code::RateLimited) };
         assert_eq!(Fault::from(problem), Fault::RateLimited { seconds: Some(7) });
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_fault_said() {
+        for fault in [
+            Fault::Unverified,
+            Fault::RateLimited { seconds: Some(30) },
+            Fault::RateLimited { seconds: None },
+            Fault::Unavailable,
+            Fault::Malformed,
+        ] {
+            let problem = fault.problem().expect("a refusal of PAN's");
+            assert_eq!(problem.status, fault.status());
+            assert_eq!(Fault::from(problem), fault);
+        }
+        assert_eq!(Fault::WrongCredentials.problem(), None, "the application's own");
     }
 
     #[test]

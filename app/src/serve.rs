@@ -14,6 +14,7 @@ use leptos::{
     server_fn::{ServerFn, axum::server_fn_paths, error::FromServerFnError},
 };
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use protocol::problem;
 use server::{
     Functions, Pan, StartError,
     settings::{Settings, SettingsError},
@@ -95,15 +96,100 @@ async fn finish(response: Response) -> Response {
     response
 }
 
-/// Leptos answers every fault with 500; a fault knows better.
+/// Leptos answers every fault with 500; a fault knows better. What PAN itself would refuse with a problem document is
+/// one here too (RFC 9457).
 async fn with_status(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let body = to_bytes(body, MAX_FAULT).await.unwrap_or_default();
+    let mut body = to_bytes(body, MAX_FAULT).await.unwrap_or_default();
     let fault = Fault::de(body.clone());
+    if let Some(text) = fault.problem().and_then(|problem| serde_json::to_vec(&problem).ok()) {
+        body = text.into();
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     parts.status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     parts.headers.remove(HeaderName::from_static(FAULT_HEADER));
     if let Fault::RateLimited { seconds: Some(seconds) } = fault {
         parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(parts, Body::from(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::Arc};
+
+    use axum::{
+        extract::ConnectInfo,
+        http::{HeaderMap, Request},
+    };
+    use protocol::problem::{Code, Problem};
+    use server::{clock::Clock, settings::Limits, store::memory::MemoryStore};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// The whole server, which takes one sign-in of an account a minute.
+    fn server() -> Router {
+        let limits = Limits { sign_ins_per_minute_and_account: 1, ..Limits::default() };
+        let settings = Settings { limits, ..Settings::default() };
+        let pan = Pan::with(settings, Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let options = LeptosOptions::builder().output_name("pan").build();
+        let functions = Functions { public: PUBLIC, served: server_fn_paths().map(|(path, _method)| path).collect() };
+        pan.router(router(pan.clone(), options), &functions).expect("all is decided")
+    }
+
+    /// Posts to a public function, from an address if there is one.
+    async fn post(server: &Router, path: &str, body: &str, from: Option<[u8; 4]>) -> Response {
+        let mut request = Request::post(path)
+            .header(header::HOST, "pan.localhost:3000")
+            .header(header::ORIGIN, "http://pan.localhost:3000")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        if let Some(address) = from {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4000))));
+        }
+        server.clone().oneshot(request).await.expect("a router never fails")
+    }
+
+    async fn problem_of(response: Response) -> (Problem, HeaderMap) {
+        let (parts, body) = response.into_parts();
+        assert_eq!(parts.headers[header::CONTENT_TYPE], problem::CONTENT_TYPE, "{parts:?}");
+        assert!(!parts.headers.contains_key(FAULT_HEADER));
+        let problem: Problem = serde_json::from_slice(&to_bytes(body, 4096).await.expect("a body")).expect("a problem");
+        assert_eq!(parts.status.as_u16(), problem.status);
+        (problem, parts.headers)
+    }
+
+    const HERE: Option<[u8; 4]> = Some([192, 0, 2, 1]);
+    const SIGN_IN: &str = r#"{"user":"nobody-at-all","password":"a wrong password"}"#;
+
+    #[tokio::test]
+    async fn public_functions_refuse_as_everything_else_does() {
+        let server = server();
+        for path in PUBLIC {
+            for body in ["", "null", "{}", r#"{"user":"A B","password":"long enough to be one"}"#, "{"] {
+                let (problem, _) = problem_of(post(&server, path, body, HERE).await).await;
+                assert_eq!((problem.code, problem.status), (Code::Malformed, 400), "{path} {body}");
+            }
+        }
+        // Where it comes from cannot be told, so nothing can be counted.
+        let (problem, _) = problem_of(post(&server, PUBLIC[0], SIGN_IN, None).await).await;
+        assert_eq!((problem.code, problem.status), (Code::Unavailable, 503));
+
+        // What only the application can say stays its own.
+        let wrong = post(&server, PUBLIC[0], SIGN_IN, HERE).await;
+        assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+        let body = to_bytes(wrong.into_body(), 4096).await.expect("a body");
+        assert_eq!(Fault::de(body), Fault::WrongCredentials);
+
+        let (problem, headers) = problem_of(post(&server, PUBLIC[0], SIGN_IN, HERE).await).await;
+        assert_eq!((problem.code, problem.status), (Code::RateLimited, 429));
+        let wait = problem.retry_after.expect("how long to wait");
+        assert!((1..=60).contains(&wait), "{wait}");
+        assert_eq!(headers[header::RETRY_AFTER], wait.to_string());
+        assert_eq!(headers["ratelimit-policy"], "\"sign_ins\";q=1;w=60");
+    }
 }
