@@ -13,6 +13,7 @@ use server::{
 };
 
 use crate::{
+    House,
     browser::{Browser, from_app, from_frame, new_key, public},
     house, read,
 };
@@ -130,6 +131,60 @@ async fn both_origins_carry_the_security_headers() {
         let ancestors = if host.starts_with("sign.") { "http://pan.localhost:3000" } else { "'none'" };
         assert!(policy.contains(&format!("frame-ancestors {ancestors}")), "{policy}");
         assert!(reply.headers.contains_key("permissions-policy") && reply.headers.contains_key("cache-control"));
+    }
+}
+
+/// RFC 6797 §7.2: never over http, where it could not be believed.
+#[tokio::test]
+async fn https_is_demanded_for_two_years_and_only_over_https() {
+    let variables = [("ALLOWED_ORIGINS".to_owned(), "https://example.com".to_owned())];
+    let settings = Settings::parse("a test", "", variables).unwrap();
+    let secure = House::with(Arc::new(MemoryStore::new()), settings);
+    let plain = house();
+    let get = async |house: &House, host: &str, path: &str| {
+        house.send(Request::get(path).header("host", host).body(Body::empty()).unwrap()).await
+    };
+    for (host, path, status) in [
+        ("sign.example.com", "/time", StatusCode::OK),
+        ("example.com", "/", StatusCode::NOT_FOUND),
+        ("evil.example", "/", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let reply = get(&secure, host, path).await;
+        assert_eq!(reply.status, status);
+        let demanded = &reply.headers[header::STRICT_TRANSPORT_SECURITY];
+        assert_eq!(demanded, "max-age=63072000; includeSubDomains", "{host}");
+        let reply = get(&plain, &host.replace("example.com", "pan.localhost:3000"), path).await;
+        assert_eq!(reply.status, status);
+        assert!(!reply.headers.contains_key(header::STRICT_TRANSPORT_SECURITY), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn assets_are_compressed_for_who_takes_that() {
+    let house = house();
+    let get = async |path: &str, takes: &str| {
+        let request = Request::get(path).header("host", "sign.pan.localhost:3000").header("accept-encoding", takes);
+        house.send(request.body(Body::empty()).unwrap()).await
+    };
+    let page = String::from_utf8(get("/", "").await.body).unwrap();
+    let script = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a script");
+    for (takes, is_brotli) in [
+        ("gzip, br", true),
+        ("br;q=0.1", true),
+        ("gzip;q=0, br; q=1", true),
+        ("br;q=0", false),
+        ("gzip, br; q=0.0", false),
+        ("gzip", false),
+        ("", false),
+    ] {
+        let reply = get(script, takes).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        assert_eq!(
+            reply.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "br"),
+            is_brotli,
+            "{takes}"
+        );
+        assert_eq!(reply.headers[header::VARY], "accept-encoding");
     }
 }
 
