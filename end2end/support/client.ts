@@ -43,6 +43,11 @@ export function keyPress(action: string, at = Date.now()): object {
   return { v: 1, by: "app", action, kind: "keyboard", at, hold: 80, path: [], target: [10, 10, 120, 32], hit: [70, 26] };
 }
 
+/** The proof of a click on the sheet. It passes only with a signature by the frame's key. */
+export function confirmation(action: string): object {
+  return { ...keyPress(action), by: "signer", kind: "confirm", dwell: 900, visible: true };
+}
+
 /** What a browser sends with a POST from that origin. */
 export function from(origin: string): Headers {
   return [

@@ -1,4 +1,4 @@
-import { Client, from, handleOf } from "../support/client.ts";
+import { Client, confirmation, from, handleOf } from "../support/client.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
 import { token } from "../support/injected.ts";
 import { houses } from "../support/setup.ts";
@@ -88,9 +88,8 @@ test("attack 18: a session that was signed out or revoked is over at once, on ev
   // With a good nonce and with an invented one, signed as late as can be.
   const nonces = [undefined, "AAAAAAAAAAAAAAAAAAAAAA"];
   const kept = await Promise.all(others.map((other) => Promise.all(nonces.map((nonce) => other.sign({ path: "/api/account", ...(nonce && { nonce }) })))));
-  const proof = { v: 1, by: "signer", action: "revoke", kind: "confirm", at: Date.now(), hold: 80, path: [], target: [10, 10, 120, 32], hit: [70, 26], dwell: 900, visible: true };
   const body = JSON.stringify({ session: handleOf(revoked.cookies.get("__Host-pan") ?? "") });
-  expect((await first.call({ path: "/api/revoke", body, proof })).status).toBe(200);
+  expect((await first.call({ path: "/api/revoke", body, proof: confirmation("revoke") })).status).toBe(200);
   expect((await signedOut.call({ path: "/api/sign_out" })).status).toBe(200);
   for (const [at, requests] of kept.entries()) {
     for (const instance of instances) {

@@ -1,6 +1,6 @@
 import { devices } from "@playwright/test";
 import { Bank, newName } from "../support/bank.ts";
-import { Client, keyPress } from "../support/client.ts";
+import { Client, confirmation } from "../support/client.ts";
 import { Finger, Keyboard, Mouse } from "../support/hand.ts";
 import type { House } from "../support/servers.ts";
 import { expect, test } from "../support/test.ts";
@@ -168,8 +168,7 @@ test("an independent client in plain Node is accepted", async ({ client, house }
   const friend = await Client.registered(house);
   // It can forge the page's proof, but not the frame's: that takes the frame's own key, which here it has.
   const body = JSON.stringify({ to: friend.name, amount: 100, note: "" });
-  const proof = { ...keyPress("transfer"), by: "signer", kind: "confirm", dwell: 900, visible: true };
-  const reply = await client.call({ path: "/api/transfer", body, proof });
+  const reply = await client.call({ path: "/api/transfer", body, proof: confirmation("transfer") });
   expect(reply.status, reply.body).toBe(200);
 });
 
