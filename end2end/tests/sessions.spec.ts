@@ -1,5 +1,5 @@
-import { type BrowserContext } from "@playwright/test";
-import { Bank } from "../support/bank.ts";
+import type { BrowserContext } from "@playwright/test";
+import { Bank, newName } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
 import { Keyboard, Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
@@ -7,6 +7,13 @@ import { catchNext, token } from "../support/injected.ts";
 import { expect, test } from "../support/test.ts";
 
 /** The same person in another browser. */
+declare global {
+  interface Window {
+    /** Whether this page was shown last because it came back from the back/forward cache. */
+    cameBack: boolean | undefined;
+  }
+}
+
 async function elsewhere(bank: Bank, context: BrowserContext): Promise<Bank> {
   const page = await context.newPage();
   const other = new Bank(page, bank.origin, new Mouse(page));
@@ -116,7 +123,7 @@ test("what one did and what was refused is in one's activity", async ({ account 
 });
 
 test.describe("no theft is signalled by", () => {
-  test("two tabs, reloads, and the back/forward cache", async ({ account, context }) => {
+  test("two tabs, reloads, and going back and forth", async ({ account, context }) => {
     const page = await context.newPage();
     const other = new Bank(page, account.origin, new Mouse(page));
     await other.open("/account");
@@ -159,6 +166,33 @@ test.describe("no theft is signalled by", () => {
     await page.clock.install();
     await account.open("/account");
     await expect(account.balance).not.toBeEmpty();
+  test("a page that comes back from the back/forward cache, and works on", async ({ house, launchOptions, playwright }) => {
+    // Playwright turns this cache off. This browser has it.
+    const browser = await playwright.chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+    const page = await browser.newPage();
+    // Chromium keeps no page that says `no-store`, and PAN's do. Other browsers may, so here it does not say so.
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Fetch.enable", { patterns: [{ urlPattern: `${house.app}/account`, requestStage: "Response" }] });
+    devtools.on("Fetch.requestPaused", ({ requestId, responseStatusCode, responseHeaders = [] }) => {
+      const kept = responseHeaders.filter(({ name }) => name.toLowerCase() !== "cache-control");
+      void devtools.send("Fetch.continueResponse", { requestId, responseCode: responseStatusCode ?? 200, responseHeaders: kept });
+    });
+    await page.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (window.cameBack = persisted)));
+    const bank = new Bank(page, house.app, new Mouse(page));
+    await bank.register(newName());
+    for (const name of ["Back", "Back again"]) {
+      await bank.open("/account");
+      await expect(bank.balance).not.toBeEmpty();
+      await bank.open("/");
+      await page.goBack({ waitUntil: "commit" });
+      // The very page that was left, not a new one of the same address.
+      await expect.poll(() => page.evaluate(() => window.cameBack)).toBe(true);
+      await bank.renamed(name);
+    }
+    await expectThefts(bank, 0);
+    await browser.close();
+  });
+
     await page.clock.fastForward("20:00");
     await account.renamed("Awake");
     await page.clock.setSystemTime(Date.now() + 3 * 3_600_000);
