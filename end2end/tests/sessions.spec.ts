@@ -1,9 +1,10 @@
-import type { BrowserContext } from "@playwright/test";
+import type { BrowserContext, Page } from "@playwright/test";
 import { Bank, newName } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
 import { Keyboard, Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { catchNext, token } from "../support/injected.ts";
+import type { House } from "../support/servers.ts";
 import { expect, test } from "../support/test.ts";
 
 /** The same person in another browser. */
@@ -29,6 +30,34 @@ async function expectThefts(bank: Bank, count: number): Promise<void> {
   await bank.open("/sessions");
   await expect(sessions(bank).first()).toBeVisible();
   await expect(threats(bank)).toHaveCount(count);
+}
+
+/** How browsers refuse a site its storage. */
+const BLOCKED = {
+  "denies its storage": () => {
+    const get = () => {
+      throw new DOMException("access is denied", "SecurityError");
+    };
+    Object.defineProperty(window, "indexedDB", { get });
+  },
+  "throws when a database is opened": () => {
+    IDBFactory.prototype.open = () => {
+      throw new DOMException("not in a private window", "InvalidStateError");
+    };
+  },
+  "lets no database be made": () => {
+    const open = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = function (...given) {
+      const request = open.apply(this, given);
+      request.addEventListener("upgradeneeded", () => request.transaction?.abort());
+      return request;
+    };
+  },
+};
+
+/** Blocks the storage of the sign origin, and of no other. */
+async function blockStorage(where: BrowserContext | Page, house: House, block: () => void): Promise<void> {
+  await where.addInitScript(`if (location.origin === ${JSON.stringify(house.sign)}) (${block})()`);
 }
 
 test("one sees one's sessions and ends another one, which is told why", async ({ account, browser }) => {
@@ -222,3 +251,41 @@ test.describe("no theft is signalled by", () => {
     await expectThefts(bank, 0);
   });
 });
+  for (const [how, block] of Object.entries(BLOCKED)) {
+    test(`a browser that ${how}, and says so`, async ({ account, browser, house }) => {
+      const context = await browser.newContext();
+      await blockStorage(context, house, block);
+      const page = await context.newPage();
+      const other = new Bank(page, account.origin, new Mouse(page));
+      await other.open("/sign-in");
+      await other.submit(account.user, "Sign in");
+      await expect(other.alert).toContainText("This browser blocks the storage that keeps your key.");
+      // The password was right, so there is a cookie, but nothing that could use it.
+      expect(await token(page)).not.toBe("");
+      await other.open("/account");
+      await expect(other.alert).toContainText("This browser blocks the storage that keeps your key.");
+      // Signed in elsewhere, the person sees no theft, and no session that nobody can use.
+      await expectThefts(account, 0);
+      await expect(sessions(account)).toHaveCount(1);
+      await context.close();
+    });
+  }
+
+  test("a browser that blocks its storage later, and works again when it does not", async ({ account, browser, house, page }) => {
+    const context = await browser.newContext();
+    const other = await elsewhere(account, context);
+    const requests: string[] = [];
+    // In this tab only, as if its window had been opened after the setting was changed.
+    await blockStorage(page, house, BLOCKED["denies its storage"]);
+    page.on("request", (request) => void (request.url().startsWith(`${house.app}/api/`) && requests.push(request.url())));
+    await page.reload();
+    await expect(account.alert).toContainText("This browser blocks the storage that keeps your key.");
+    expect(requests, "what cannot be signed is not sent").toEqual([]);
+    await expectThefts(other, 0);
+    // Nothing was lost: where nothing is blocked, the same browser still has its key.
+    const free = await page.context().newPage();
+    await free.goto(`${house.app}/account`);
+    await expect(free.getByTestId("balance")).toHaveText("1,000.00 EUR");
+    await context.close();
+  });
+
