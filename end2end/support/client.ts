@@ -186,7 +186,8 @@ export class Client {
     expect(renamed.status, renamed.body).toBe(200);
   }
 
-  private async nonce(): Promise<string> {
+  /** A live nonce of its own. */
+  async nonce(): Promise<string> {
     const nonce = this.nonces.pop();
     if (nonce) return nonce;
     const reply = await this.call({ path: "/api/nonces", nonce: randomBytes(16).toString("base64url") });

@@ -11,6 +11,8 @@ export interface Sent {
   path: string;
   headers: Headers;
   body?: string | Buffer;
+  /** How many bytes are said to come. Those that are not in `body` never do. */
+  announced?: number;
 }
 
 export interface Reply {
@@ -24,10 +26,10 @@ export interface Reply {
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
 /** Sends exactly these headers: what a thief or a broken client sends, which no browser's fetch would. */
-export async function send(house: House, { method = "POST", path, headers, body = "" }: Sent): Promise<Reply> {
+export async function send(house: House, { method = "POST", path, headers, body = "", announced }: Sent): Promise<Reply> {
   const has = (name: string) => headers.some(([key]) => key.toLowerCase() === name);
   const host: Headers = has("host") ? [] : [["host", new URL(house.app).host]];
-  const length: Headers = has("content-length") || method === "GET" ? [] : [["content-length", `${Buffer.byteLength(body)}`]];
+  const length: Headers = has("content-length") || method === "GET" ? [] : [["content-length", `${announced ?? Buffer.byteLength(body)}`]];
   return new Promise((resolve, reject) => {
     const sent = request(
       { host: "127.0.0.1", port: house.port, method, path, agent, setHost: false, headers: [...host, ...length, ...headers].flat() },
@@ -37,12 +39,14 @@ export async function send(house: House, { method = "POST", path, headers, body 
         response.on("error", reject);
         response.on("end", () => {
           const text = Buffer.concat(chunks).toString();
+          if (announced !== undefined) sent.destroy();
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text, code: code(response.headers, text) });
         });
       },
     );
     sent.on("error", reject);
-    sent.end(body);
+    if (announced === undefined) sent.end(body);
+    else sent.write(body);
   });
 }
 

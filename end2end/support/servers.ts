@@ -33,12 +33,32 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Whether anybody takes connections at that port. */
+export async function isOpen(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(port, "127.0.0.1", () => done(true)).on("error", () => done(false));
+    socket.on("connect", () => socket.destroy());
+  });
+}
+
+/** What a process writes: the last of it, and how much it was. */
+class Output {
+  readonly last: string[] = [];
+  lines = 0;
+
+  keep(text: string): void {
+    this.lines += text.split("\n").length - 1;
+    this.last.push(text);
+    this.last.splice(0, this.last.length - 200);
+  }
+}
+
 /** A process that a test started, and ends. */
 export class Server {
   private constructor(
     private readonly name: string,
     private readonly process: ChildProcess,
-    private readonly output: string[],
+    private readonly output: Output,
   ) {}
 
   static async start(name: string, file: string, args: string[], port: number, env: Record<string, string> = {}): Promise<Server> {
@@ -47,22 +67,22 @@ export class Server {
       ([key]) => !/^(LEPTOS_|PAN_|REDIS_|PORT$|ENVIRONMENT$|ALLOWED_ORIGINS$|MAX_REQUESTS|AUDIT_SECRET$|RUST_LOG$|.*_TTL$)/.test(key),
     );
     const child = spawn(file, args, { env: { ...Object.fromEntries(inherited), ...env }, stdio: ["ignore", "pipe", "pipe"] });
-    const output: string[] = [];
-    const keep = (data: Buffer) => {
-      output.push(data.toString());
-      output.splice(0, output.length - 200);
-    };
-    child.stdout.on("data", keep);
-    child.stderr.on("data", keep);
-    child.on("error", (error) => output.push(String(error)));
+    const output = new Output();
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => output.keep(data.toString()));
+    child.on("error", (error) => output.keep(String(error)));
     const server = new Server(name, child, output);
     await server.listening(port);
     return server;
   }
 
+  /** How many lines it has written. */
+  lines(): number {
+    return this.output.lines;
+  }
+
   /** What it wrote last. */
   log(): string {
-    return this.output.join("");
+    return this.output.last.join("");
   }
 
   /** Stops it where it is, or lets it go on. */

@@ -116,9 +116,6 @@ test("bad input: a body over 64 KiB is refused and costs nothing, one of 64 KiB 
   expect(refused.code).toBe("malformed");
   // Of the largest size the body itself is looked at, and found to be no display name and no sign-in.
   expect(await sent(of(64 * 1024))).toEqual([400, 400]);
-  // Ten megabytes are not read at all.
-  const head = ["POST /api/sign_in HTTP/1.1", `host: ${new URL(house.app).host}`, "content-length: 10000000", ...from(house.app).map((pair) => pair.join(": ")), "", ""];
-  expect(await sendBytes(house, Buffer.from(head.join("\r\n") + "{".repeat(70_000)))).toContain(" 413 ");
   await client.stillActs();
 });
 
