@@ -33,21 +33,21 @@ async function eachBent(client: Client, bends: Record<string, (good: Headers) =>
 
 const REQUIRED = ["origin", "content-type", "cookie", "content-digest", "x-session-id", "x-interaction-proof", "signature-input", "signature"];
 
-test("bad input: any header that is absent is refused and costs nothing", async ({ client }) => {
+test("attack 19: any header that is absent is refused and costs nothing", async ({ client }) => {
   await eachBent(client, Object.fromEntries(REQUIRED.map((name) => [`no ${name}`, (good: Headers) => without(good, name)])));
 });
 
-test("bad input: any header that is there twice is refused and costs nothing", async ({ client }) => {
+test("attack 19: any header that is there twice is refused and costs nothing", async ({ client }) => {
   const twice = (name: string) => (good: Headers) => [...good, ...good.filter(([key]) => key === name)];
   await eachBent(client, Object.fromEntries([...REQUIRED, "sec-fetch-site"].map((name) => [`${name} twice`, twice(name)])));
 });
 
-test("bad input: any header that is oversized is refused and costs nothing", async ({ client }) => {
+test("attack 19: any header that is oversized is refused and costs nothing", async ({ client }) => {
   const long = (name: string) => (good: Headers) => good.map(([key, value]): [string, string] => [key, key === name ? value + "A".repeat(8_000) : value]);
   await eachBent(client, Object.fromEntries(REQUIRED.map((name) => [`${name} of 8 kB`, long(name)])));
 });
 
-test("bad input: any header that is mis-encoded is refused and costs nothing", async ({ client }) => {
+test("attack 19: any header that is mis-encoded is refused and costs nothing", async ({ client }) => {
   const bent = (name: string, change: (value: string) => string) => (good: Headers) =>
     good.map(([key, value]): [string, string] => [key, key === name ? change(value) : value]);
   for (const name of REQUIRED) {
@@ -60,7 +60,7 @@ test("bad input: any header that is mis-encoded is refused and costs nothing", a
   }
 });
 
-test("bad input: signatures, digests and proofs of another form are refused and cost nothing", async ({ client }) => {
+test("attack 19: signatures, digests and proofs of another form are refused and cost nothing", async ({ client }) => {
   const of = (headers: Headers, name: string) => headers.find(([key]) => key === name)?.[1] ?? "";
   const proof = (value: object | string) => (good: Headers) =>
     replaced(good, "x-interaction-proof", typeof value === "string" ? value : Buffer.from(JSON.stringify(value)).toString("base64url"));
@@ -91,12 +91,12 @@ test("bad input: signatures, digests and proofs of another form are refused and 
   });
 });
 
-test("bad input: another content type is refused and costs nothing", async ({ client }) => {
+test("attack 19: another content type is refused and costs nothing", async ({ client }) => {
   const types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a", "application/json; charset=utf-16", "application/jsonp", "application/cbor"];
   await eachBent(client, Object.fromEntries(types.map((type) => [type, (good: Headers) => replaced(good, "content-type", type)])));
 });
 
-test("bad input: another origin or site is refused and costs nothing", async ({ client, house }) => {
+test("attack 15: another origin or site is refused and costs nothing", async ({ client, house }) => {
   const origins = ["null", "http://evil.example", house.sign, `${house.app}/`, house.app.replace("http:", "https:"), `${house.app}.evil.example`];
   await eachBent(client, {
     ...Object.fromEntries(origins.map((origin) => [origin, (good: Headers) => replaced(good, "origin", origin)])),
@@ -104,7 +104,7 @@ test("bad input: another origin or site is refused and costs nothing", async ({ 
   });
 });
 
-test("bad input: a body over 64 KiB is refused and costs nothing, one of 64 KiB is read", async ({ client, house }) => {
+test("attack 19: a body over 64 KiB is refused and costs nothing, one of 64 KiB is read", async ({ client, house }) => {
   const of = (size: number) => `{"name":"${"a".repeat(size - 11)}"}`;
   const sent = async (body: string) => {
     const signed = await client.sign({ path: "/api/display_name", body, proof: keyPress("display_name") });
@@ -119,7 +119,7 @@ test("bad input: a body over 64 KiB is refused and costs nothing, one of 64 KiB 
   await client.stillActs();
 });
 
-test("bad input: a body that is not the action's is refused before the nonce is spent", async ({ client, house }) => {
+test("attack 19: a body that is not the action's is refused before the nonce is spent", async ({ client, house }) => {
   const nonce = client.nonces[0] ?? "";
   const bodies = [
     "", "null", "[]", '["a"]', "{}", '{"name":null}', '{"name":1}', '{"name":""}', '{"name":"a","name":"b"}', '{"name":"a","extra":1}', '{"name":"a"} ', '{"name":"a"}{}',
@@ -133,13 +133,13 @@ test("bad input: a body that is not the action's is refused before the nonce is 
   expect(reply.status, reply.body).toBe(200);
 });
 
-test("bad input: a body that is not UTF-8 is refused", async ({ client, house }) => {
+test("attack 19: a body that is not UTF-8 is refused", async ({ client, house }) => {
   const signed = await client.sign({ path: "/api/display_name", body: '{"name":"a"}', proof: keyPress("display_name") });
   expectRefused(await send(house, { ...signed, body: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]) }), "not UTF-8");
   expect((await client.send(signed)).status).toBe(200);
 });
 
-test("bad input: an unknown action is refused and costs nothing", async ({ client, house }) => {
+test("attack 19: an unknown action is refused and costs nothing", async ({ client, house }) => {
   const nonce = client.nonces[0] ?? "";
   for (const path of ["/api/unheard_of", "/api/", "/api/account/", "/api//account", "/API/account", "/api/account%00", "/api/../api/account", "/api/%61ccount"]) {
     const signed = await client.sign({ path: "/api/account", nonce });
@@ -149,7 +149,7 @@ test("bad input: an unknown action is refused and costs nothing", async ({ clien
   expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
 });
 
-test("bad input: a server function answers no GET", async ({ client, house }) => {
+test("attack 19: a server function answers no GET", async ({ client, house }) => {
   const signed = await client.sign({ path: "/api/account" });
   for (const method of ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]) {
     const reply = await send(house, { ...signed, method, body: "" });
@@ -159,7 +159,7 @@ test("bad input: a server function answers no GET", async ({ client, house }) =>
   expect((await client.send(signed)).status).toBe(200);
 });
 
-test("bad input: a nonce is used once, also by its owner", async ({ client }) => {
+test("attack 10: a nonce is used once, also by its owner", async ({ client }) => {
   const nonce = client.nonces[0] ?? "";
   expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
   const again = await client.call({ path: "/api/account", nonce });
@@ -168,7 +168,7 @@ test("bad input: a nonce is used once, also by its owner", async ({ client }) =>
   await client.stillActs();
 });
 
-test("bad input: what is no HTTP is answered by HTTP, and the server goes on", async ({ client, house }) => {
+test("attack 19: what is no HTTP is answered by HTTP, and the server goes on", async ({ client, house }) => {
   const head = `POST /api/account HTTP/1.1\r\nhost: ${new URL(house.app).host}\r\n`;
   for (const bytes of [
     "\0\0\0\0\r\n\r\n",
@@ -194,7 +194,7 @@ test.describe("at bind", () => {
     return { client, challenge: await client.challenge() };
   }
 
-  test("bad input: bind takes no other key than a P-256 point, and no other signature than r‖s", async ({ house }) => {
+  test("attack 19: bind takes no other key than a P-256 point, and no other signature than r‖s", async ({ house }) => {
     const { client, challenge } = await unbound(house);
     const good = await client.statement(challenge);
     const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
@@ -223,7 +223,7 @@ test.describe("at bind", () => {
     await client.stillActs();
   });
 
-  test("bad input: bind needs its cookie, its origin and its site, each once", async ({ house }) => {
+  test("attack 19: bind needs its cookie, its origin and its site, each once", async ({ house }) => {
     const { client, challenge } = await unbound(house);
     const body = JSON.stringify(await client.statement(challenge));
     const good = client.frameHeaders();
@@ -247,7 +247,7 @@ test.describe("at bind", () => {
   });
 });
 
-test("bad input: before its key is bound a session can do nothing", async ({ house }) => {
+test("attack 4: before its key is bound a session can do nothing", async ({ house }) => {
   const client = new Client(house);
   await client.enter("/api/register");
   const signed = await client.sign({ path: "/api/account", nonce: Buffer.alloc(16).toString("base64url") });
@@ -257,7 +257,7 @@ test("bad input: before its key is bound a session can do nothing", async ({ hou
 });
 
 for (const hours of [3, -3]) {
-  test(`bad input: a device whose clock is ${hours} h off works, at every level`, async ({ page, house }) => {
+  test(`attack 22: a device whose clock is ${hours} h off works, at every level`, async ({ page, house }) => {
     // In the page and in the frame alike: it is the device's clock that is wrong.
     await page.addInitScript((offset) => {
       const RealDate = Date;
