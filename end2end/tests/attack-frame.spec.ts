@@ -1,6 +1,7 @@
-import { Client, encodeProof, keyPress } from "../support/client.ts";
+import { Client, confirmation, encodeProof, keyPress } from "../support/client.ts";
 import { send } from "../support/http.ts";
 import { Injected, signedHeaders } from "../support/injected.ts";
+import { numbers } from "../support/random.ts";
 import { expect, test } from "../support/test.ts";
 import type { Bank } from "../support/bank.ts";
 import type { House } from "../support/servers.ts";
@@ -59,7 +60,7 @@ test("attack 5: script that asks for a transfer gets a sheet, and without a pers
   await expect(bank.balance).toHaveText("958.00 EUR");
 });
 
-test("attack 6: synthetic events make no proof and press no button of the sheet", async ({ bank, house, page }) => {
+test("attack 6: synthetic events make no proof and press no button of the sheet", async ({ bank, page }) => {
   await infected(bank, page);
   const proofs: string[] = [];
   page.on("request", (request) => {
@@ -100,25 +101,68 @@ test("attack 6: synthetic events make no proof and press no button of the sheet"
   await page.reload();
   await expect(bank.displayName).toHaveText(bank.user);
 
-  // The positive control: a trusted click does both.
+  // The positive control: a trusted click makes a proof, and presses that button.
   await bank.renamed("Person");
   expect(proofs).not.toEqual([]);
-  expect(house.app).toContain("localhost");
+  await page.evaluate(events);
+  await bank.confirm("Change name");
+  await expect(bank.displayName).toHaveText("Robot");
 });
 
-/** A pointer proof that script makes up: points as `[dx, dy, dt]`. */
+type Point = [x: number, y: number];
+/** How far a way is gone after a part of its time; both from 0 to 1. */
+type Pace = (time: number) => number;
+
+const constant: Pace = (time) => time;
+/** Minimum jerk: slow at both ends, as a hand. */
+const eased: Pace = (time) => time * time * time * (10 - 15 * time + 6 * time * time);
+
+const FROM: Point = [870, 640];
+const TO: Point = [70, 26];
+
+/** A pointer proof that script makes up: where the pointer began, and then each step as `[dx, dy, dt]`. */
 function pointer(path: number[][], hold = 90): object {
   return { ...keyPress("display_name"), kind: "pointer", path, hold };
 }
 
-const steps = (count: number, step: (at: number) => number[]) => [[200, 500, 0], ...Array.from({ length: count }, (_, at) => step(at))];
+/** The way to the button along a cubic Bézier curve with these control points, and with so many pixels of tremor. */
+function way(controls: [Point, Point], pace: Pace, { tremor = 0, seed = 0 } = {}): number[][] {
+  const random = numbers(seed);
+  const [first, second] = controls;
+  const places = Array.from({ length: 41 }, (_, at) => {
+    const t = pace(at / 40);
+    const s = 1 - t;
+    const off = at % 40 ? (random() - 0.5) * 2 * tremor : 0;
+    return [0, 1].map((axis) => {
+      const of = (point: Point) => point[axis as 0 | 1];
+      return Math.round(s ** 3 * of(FROM) + 3 * s * s * t * of(first) + 3 * s * t * t * of(second) + t ** 3 * of(TO) + off);
+    });
+  });
+  const steps = places.slice(1).map(([x = 0, y = 0], at) => {
+    const [lastX = 0, lastY = 0] = places[at]!;
+    return [x - lastX, y - lastY, tremor ? 13 + Math.floor(random() * 7) : 16];
+  });
+  return [[...FROM, 0], ...steps];
+}
+
+/** Control points on the straight line, and beside it. */
+const RULER: [Point, Point] = [[630, 456], [310, 210]];
+const BEND: [Point, Point] = [[700, 300], [250, 90]];
 
 const CRUDE: Record<string, () => object> = {
-  "a straight line at constant speed": () => pointer(steps(30, () => [-4, -16, 16])),
+  "a straight line at constant speed": () => pointer(way(RULER, constant)),
+  "a straight line that starts and ends slowly": () => pointer(way(RULER, eased)),
+  "a curve at constant speed": () => pointer(Array.from({ length: 31 }, (_, at) => (at ? arc(at) : [400, 400, 0]))),
   "a teleport": () => pointer([[900, 700, 0], [-830, -674, 1]]),
   "no way at all": () => pointer([]),
-  "a press of no length": () => pointer(steps(30, () => [-4, -16, 16]), 0),
+  "a press of no length": () => pointer(way(RULER, constant), 0),
 };
+
+/** A step of 20 px in 16 ms on a quarter of a circle. */
+function arc(at: number): number[] {
+  const angle = (at * Math.PI) / 60;
+  return [-Math.round(20 * Math.cos(angle)), -Math.round(20 * Math.sin(angle)), 16];
+}
 
 for (const [what, forge] of Object.entries(CRUDE)) {
   test(`attack 7: a forged interaction proof (${what}) raises the level to Confirmed`, async ({ bank, page }) => {
@@ -132,16 +176,25 @@ for (const [what, forge] of Object.entries(CRUDE)) {
   });
 }
 
-test("attack 7: a proof of another action, a stale one and a reused one are refused", async ({ bank, page }) => {
+test("attack 7: a proof of another action, of the frame's or of a minute ago is refused, and a way gone twice raises the level", async ({ bank, page }) => {
   const script = await infected(bank, page);
   const body = JSON.stringify({ name: "Forged" });
   const wish = async (proof: object) => ({ path: "/api/display_name", body, level: "interaction" as const, nonce: await script.nonce(), proof });
   expect((await script.wish(await wish(keyPress("transfer"))))?.Err).toBe("bad_proof");
-  expect((await script.wish(await wish({ ...keyPress("display_name"), by: "signer", kind: "confirm", dwell: 900 })))?.Err).toBe("bad_proof");
+  expect((await script.wish(await wish(confirmation("display_name"))))?.Err).toBe("bad_proof");
   const stale = await script.signed(await wish(keyPress("display_name", Date.now() - 60_000)));
   expect((await script.post("/api/display_name", body, stale)).code).toBe("invalid_proof");
   await page.reload();
   await expect(bank.displayName).toHaveText(bank.user);
+
+  // The same way again: with a fresh nonce, a fresh time and another hold it is still the same way.
+  const path = way(BEND, eased, { tremor: 2, seed: 1 });
+  const once = await script.signed(await wish(pointer(path)));
+  expect((await script.post("/api/display_name", body, once)).status, "the positive control").toBe(200);
+  for (const hold of [90, 117]) {
+    const again = await script.signed(await wish(pointer(path, hold)));
+    expect((await script.post("/api/display_name", body, again)).code).toBe("step_up_required");
+  }
 });
 
 // What PAN does not stop, and says so: script in the open page can imitate a person perfectly.
@@ -166,16 +219,32 @@ test("attack 7: a perfect forgery passes at level Interaction, and only there", 
   // Told again as it was, it is recognised; with one pixel changed, it is not.
   expect((await rename("Repeated", { ...recorded, at: Date.now() })).code).toBe("step_up_required");
   const path = recorded.path.map(([dx, dy, dt], at) => [(dx ?? 0) + (at === 1 ? 1 : 0), dy, dt]);
-  for (const [name, proof] of Object.entries({ Pressed: keyPress("display_name"), Recorded: { ...recorded, path, at: Date.now() } })) {
-    expect((await rename(name, proof)).status, name).toBe(200);
+  const forgeries: Record<string, () => object> = {
+    Pressed: () => keyPress("display_name"),
+    Recorded: () => ({ ...recorded, path, at: Date.now() }),
+    // What a drawing program makes: a curve, slow at both ends, with a tremor.
+    Drawn: () => pointer(way(BEND, eased, { tremor: 2, seed: 2 })),
+  };
+  for (const [name, forge] of Object.entries(forgeries)) {
+    const reply = await rename(name, forge());
+    expect(reply.status, `${name}: ${reply.text}`).toBe(200);
     await page.reload();
     await expect(bank.displayName).toHaveText(name);
   }
 
-  const transfer = await transferTo(house);
-  const wish = { path: "/api/transfer", body: transfer, level: "interaction" as const, nonce: await script.nonce(), proof: keyPress("transfer") };
-  expect((await script.wish(wish))?.Err).toBe("level_too_low");
+  // Where it matters none of them is worth anything: the frame does not sign, and the server would not take it.
+  const body = await transferTo(house);
+  const client = await Client.registered(house);
+  for (const [name, forge] of Object.entries(forgeries)) {
+    const proof = { ...forge(), action: "transfer" };
+    const wish = { path: "/api/transfer", body, level: "interaction" as const, nonce: await script.nonce(), proof };
+    expect((await script.wish(wish))?.Err, name).toBe("level_too_low");
+    const reply = await client.call({ path: "/api/transfer", body, proof });
+    expect(reply.code, `${name}: ${reply.body}`).toBe("step_up_required");
+  }
+  await page.reload();
   await expect(bank.balance).toHaveText("1,000.00 EUR");
+  expect((await client.call({ path: "/api/transfer", body, proof: confirmation("transfer") })).status).toBe(200);
 });
 
 test("attack 8: what was signed cannot be changed, and the frame signs nothing but the catalogue", async ({ bank, house, page }) => {
@@ -202,7 +271,7 @@ test("attack 8: what was signed cannot be changed, and the frame signs nothing b
   expect((await script.post("/api/display_name?as=admin", body, await order())).code).toBe("invalid_proof");
   expect((await script.post("/api/account", "{}", await order())).code).toBe("invalid_proof");
   expect((await script.post("/api/nowhere", body, await order())).code).toBe("malformed");
-  const raised = { ...(await order()), proof: encodeProof({ ...keyPress("display_name"), by: "signer", kind: "confirm", dwell: 900 }) };
+  const raised = { ...(await order()), proof: encodeProof(confirmation("display_name")) };
   expect((await script.post("/api/display_name", body, raised)).code).toBe("invalid_proof");
   expect((await script.post("/api/display_name", body, { ...(await order()), proof: "none" })).code).toBe("step_up_required");
 
