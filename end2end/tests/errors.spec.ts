@@ -136,12 +136,16 @@ test("a page that does not exist says so", async ({ bank, page }) => {
 });
 
 test("work that takes longer than 300 ms is shown", async ({ account, page }) => {
+  let goOn: () => void = () => {};
+  const seen = new Promise<void>((done) => (goOn = done));
   await page.route("**/api/display_name", async (route) => {
-    await new Promise((done) => setTimeout(done, 1_500));
+    await seen;
     await route.continue();
   });
+  await expect(page.getByText("Working…")).toBeHidden();
   await new Bank(page, account.origin, new Keyboard(page)).rename("Slowly");
   await expect(page.getByText("Working…")).toBeVisible();
+  goOn();
   await expect(account.displayName).toHaveText("Slowly");
   await expect(page.getByText("Working…")).toBeHidden();
 });
