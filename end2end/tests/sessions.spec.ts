@@ -1,4 +1,4 @@
-import type { BrowserContext, Page } from "@playwright/test";
+import type { BrowserContext, Page, Route } from "@playwright/test";
 import { Bank, newName } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
 import { Keyboard, Mouse } from "../support/hand.ts";
@@ -7,7 +7,6 @@ import { catchNext, token } from "../support/injected.ts";
 import type { House } from "../support/servers.ts";
 import { expect, test } from "../support/test.ts";
 
-/** The same person in another browser. */
 declare global {
   interface Window {
     /** Whether this page was shown last because it came back from the back/forward cache. */
@@ -15,6 +14,7 @@ declare global {
   }
 }
 
+/** The same person in another browser. */
 async function elsewhere(bank: Bank, context: BrowserContext): Promise<Bank> {
   const page = await context.newPage();
   const other = new Bank(page, bank.origin, new Mouse(page));
@@ -166,35 +166,6 @@ test.describe("no theft is signalled by", () => {
     await expectThefts(account, 0);
   });
 
-  test("a sign-in as somebody else in another tab", async ({ account, context }) => {
-    const page = await context.newPage();
-    const other = new Bank(page, account.origin, new Mouse(page));
-    await other.register(`${account.user}-b`.slice(0, 32));
-    await account.rename("Whose?");
-    await expectThefts(other, 0);
-  });
-
-  test("many requests at once, and one that is sent twice", async ({ account, house, page }) => {
-    const caught = await catchNext(page, "/api/account", () => page.reload());
-    const replies = await Promise.all(Array.from({ length: 20 }, () => send(house, caught)));
-    expect(replies.filter((reply) => reply.status === 200)).toHaveLength(1);
-    await expectThefts(account, 0);
-  });
-
-  test("an answer that was lost on the way", async ({ account, house, page }) => {
-    // The request reaches the server, and its answer nobody.
-    const keys = new Bank(page, house.app, new Keyboard(page));
-    const lost = await catchNext(page, "/api/display_name", () => keys.rename("Lost"));
-    expect((await send(house, lost)).status).toBe(200);
-    await expect(account.alert).toContainText("cannot be reached");
-    await account.renamed("Found");
-    await expectThefts(account, 0);
-  });
-
-  test("a laptop that slept, and a clock that was set", async ({ account, page }) => {
-    await page.clock.install();
-    await account.open("/account");
-    await expect(account.balance).not.toBeEmpty();
   test("a page that comes back from the back/forward cache, and works on", async ({ house, launchOptions, playwright }) => {
     // Playwright turns this cache off. This browser has it.
     const browser = await playwright.chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
@@ -222,6 +193,84 @@ test.describe("no theft is signalled by", () => {
     await browser.close();
   });
 
+  test("a sign-in as somebody else in another tab", async ({ account, context }) => {
+    const page = await context.newPage();
+    const other = new Bank(page, account.origin, new Mouse(page));
+    const name = newName();
+    await other.register(name);
+    // The first tab hears of it, and shows whose the session is now. What is done there is done by them.
+    await expect(account.displayName).toHaveText(name);
+    await account.renamed("Whose?");
+    await other.page.reload();
+    await expect(other.displayName).toHaveText("Whose?");
+    await expectThefts(other, 0);
+  });
+
+  test("a sign-in as somebody else that another tab does not hear of", async ({ account, browser, context }) => {
+    const page = await context.newPage();
+    await page.addInitScript(() => (BroadcastChannel.prototype.postMessage = () => {}));
+    const other = new Bank(page, account.origin, new Mouse(page));
+    const name = newName();
+    await other.register(name);
+    // The first tab signs for its own session, and the browser sends the cookie of the other.
+    await account.rename("Nobody's");
+    await expect(account.alert.first()).toContainText("Your session has ended.");
+    await other.page.reload();
+    await expect(other.displayName).toHaveText(name);
+    await expectThefts(other, 0);
+    const again = await browser.newContext();
+    const first = await elsewhere(account, again);
+    await expect(first.displayName).toHaveText(account.user);
+    await expectThefts(first, 0);
+    await again.close();
+  });
+
+  test("many signed requests of one page at once", async ({ account, house, page }) => {
+    // The page asks for four things. None gets through before all are on their way.
+    const wanted = ["sessions", "activity", "account", "sessions"];
+    const held: Route[] = [];
+    let isHolding = true;
+    await page.route(/\/api\/(sessions|activity|account)$/, async (route) => {
+      if (isHolding) held.push(route);
+      else await route.continue();
+    });
+    for (const [at, name] of wanted.entries()) {
+      await page.getByRole("navigation").getByRole("link", { name }).click();
+      await expect.poll(() => held.length).toBe(at + 1);
+    }
+    const requests = held.map((route) => route.request());
+    expect(requests.map((request) => request.url())).toEqual(wanted.map((name) => `${house.app}/api/${name}`));
+    const nonces = requests.map((request) => /nonce="([^"]+)"/.exec(request.headers()["signature-input"] ?? "")?.[1]);
+    expect(new Set(nonces).size).toBe(wanted.length);
+    isHolding = false;
+    await Promise.all(held.map((route) => route.continue()));
+    for (const request of requests) expect((await request.response())?.status(), request.url()).toBe(200);
+    await expectThefts(account, 0);
+    await account.open("/account");
+    await account.renamed("As before");
+  });
+
+  test("one request that is sent many times", async ({ account, house, page }) => {
+    const caught = await catchNext(page, "/api/account", () => page.reload());
+    const replies = await Promise.all(Array.from({ length: 20 }, () => send(house, caught)));
+    expect(replies.filter((reply) => reply.status === 200)).toHaveLength(1);
+    await expectThefts(account, 0);
+  });
+
+  test("an answer that was lost on the way", async ({ account, house, page }) => {
+    // The request reaches the server, and its answer nobody.
+    const keys = new Bank(page, house.app, new Keyboard(page));
+    const lost = await catchNext(page, "/api/display_name", () => keys.rename("Lost"));
+    expect((await send(house, lost)).status).toBe(200);
+    await expect(account.alert).toContainText("cannot be reached");
+    await account.renamed("Found");
+    await expectThefts(account, 0);
+  });
+
+  test("a laptop that slept, and a clock that was set", async ({ account, page }) => {
+    await page.clock.install();
+    await account.open("/account");
+    await expect(account.balance).not.toBeEmpty();
     await page.clock.fastForward("20:00");
     await account.renamed("Awake");
     await page.clock.setSystemTime(Date.now() + 3 * 3_600_000);
@@ -240,17 +289,6 @@ test.describe("no theft is signalled by", () => {
     await expect(sessions(account)).toHaveCount(1);
   });
 
-  test("a new version of the server", async ({ own, page }) => {
-    await own.startStore();
-    const server = await own.startServer();
-    const bank = new Bank(page, own.house.app, new Mouse(page));
-    await bank.register("deployed");
-    await server.stop();
-    await own.startServer();
-    await bank.renamed("As before");
-    await expectThefts(bank, 0);
-  });
-});
   for (const [how, block] of Object.entries(BLOCKED)) {
     test(`a browser that ${how}, and says so`, async ({ account, browser, house }) => {
       const context = await browser.newContext();
@@ -289,3 +327,14 @@ test.describe("no theft is signalled by", () => {
     await context.close();
   });
 
+  test("a new version of the server", async ({ own, page }) => {
+    await own.startStore();
+    const server = await own.startServer();
+    const bank = new Bank(page, own.house.app, new Mouse(page));
+    await bank.register("deployed");
+    await server.stop();
+    await own.startServer();
+    await bank.renamed("As before");
+    await expectThefts(bank, 0);
+  });
+});
