@@ -85,8 +85,8 @@ export class Server {
     return this.output.last.join("");
   }
 
-  /** Stops it where it is, or lets it go on. */
-  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+  /** Stops it where it is, lets it go on, or asks it to end. */
+  signal(signal: "SIGSTOP" | "SIGCONT" | "SIGTERM"): void {
     this.process.kill(signal);
   }
 
@@ -102,18 +102,19 @@ export class Server {
     }
   }
 
-  private isRunning(): boolean {
+  isRunning(): boolean {
     return this.process.pid !== undefined && this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** What it ended with by itself; null while it runs, and when it was killed. */
+  exitCode(): number | null {
+    return this.process.exitCode;
   }
 
   private async listening(port: number): Promise<void> {
     for (let tries = 0; tries < 300; tries++) {
       if (!this.isRunning()) break;
-      const open = await new Promise<boolean>((done) => {
-        const socket = connect(port, "127.0.0.1", () => done(true)).on("error", () => done(false));
-        socket.on("connect", () => socket.destroy());
-      });
-      if (open) return;
+      if (await isOpen(port)) return;
       await sleep(100);
     }
     await this.stop();
