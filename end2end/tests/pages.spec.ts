@@ -4,7 +4,7 @@ import { expect, test } from "../support/test.ts";
 
 test("a page that is rendered for a cookie alone holds nothing private", async ({ account, house, page }) => {
   const { cookie, secrets } = await signedIn(account, house);
-  for (const path of ["/", "/account", "/register", "/sign-in", "/nowhere"]) {
+  for (const path of ["/", "/account", "/sessions", "/activity", "/register", "/sign-in", "/nowhere"]) {
     const reply = await send(house, { method: "GET", path, headers: [["cookie", cookie]] });
     expect(reply.body, path).toContain("PAN");
     for (const secret of secrets) expect(reply.body, `${secret} in ${path}`).not.toContain(secret);
