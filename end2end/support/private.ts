@@ -16,8 +16,7 @@ export interface Loot {
 export async function signedIn(account: Bank, house: House): Promise<Loot> {
   const friend = await Client.registered(house);
   const displayName = `Secretive ${account.user}`;
-  await account.rename(displayName);
-  await expect(account.displayName).toHaveText(displayName);
+  await account.renamed(displayName);
   const note = `for ${account.user}'s eyes`;
   await account.order({ to: friend.name, amount: "123.45", note });
   await account.confirm("Send 123.45 EUR");
