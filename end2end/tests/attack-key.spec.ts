@@ -167,4 +167,9 @@ test("attack 4: of many binds at once one wins, and a bind is good for its own s
   const other = new Client(house);
   await other.enter("/api/register");
   expect((await other.sendBind(statement)).code).toBe("invalid_session");
+  // The positive control: what was bound works, and the other's own key can still be bound.
+  client.nonces = (JSON.parse(replies.find(({ status }) => status === 200)?.body ?? "{}") as { nonces: string[] }).nonces;
+  await client.stillActs();
+  expect((await other.bind()).status).toBe(200);
+  await other.stillActs();
 });

@@ -141,12 +141,11 @@ test("a person may have two browsers", async ({ account, house, browser }) => {
   await context.close();
 });
 
-test("a sheet tells a name that hides something", async ({ account, house, page }) => {
+test("a sheet shows the characters that hide something", async ({ account, house }) => {
   const friend = await Client.registered(house);
   await account.order({ to: friend.name, amount: "1", note: "rent\u202eyadiloh\u200b" });
   await expect(account.sheet).toContainText("rent⟨U+202E⟩yadiloh⟨U+200B⟩");
   await account.cancel();
-  expect(page.url()).toContain("/account");
 });
 
 test("the sheet works at 320 pixels", async ({ account, house, page }) => {

@@ -1,3 +1,4 @@
+import { newName } from "../support/bank.ts";
 import { send } from "../support/http.ts";
 import { signedIn } from "../support/private.ts";
 import { expect, test } from "../support/test.ts";
@@ -45,8 +46,11 @@ test("the browser reports no broken policy and no error on the whole way", async
     if (message.type() === "error" || /Content Security Policy|hydrat/i.test(message.text())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
-  await bank.register(`${Date.now().toString(36)}`.replace(/^/, "quiet-"));
+  await bank.register(newName());
   await bank.renamed("Quiet");
   await bank.signOut();
   expect(complaints).toEqual([]);
+  // The positive control: a style that the policy forbids is reported.
+  await page.evaluate(() => document.body.setAttribute("style", "color: red"));
+  await expect.poll(() => complaints.join()).toContain("Content Security Policy");
 });
