@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Does what the README tells about adding a protected action, in a copy of the repository, and compiles that.
+# Does what the README tells about adding a protected action, in a copy of the repository. That must compile, and keep the
+# tests green.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 copy=target/readme-example
@@ -19,3 +20,4 @@ export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"
 cargo check -p app --bin pan --features ssr
 cargo check -p app --lib --features hydrate --target wasm32-unknown-unknown
+cargo test -p protocol -p app --features app/ssr
