@@ -41,7 +41,7 @@ fn hand() -> Recorded {
         [170., 492., 205.],
         [169., 493., 288.],
     ];
-    Recorded { user: String::new(), path: path.to_vec(), hold_ms: 94.0 }
+    Recorded { user: None, path: path.to_vec(), hold_ms: 94.0 }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Scores recorded paths as the interaction proofs of a browser: `pan proofs`.
 //!
 //! A file has one JSON a line: `{"user": "…", "path": [[x, y, ms], …], "hold_ms": 94}`, the path in px and ms from its
-//! first point to the press. Each user is one session with its own history; without `user` all lines are one session.
+//! first point to the press. Each user is one session with its own history. Lines without `user` are what one session did, in
+//! their order: whoever repeats a path must not go unnoticed because nobody wrote down whose it was.
 
 use std::collections::HashMap;
 
@@ -17,9 +18,9 @@ const CONTROL: [i32; 2] = [80, 30];
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
-    /// Whose it is.
+    /// Whose it is; all lines that do not say are of one session.
     #[serde(default)]
-    pub user: String,
+    pub user: Option<String>,
     /// `[x, y, ms]`, oldest first.
     pub path: Vec<[f64; 3]>,
     /// From press to release: ms.
@@ -87,7 +88,7 @@ fn whole(number: f64) -> i32 {
 
 /// Judges one path after another, each in its user's session.
 #[derive(Default)]
-pub struct Sessions(HashMap<String, (History, Vec<Fingerprint>)>);
+pub struct Sessions(HashMap<Option<String>, (History, Vec<Fingerprint>)>);
 
 impl Sessions {
     /// Judges the next path.

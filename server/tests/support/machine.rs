@@ -66,7 +66,7 @@ fn recorded(plan: &Plan, places: impl Iterator<Item = [f64; 2]>) -> Recorded {
         let time = at as f64 * step;
         [x.round(), y.round(), time.round()]
     });
-    Recorded { user: String::new(), path: path.collect(), hold_ms: plan.hold.round() }
+    Recorded { user: None, path: path.collect(), hold_ms: plan.hold.round() }
 }
 
 fn parts(points: usize) -> impl Iterator<Item = f64> {
