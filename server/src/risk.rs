@@ -10,7 +10,8 @@
 //! |---|---|---|
 //! | [`Finding::Teleport`] | come from somewhere | appear on the button |
 //! | [`Finding::Even`] | speed up and slow down | cover the way at an even pace |
-//! | [`Finding::Straight`] | curve | go along a ruler, with or without noise |
+//! | [`Finding::Straight`] | curve | go along a ruler, or nearly |
+//! | [`Finding::Scattered`] | bend to one side, then to another | jump about a ruler, each point by itself |
 //! | [`Finding::Regular`] | are sampled as the system has time | take a point every so many ms exactly |
 //! | [`Finding::NoHold`] | hold the button for a while | press and release in the same moment |
 //! | [`Finding::Missed`] | hit what they click | need not |
@@ -27,9 +28,11 @@ use protocol::proof::{Kind, Proof};
 
 mod history;
 pub mod recorded;
+mod shape;
 mod way;
 
 pub use history::{FEATURES, Fingerprint, History, MAX_FINGERPRINTS, Running, Sample};
+use shape::Scatter;
 use way::{HOLD, Way};
 
 /// From this score on, the level asked is raised to Confirmed.
@@ -37,6 +40,9 @@ pub const RAISE: u32 = 85;
 
 /// Shorter ways are not judged by their shape: px.
 const SHORT: f64 = 50.0;
+
+/// Shorter ways are not asked for noise: a hand's tremor and whole pixels are as large as its bend there. px.
+const LONG: f64 = 100.0;
 
 /// After how many interactions a session has shown how it is.
 const ENOUGH: u32 = 8;
@@ -50,6 +56,8 @@ pub enum Finding {
     Even,
     /// The way is a straight line.
     Straight,
+    /// The points lie about a straight line, each off by itself, as noise does and no hand.
+    Scattered,
     /// The points are equally far apart in time.
     Regular,
     /// Down and up are one moment.
@@ -141,18 +149,33 @@ fn judge_way(way: &Way, risk: &mut Risk) {
     if way.steps.len() <= 1 {
         return risk.add(Finding::Teleport, 100.0, 1.0);
     }
-    // Two or three steps can be even by chance.
-    let full = if way.steps.len() >= 4 { 100.0 } else { 60.0 };
+    // Two or three steps, or a few pixels, can be even by chance.
+    let full = if way.steps.len() >= 4 && way.length >= SHORT { 100.0 } else { 60.0 };
     risk.add(Finding::Even, full, falling(way.unevenness(), 0.05, 0.14));
-    if way.steps.len() >= 3 && way.length >= SHORT {
-        let off = way.deviation();
-        let ruler = 100.0 * falling(off, 1.0, 2.0);
-        let noisy = 60.0 * falling(off / way.length, 0.005, 0.04);
-        risk.add(Finding::Straight, ruler.max(noisy), 1.0);
+    if way.length >= SHORT {
+        judge_shape(way, risk);
     }
-    if way.steps.len() >= 8 {
+    if way.steps.len() >= 5 {
         // Little alone: a browser's own frames are regular too.
         risk.add(Finding::Regular, 30.0, falling(way.irregularity(), 0.01, 0.05));
+    }
+}
+
+fn judge_shape(way: &Way, risk: &mut Risk) {
+    let steps = way.steps.len();
+    if steps >= 3 {
+        let off = way.deviation();
+        let ruler = 100.0 * falling(off, 1.0, 2.0);
+        risk.add(Finding::Straight, ruler.max(60.0 * falling(off / way.length, 0.005, 0.04)), 1.0);
+    }
+    if steps >= 6 && way.length >= LONG {
+        let Scatter { width, correlation } = way.scatter();
+        #[expect(clippy::cast_precision_loss, reason = "at most 100 steps")]
+        let error = 1.0 / (steps as f64 - 1.0).sqrt();
+        // A few points of a person's can look scattered by chance.
+        let full = if steps >= 10 { 100.0 } else { 45.0 };
+        let noise = falling(correlation, 2.0 * error, 3.0 * error);
+        risk.add(Finding::Scattered, full * falling(width, 5.0, 9.0), noise);
     }
 }
 

@@ -7,6 +7,9 @@ use super::{FEATURES, Fingerprint, SHORT};
 /// How many steps a way must have to be recognised at any pace: fewer may well be gone twice.
 const OWN: usize = 4;
 
+/// Shorter steps are even because a screen has whole pixels: a slow hand goes 1 px at a time, in a browser. px.
+const FINE: f64 = 3.0;
+
 /// Which feature is the hold.
 pub(super) const HOLD: usize = 0;
 
@@ -15,7 +18,7 @@ pub(super) struct Way {
     /// Each step's `(length in px, duration in ms)`.
     pub(super) steps: Vec<(f64, f64)>,
     /// Where it was before the first step and after each.
-    points: Vec<(f64, f64)>,
+    pub(super) points: Vec<(f64, f64)>,
     pub(super) length: f64,
 }
 
@@ -38,8 +41,8 @@ impl Way {
         way
     }
 
-    /// How far the progress along the way is from an even one, as a share of the way (0 to 1): measured against time and
-    /// against the number of steps, the smaller of the two.
+    /// How far the progress along the way is from an even one, as a share of the way (0 to 1): measured against time and,
+    /// unless the steps are too small to differ, against the number of steps, the smaller of the two.
     #[allow(clippy::cast_precision_loss)] // at most 100 steps
     pub(super) fn unevenness(&self) -> f64 {
         let duration: f64 = self.steps.iter().map(|(_, duration)| duration).sum();
@@ -51,17 +54,7 @@ impl Way {
             by_time = by_time.max((gone - passed).abs());
             by_step = by_step.max((gone - (at + 1) as f64 / self.steps.len() as f64).abs());
         }
-        by_time.min(by_step)
-    }
-
-    /// The farthest that it gets from the straight line between its ends: px.
-    pub(super) fn deviation(&self) -> f64 {
-        let (end_x, end_y) = self.points.last().copied().unwrap_or_default();
-        let chord = end_x.hypot(end_y);
-        let off = |&(x, y): &(f64, f64)| {
-            if chord > 0.0 { (end_x * y - end_y * x).abs() / chord } else { x.hypot(y) }
-        };
-        self.points.iter().map(off).fold(0.0, f64::max)
+        if self.length >= FINE * self.steps.len() as f64 { by_time.min(by_step) } else { by_time }
     }
 
     /// The variation of the time between points (standard deviation over mean).
