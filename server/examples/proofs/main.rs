@@ -1,4 +1,4 @@
-//! The table of docs/PROOFS.md: how many paths of each kind are raised to a confirmation.
+//! The tables of docs/PROOFS.md: how many paths of each kind are raised to a confirmation, and what is measured of them.
 //!
 //! ```text
 //! scripts/proofs.sh HUMAN_FILE
@@ -7,15 +7,28 @@
 mod filled;
 #[path = "../../tests/support/machine.rs"]
 mod machine;
+mod statistics;
 
 use std::{error::Error, fs};
 
 use fastrand::Rng;
-use machine::{MEASURED, RAISED, RATES};
-use server::risk::recorded::{Recorded, Sessions};
+use machine::{MEASURED, RAISED, RATES, Rate};
+use server::risk::{
+    self,
+    recorded::{Recorded, Sessions},
+};
+use statistics::{quantile, share_greater};
 
 /// How many paths of each kind are made.
 const MANY: usize = 10_000;
+
+type Measure = fn(&Recorded) -> Option<f64>;
+
+/// What is measured beside the score.
+const MEASURES: [(&str, Measure); 2] = [
+    ("how much the turns vary, in radians", |path| risk::measure(&path.proof()).turning),
+    ("the longest wait between two points, in waits of middling length", |path| risk::measure(&path.proof()).pause),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut files = std::env::args().skip(1);
@@ -51,6 +64,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let raised =
             RATES.map(|rate| in_one_session(&made(*kind, rate).into_iter().map(same_hold).collect::<Vec<_>>()));
         row(&format!("{}, always the same hold, all in one session", kind.0), MANY, &raised);
+    }
+
+    for (what, measure) in MEASURES {
+        println!("\n{what}\n\n| kind | 5 % | 50 % | 95 % | people's is greater |\n|---|---|---|---|---|");
+        let measured = |paths: &[Recorded]| paths.iter().filter_map(measure).collect::<Vec<_>>();
+        let of_people = measured(&people);
+        numbers("people", &of_people, &of_people);
+        numbers("people, filled in to a browser's rate", &measured(&filled), &of_people);
+        for kind in RAISED.iter().chain(MEASURED) {
+            numbers(kind.0, &measured(&made(*kind, Rate::Any)), &of_people);
+        }
+        numbers("ghost-cursor 1.4.2 (npm)", &measured(&ghost), &of_people);
     }
     Ok(())
 }
@@ -90,4 +115,13 @@ fn row(kind: &str, paths: usize, raised: &[f64]) {
         .map(|at| raised.get(at).map_or("–".to_owned(), |share| format!("{:.2} %", 100.0 * share)))
         .collect();
     println!("| {kind} | {paths} | {} |", cells.join(" | "));
+}
+
+fn numbers(kind: &str, values: &[f64], of_people: &[f64]) {
+    if values.is_empty() {
+        return println!("| {kind} | – | – | – | – |");
+    }
+    let [low, middle, high] = [0.05, 0.5, 0.95].map(|share| quantile(values, share));
+    let greater = 100.0 * share_greater(of_people, values);
+    println!("| {kind} | {low:.2} | {middle:.2} | {high:.2} | {greater:.0} % |");
 }

@@ -1,10 +1,13 @@
-//! What the places of a way show, whatever their times: how straight it is, and how it lies beside a line.
+//! What the places of a way show, whatever their times: how straight it is, how it lies beside a line, how it turns.
 
 use super::way::Way;
 
 /// From so many steps on, the line beside which a way lies is fitted to all its points. With fewer it is drawn from end to
 /// end: a fit would take from a person's bend what makes it one. With many, two points alone say too little of a line.
 const FITTED: usize = 20;
+
+/// Which way it went is told by points so far apart, whatever the rate they were taken at: px.
+const APART: f64 = 8.0;
 
 /// How a way lies beside a straight line.
 pub(super) struct Scatter {
@@ -27,6 +30,30 @@ impl Way {
         let squares: f64 = off.iter().map(|one| one * one).sum();
         let products: f64 = off.windows(2).map(|pair| pair[0] * pair[1]).sum();
         Scatter { width: farthest(&off), correlation: if squares > 0.0 { products / squares } else { 0.0 } }
+    }
+
+    /// How much its turns vary, of points that are 8 px apart or more (standard deviation, in radians); of fewer than three
+    /// turns nothing can be said.
+    #[expect(clippy::cast_precision_loss, reason = "at most 100 points")]
+    pub(super) fn turning(&self) -> Option<f64> {
+        let mut places = vec![(0.0, 0.0)];
+        for &(x, y) in &self.points {
+            let (last_x, last_y) = places[places.len() - 1];
+            if f64::hypot(x - last_x, y - last_y) >= APART {
+                places.push((x, y));
+            }
+        }
+        let turn = |three: &[(f64, f64)]| {
+            let (one, other) = (between(three[0], three[1]), between(three[1], three[2]));
+            (one.0 * other.1 - one.1 * other.0).atan2(one.0 * other.0 + one.1 * other.1)
+        };
+        let turns: Vec<f64> = places.windows(3).map(turn).collect();
+        if turns.len() < 3 {
+            return None;
+        }
+        let mean = turns.iter().sum::<f64>() / turns.len() as f64;
+        let variance = turns.iter().map(|turn| (turn - mean).powi(2)).sum::<f64>() / turns.len() as f64;
+        Some(variance.sqrt())
     }
 
     /// Each point's distance from the line between the ends, to the left and to the right: px.
@@ -89,5 +116,19 @@ mod tests {
             let noise = way((1..=400 / step).map(|at| (at * step, if at % 4 < 2 { 3 } else { -3 })));
             assert!(noise.scatter().correlation < 0.3, "{step}: {}", noise.scatter().correlation);
         }
+    }
+
+    #[test]
+    fn a_circle_turns_evenly_and_a_zigzag_does_not() {
+        let circle = way((1..=40).map(|at| {
+            let angle = f64::from(at) * std::f64::consts::PI / 40.0;
+            #[expect(clippy::cast_possible_truncation, reason = "some hundreds")]
+            let place = ((300.0 * angle.sin()).round() as i32, (300.0 - 300.0 * angle.cos()).round() as i32);
+            place
+        }));
+        assert!(circle.turning().is_some_and(|varies| varies < 0.06), "{:?}", circle.turning());
+        let zigzag = way((1..=40).map(|at| (at * 10, at % 2 * 10)));
+        assert!(zigzag.turning().is_some_and(|varies| varies > 1.0), "{:?}", zigzag.turning());
+        assert_eq!(way((1..=3).map(|at| (at * 10, 0))).turning(), None, "two turns");
     }
 }

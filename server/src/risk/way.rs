@@ -66,6 +66,14 @@ impl Way {
         if mean > 0.0 { variance.sqrt() / mean } else { 0.0 }
     }
 
+    /// The longest wait between two points, in waits of middling length: of fewer than four steps nothing can be said.
+    pub(super) fn pause(&self) -> Option<f64> {
+        let mut waits: Vec<f64> = self.steps.iter().map(|(_, duration)| *duration).collect();
+        waits.sort_unstable_by(f64::total_cmp);
+        let longest = waits.last().filter(|_| waits.len() >= 4)?;
+        Some(longest / waits[waits.len() / 2].max(1.0))
+    }
+
     /// Recognises this way when it is gone again, elsewhere too. One that is long enough to be somebody's own is
     /// recognised at any pace, a shorter one only at the same; one step is nobody's.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
