@@ -178,3 +178,26 @@ fn check(name: &UserName, password: &str) -> Result<(), WeakPassword> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    /// Attack 17. How long it takes is measured by `examples/probing.rs`; a test that looks at a clock would fail by chance.
+    #[tokio::test]
+    async fn a_known_and_an_unknown_name_both_come_to_the_hasher() -> Result<(), Box<dyn std::error::Error>> {
+        let store = Arc::new(MemoryStore::new());
+        let (ada, nobody) = ("ada".parse()?, "nobody".parse()?);
+        Accounts::new(store.clone()).register(&ada, "correct horse").await?;
+        // It takes nobody in, so whoever gets as far as hashing is told that it is busy.
+        let accounts = Accounts { store, hasher: Hasher::with_cores(0) };
+        for name in [&ada, &nobody] {
+            let told = accounts.sign_in(name, "wrong horse").await;
+            assert!(matches!(told, Err(AccountError::Busy)), "{told:?}");
+        }
+        Ok(())
+    }
+}

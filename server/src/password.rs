@@ -42,7 +42,7 @@ impl Hasher {
         Self::with_cores(available_parallelism().map_or(1, usize::from))
     }
 
-    fn with_cores(cores: usize) -> Self {
+    pub(crate) fn with_cores(cores: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
             cores: Arc::new(Semaphore::new(cores)),
@@ -105,6 +105,27 @@ mod tests {
     async fn a_broken_hash_is_an_error_and_not_a_wrong_password() {
         let verified = Hasher::new().verify("correct horse", Some("not a PHC string".to_owned())).await;
         assert!(matches!(verified, Err(HashError::Failed(_))), "{verified:?}");
+    }
+
+    #[tokio::test]
+    async fn without_a_hash_the_same_work_is_done_on_a_core() -> Result<(), HashError> {
+        let hasher = Hasher::with_cores(1);
+        let stored = hasher.hash("correct horse").await?;
+        for hash in [Some(stored), None] {
+            let core = hasher.cores.clone().acquire_owned().await;
+            let verified = tokio::spawn({
+                let hasher = hasher.clone();
+                async move { hasher.verify("wrong horse", hash).await }
+            });
+            while hasher.places.available_permits() > WAITING_PER_CORE {
+                tokio::task::yield_now().await;
+            }
+            assert!(!verified.is_finished(), "it waits for a core");
+            drop(core);
+            assert!(matches!(verified.await, Ok(Ok(false))));
+            assert_eq!(hasher.places.available_permits(), 1 + WAITING_PER_CORE);
+        }
+        Ok(())
     }
 
     #[tokio::test]
