@@ -48,8 +48,8 @@ mod tests {
 
     const APP: &str = "https://app.example";
 
-    /// What the frame may weigh, in bytes, as it goes over the wire. It was 60,000 before the frame verified pushed frames.
-    const BUDGET: usize = 66_000;
+    /// What the frame may weigh, in bytes, as it goes over the wire: 60,000 to sign and confirm, 11,000 to hear pushed frames.
+    const BUDGET: usize = 71_000;
 
     #[test]
     fn all_that_the_frame_loads_is_small() {

@@ -33,27 +33,22 @@ impl Half {
         conn: &ConnectionId,
         agreed: &AgreedKey,
     ) -> Result<CryptoKey, JsValue> {
-        let text = JsValue::from_str;
-        let derive = Array::of1(&text("deriveKey"));
+        let derive = Array::of1(&"deriveKey".into());
         let point = Uint8Array::from(&agreed.server_key.as_sec1()[..]);
-        let curve = object([("name", text("ECDH")), ("namedCurve", text("P-256"))])?;
+        let curve = object(r#"{"name":"ECDH","namedCurve":"P-256"}"#, &[])?;
         // It is checked to be on the curve here.
         let theirs = wait(subtle()?.import_key_with_object("raw", &point, &curve, false, &Array::new())).await?;
 
-        let ecdh = object([("name", text("ECDH")), ("public", theirs)])?;
-        let hkdf = object([("name", text("HKDF"))])?;
+        let ecdh = object(r#"{"name":"ECDH"}"#, &[("public", theirs)])?;
+        let hkdf = object(r#"{"name":"HKDF"}"#, &[])?;
         let secret =
             wait(subtle()?.derive_key_with_object_and_object(&ecdh, &self.private, &hkdf, false, &derive)).await?;
 
         let info = key_info(session, conn, &agreed.kid, &self.point, &agreed.server_key);
-        let hkdf = object([
-            ("name", text("HKDF")),
-            ("hash", text("SHA-256")),
-            ("salt", Uint8Array::new_with_length(0).into()),
-            ("info", Uint8Array::from(&info[..]).into()),
-        ])?;
-        let hmac = object([("name", text("HMAC")), ("hash", text("SHA-256")), ("length", 256.into())])?;
-        let verify = Array::of1(&text("verify"));
+        let (salt, info) = (Uint8Array::new_with_length(0).into(), Uint8Array::from(&info[..]).into());
+        let hkdf = object(r#"{"name":"HKDF","hash":"SHA-256"}"#, &[("salt", salt), ("info", info)])?;
+        let hmac = object(r#"{"name":"HMAC","hash":"SHA-256","length":256}"#, &[])?;
+        let verify = Array::of1(&"verify".into());
         let secret: CryptoKey = secret.unchecked_into();
         let key = wait(subtle()?.derive_key_with_object_and_object(&hkdf, &secret, &hmac, false, &verify)).await?;
         Ok(key.unchecked_into())

@@ -1,6 +1,6 @@
 //! Session keys: ECDSA P-256 in `WebCrypto`, made so that their private half cannot be exported, not even by the frame.
 
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
 use protocol::{key::PublicKey, signature::Signature};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -38,7 +38,7 @@ impl Key {
     /// Signs a text. Not for the page: what is signed is built by the frame.
     pub(crate) async fn sign(&self, text: &str) -> Result<Signature, JsValue> {
         let bytes = Uint8Array::from(text.as_bytes());
-        let algorithm = object([("name", "ECDSA".into()), ("hash", "SHA-256".into())])?;
+        let algorithm = object(r#"{"name":"ECDSA","hash":"SHA-256"}"#, &[])?;
         let made = wait(subtle()?.sign_with_object_and_js_u8_array(&algorithm, &self.private, &bytes)).await?;
         Signature::from_p1363(&Uint8Array::new(&made).to_vec()).map_err(|_| JsValue::NULL)
     }
@@ -46,7 +46,7 @@ impl Key {
 
 /// A fresh P-256 key: its private half, which cannot be exported and has one use, and its public point.
 pub(crate) async fn generate(algorithm: &str, usage: &str) -> Result<(CryptoKey, PublicKey), JsValue> {
-    let algorithm = object([("name", algorithm.into()), ("namedCurve", "P-256".into())])?;
+    let algorithm = object(r#"{"namedCurve":"P-256"}"#, &[("name", algorithm.into())])?;
     let usages = Array::of1(&usage.into());
     let pair = wait(subtle()?.generate_key_with_object(&algorithm, false, &usages)).await?;
     let half = |name: &str| Reflect::get(&pair, &name.into()).map(JsValue::unchecked_into::<CryptoKey>);
@@ -62,13 +62,13 @@ pub(crate) fn random() -> Result<[u8; 16], JsValue> {
     Ok(bytes)
 }
 
-/// An object with these members.
-pub(crate) fn object<const N: usize>(members: [(&str, JsValue); N]) -> Result<Object, JsValue> {
-    let object = Object::new();
+/// The object that a JSON text spells, with more members.
+pub(crate) fn object(json: &str, members: &[(&str, JsValue)]) -> Result<Object, JsValue> {
+    let object = JSON::parse(json)?;
     for (name, value) in members {
-        Reflect::set(&object, &name.into(), &value)?;
+        Reflect::set(&object, &(*name).into(), value)?;
     }
-    Ok(object)
+    Ok(object.unchecked_into())
 }
 
 fn crypto() -> Result<Crypto, JsValue> {

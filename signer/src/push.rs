@@ -116,9 +116,24 @@ async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected>
 }
 
 /// Signs a request that the frame has written itself.
-async fn write<A: Action>(frame: &Frame, session: SessionHandle, nonce: Nonce, action: &A) -> Result<Answer, Refusal> {
-    let body = serde_json::to_string(action).map_err(|_| Refusal::Malformed)?;
-    let path = A::PATH.to_owned();
+fn write<A: Action>(
+    frame: &Frame,
+    session: SessionHandle,
+    nonce: Nonce,
+    action: &A,
+) -> impl Future<Output = Result<Answer, Refusal>> {
+    sign_written(frame, session, nonce, A::PATH, serde_json::to_string(action))
+}
+
+/// Not generic, so that it is in the frame once.
+async fn sign_written(
+    frame: &Frame,
+    session: SessionHandle,
+    nonce: Nonce,
+    path: &str,
+    body: serde_json::Result<String>,
+) -> Result<Answer, Refusal> {
+    let (path, body) = (path.to_owned(), body.map_err(|_| Refusal::Malformed)?);
     let request = ToSign { session, path, body, level: Level::Signed, nonce: Some(nonce), proof: None };
     let headers = sign(frame, &request).await?;
     Ok(Answer::Written { body: request.body, headers })
