@@ -191,15 +191,11 @@ pub(crate) async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: 
         let verified = verified(session.user.clone());
         return Ok(Pass { verified, body, session, nonces, quota: ("refills", quota) });
     }
-    let counter = match entry.level {
-        Level::Signed => "reads",
-        Level::Interaction | Level::Confirmed => "changes",
-    };
-    let (Admitted { session, quota, history }, fresh) = admit(pan, counter, &unverified).await?;
+    let (Admitted { session, quota, history }, fresh) = admit(pan, entry, &unverified).await?;
     check_signature(pan, parts, &unverified, &session)?;
     check_risk(&unverified, &history)?;
     let verified = verified(session.user.clone());
-    Ok(Pass { verified, body, session, nonces: vec![fresh], quota: (counter, quota) })
+    Ok(Pass { verified, body, session, nonces: vec![fresh], quota: (counter_of(entry), quota) })
 }
 
 /// May this place ask? A browser always says where a POST comes from; what says nothing, or something else, is refused.
@@ -255,9 +251,18 @@ fn check_offline(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest, body:
     Ok(proof.level())
 }
 
+/// Which of the session's counters counts the requests of an action.
+fn counter_of(entry: &Entry) -> &'static str {
+    match entry.level {
+        Level::Signed => "reads",
+        Level::Interaction | Level::Confirmed => "changes",
+    }
+}
+
 /// The store's part: session, nonce, limit, in one round trip. Gives the session and the next nonce.
-async fn admit(pan: &Pan, counter: &'static str, unverified: &UnverifiedRequest) -> Result<(Admitted, Nonce), Reason> {
+async fn admit(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest) -> Result<(Admitted, Nonce), Reason> {
     let settings = pan.settings();
+    let counter = counter_of(entry);
     let max = match counter {
         "reads" => settings.limits.reads_per_minute,
         _ => settings.limits.changes_per_minute,
@@ -275,6 +280,8 @@ async fn admit(pan: &Pan, counter: &'static str, unverified: &UnverifiedRequest)
         nonce_life: settings.lifetimes.nonce(),
         counter,
         limit: per_minute(max),
+        // Else an open page, which goes on listening by itself, would never idle out.
+        touch: !push::is_housekeeping(entry),
         sample,
     });
     match admission.await? {

@@ -91,6 +91,11 @@ pub(crate) fn router(pan: Pan) -> Router {
     Router::new().route(SOCKET, get(transport::socket)).with_state(pan)
 }
 
+/// Whether an action is what a page does by itself to go on listening, which is no use of the session by a person.
+pub(crate) fn is_housekeeping(entry: &Entry) -> bool {
+    entry.path == PushKeys::PATH || entry.path == PushStream::PATH
+}
+
 /// Answers a verified request that is about pushing; `None` for every other.
 pub(crate) async fn answer(
     pan: &Pan,

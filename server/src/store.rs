@@ -171,6 +171,8 @@ pub struct Admit {
     pub counter: &'static str,
     /// That counter's limit.
     pub limit: Limit,
+    /// Whether it is use of the session, which keeps it from idling out.
+    pub touch: bool,
     /// What the session is to remember of the request's interaction proof.
     pub sample: Option<Sample>,
 }
@@ -178,8 +180,8 @@ pub struct Admit {
 /// What [`Store::admit`] decided.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Admission {
-    /// The nonce is spent, the request counted, `next` issued, `seen` moved, the sample remembered. Nothing is verified
-    /// yet.
+    /// The nonce is spent, the request counted, `next` issued, `seen` moved if it is use, the sample remembered. Nothing
+    /// is verified yet.
     Admitted(Box<Admitted>),
     /// No such session: never opened, not bound, expired, idle for too long, or ended, and why if that is known.
     NoSession(Option<Ended>),
@@ -224,7 +226,7 @@ pub struct Refill {
 /// What [`Store::refill`] decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refilled {
-    /// The nonces are issued and `seen` is moved.
+    /// The nonces are issued. To fetch them is no use of the session yet.
     Done,
     /// The invented nonce was spent here before. Nothing was changed.
     Replayed,

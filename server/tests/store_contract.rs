@@ -92,6 +92,7 @@ contract! {
         an_unbound_session_admits_nothing
         idle_and_absolute_expiry_end_a_session
         use_keeps_a_session_from_idling
+        what_is_no_use_lets_a_session_idle
         seen_never_moves_back
         an_ended_session_is_gone
         an_ended_session_is_not_resurrected_by_requests_in_flight

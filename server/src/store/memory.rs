@@ -222,7 +222,7 @@ impl Store for MemoryStore {
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {
-        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, sample } = admit;
+        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = admit;
         let mut state = self.state();
         let ended = state.ended.get(&handle).map(|&(why, _)| why);
         let Some(bound) = state.living(&handle, idle, now) else {
@@ -240,7 +240,9 @@ impl Store for MemoryStore {
         };
         bound.spend(nonce, now, nonce_life, now);
         bound.issue(&[next], now);
-        bound.touch(now);
+        if touch {
+            bound.touch(now);
+        }
         bound.ends = bound.session.expires.min(bound.session.seen.saturating_add(ms(idle)));
         let history = bound.learn(sample.as_ref());
         let session = bound.session.clone();
@@ -293,8 +295,6 @@ impl Store for MemoryStore {
         }
         bound.spend(spent, created, nonce_life, now);
         bound.issue(&nonces, now);
-        bound.touch(now);
-        bound.ends = bound.session.expires.min(bound.session.seen.saturating_add(ms(idle)));
         drop(state);
         self.changed();
         Ok(Refilled::Done)

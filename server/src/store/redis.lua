@@ -161,7 +161,7 @@ function verbs.bind()
     return redis.call('HGET', session, 'user')
 end
 
--- idle, nonce life, counter, max, window, nonce, next nonce, and a sample if there is one
+-- idle, nonce life, counter, max, window, nonce, next nonce, whether it is use, and a sample if there is one
 function verbs.admit()
     local idle, life = tonumber(ARGV[3]), tonumber(ARGV[4])
     local limit, nonce = 'limit:' .. ARGV[5], ARGV[8]
@@ -180,13 +180,15 @@ function verbs.admit()
         return { 'limited', text(left) }
     end
     redis.call('HSET', session, limit, window)
-    touch(tonumber(found[4]))
+    if ARGV[10] == '1' then
+        touch(tonumber(found[4]))
+    end
     redis.call('ZREM', nonces, nonce)
     forget_old(nonces, life)
     forget_spent(life)
     redis.call('ZADD', spent, text(now), nonce)
     issue(9, 9)
-    local repeated, before = learn(10)
+    local repeated, before = learn(11)
     keep(math.min(idle, tonumber(found[5]) - now))
     return { 'admitted', text(more), text(left), text(repeated), before, unpack(living(idle)) }
 end
@@ -265,7 +267,6 @@ function verbs.refill()
     end
     forget_spent(life)
     forget_old(nonces, life)
-    touch(tonumber(found[4]))
     issue(7, #ARGV)
     keep(math.min(idle, tonumber(found[5]) - now))
     return 'done'

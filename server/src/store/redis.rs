@@ -192,7 +192,7 @@ impl Store for RedisStore {
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {
-        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, sample } = admit;
+        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = admit;
         let mut call = Call::of(&handle, "admit", now)
             .arg(ms(idle))
             .arg(ms(nonce_life))
@@ -200,7 +200,8 @@ impl Store for RedisStore {
             .arg(limit.max)
             .arg(ms(limit.window))
             .arg(nonce)
-            .arg(next);
+            .arg(next)
+            .arg(u8::from(touch));
         if let Some(Sample { fingerprint, features }) = sample {
             call = call.arg(fingerprint.map_or_else(|| "-".to_owned(), |it| it.to_string())).args(&features);
         }

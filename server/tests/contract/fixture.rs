@@ -116,6 +116,7 @@ pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> Admit {
         nonce_life: NONCE_LIFE,
         counter: "changes",
         limit: AMPLE,
+        touch: true,
         sample: None,
     }
 }

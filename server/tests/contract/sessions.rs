@@ -1,7 +1,7 @@
 //! When a session lives, and that it ends for good (attack 18).
 
 use protocol::{problem::Ended, value::UserName};
-use server::store::{Admission, AtCap, Cap, NewSession, Opening, SharedStore, Theft};
+use server::store::{Admission, Admit, AtCap, Cap, NewSession, Opening, SharedStore, Theft};
 
 use super::fixture::*;
 
@@ -24,7 +24,9 @@ pub(crate) async fn idle_and_absolute_expiry_end_a_session(store: SharedStore) {
     let end = *T0 + 24 * HOUR;
     let mut now = *T0;
     while now < end {
-        assert!(refill(&store, handle, nonce(), &[nonce()], now).await);
+        let fresh = nonce();
+        assert!(refill(&store, handle, nonce(), &[fresh], now).await);
+        assert!(passes(&store, handle, fresh, now).await);
         now += 20 * MINUTE;
     }
     assert!(lives(&store, handle, end - 1).await);
@@ -39,6 +41,17 @@ pub(crate) async fn use_keeps_a_session_from_idling(store: SharedStore) {
     assert!(passes(&store, handle, one, *T0 + MINUTE).await);
     assert!(lives(&store, handle, *T0 + 31 * MINUTE - 1).await);
     assert!(!lives(&store, handle, *T0 + 31 * MINUTE).await);
+}
+
+pub(crate) async fn what_is_no_use_lets_a_session_idle(store: SharedStore) {
+    let [one, other] = nonces();
+    let handle = bound(&store, &[]).await;
+    assert!(refill(&store, handle, nonce(), &[one, other], *T0 + 29 * MINUTE).await);
+    let push = Admit { touch: false, ..request(handle, one, *T0 + 29 * MINUTE) };
+    assert_eq!(admitted(&store, push).await.session.seen, *T0);
+    assert!(lives(&store, handle, *T0 + 30 * MINUTE - 1).await);
+    assert!(!lives(&store, handle, *T0 + 30 * MINUTE).await);
+    assert_eq!(verdict(&store, request(handle, other, *T0 + 30 * MINUTE)).await, Verdict::NoSession);
 }
 
 pub(crate) async fn seen_never_moves_back(store: SharedStore) {

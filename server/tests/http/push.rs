@@ -12,7 +12,7 @@ use p256::{NonZeroScalar, SecretKey, ecdh::diffie_hellman, elliptic_curve::sec1:
 use protocol::{
     catalogue::{PushKeys, PushStream, ReadActivity, SignOut},
     key::PublicKey,
-    problem::{Code, Ended},
+    problem::{Code, Ended, Problem},
     push::{AgreedKey, ConnectionId, Cursor, Envelope, Inbox, Payload, Push, Rejected, Security, Tolerance, key_info},
 };
 use server::{
@@ -270,7 +270,9 @@ async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
     busy.next().await;
     house.wait(200_000);
     assert_eq!(bob.call(&house, &read()).await.status, StatusCode::OK);
-    // Both keys are still good.
+    // To go on listening is no use of the session.
+    idle.agree(&house, &mut ada).await;
+    // Both first keys are still good.
     house.wait(250_000);
     for (name, browser, page, is_over) in [("ada", &ada, &mut idle, true), ("bob", &bob, &mut busy, false)] {
         house.pan.publish(&name.parse().unwrap(), activity(browser, "late")).await;
@@ -346,7 +348,12 @@ async fn keys_and_connections_are_limited() {
         open.push(Listener::open(&house, &mut ada, None).await);
     }
     let ninth = PushKeys { key: open[0].point(), conn: ConnectionId::new([9; 16]) };
-    assert_eq!(ada.call(&house, &ninth).await.code(), Code::RateLimited, "as many connections as a session may have");
+    let reply = ada.call(&house, &ninth).await;
+    assert_eq!(reply.code(), Code::RateLimited, "as many connections as a session may have");
+    assert_eq!(
+        (&reply.headers["retry-after"], reply.json::<Problem>().retry_after),
+        (&"20".parse().unwrap(), Some(20))
+    );
     drop(open);
     house.wait(60_001);
     ada.refill(&house).await;
