@@ -37,6 +37,14 @@ system_package() {
   fi
 }
 
+# Unpacks a Debian package under target/tools: unpacked <package>
+unpacked() {
+  has apt-get && has dpkg || return 1
+  mkdir -p target/tools
+  (cd target/tools && { apt-get download -q "$1" || { as_root apt-get update -qq && apt-get download -q "$1"; }; } &&
+    dpkg -x "$1"_*.deb . && rm "$1"_*.deb)
+}
+
 # Installs a command of crates.io: cargo_tool <crate> <version>
 cargo_tool() {
   # Built lightly: these tools wait for other programs most of the time.
@@ -107,16 +115,21 @@ if ! has redis-server; then
   has redis-server || stop "no redis-server. Install Redis 7 (Debian: apt-get install redis-server; macOS: brew install redis)."
 fi
 
-# Only its promtool, unpacked: an installed package would start a Prometheus.
+# Unpacked only: an installed package would start the service.
 if [ -z "$(scripts/promtool.sh)" ]; then
   say "promtool: tests the alerting rules of docs/alerts.yml"
-  if has apt-get && has dpkg; then
-    mkdir -p target/tools
-    (cd target/tools && { apt-get download -q prometheus || { as_root apt-get update -qq && apt-get download -q prometheus; }; } &&
-      dpkg -x prometheus_*.deb . && rm prometheus_*.deb) || true
-  else
-    system_package prometheus golang-github-prometheus prometheus || true
-  fi
+  unpacked prometheus || system_package prometheus golang-github-prometheus prometheus || true
   [ -n "$(scripts/promtool.sh)" ] ||
     stop "no promtool. It comes with Prometheus (https://prometheus.io/download); put it on the PATH."
+fi
+
+if [ -z "$(scripts/nginx.sh)" ]; then
+  say "nginx: the tests put the proxy of docs/DEPLOYMENT.md in front of a server in production mode"
+  # Ubuntu had its binary in nginx-core.
+  for package in nginx nginx-core; do
+    if [ -z "$(scripts/nginx.sh)" ]; then unpacked "$package" || true; fi
+  done
+  if [ -z "$(scripts/nginx.sh)" ]; then system_package nginx nginx nginx || true; fi
+  [ -n "$(scripts/nginx.sh)" ] ||
+    stop "no nginx. Install one (Debian: apt-get install nginx; macOS: brew install nginx), or put it on the PATH."
 fi
