@@ -1,7 +1,9 @@
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Page } from "@playwright/test";
 import canonicalize from "canonicalize";
+import { WebSocket } from "ws";
 import { Bank } from "../support/bank.ts";
-import { Client } from "../support/client.ts";
+import { Client, type Signed } from "../support/client.ts";
 import { Mouse } from "../support/hand.ts";
 import { Injected } from "../support/injected.ts";
 import type { Middle, Tamper, Transport } from "../support/middle.ts";
@@ -183,3 +185,48 @@ test("attack 20: what is sent is canonical, small, and of one connection without
     conns.set(conn, seq);
   }
 });
+
+test("attack 20: a socket that is held up until its hello is stale is refused, and that is no theft; a thief's hello is one", async ({ client }) => {
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { x = "", y = "" } = publicKey.export({ format: "jwk" });
+  const point = Buffer.concat([Buffer.of(4), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]).toString("base64url");
+  const conn = randomBytes(16).toString("base64url");
+  const agreed = await client.call({ path: "/api/jitterbug/keys", body: JSON.stringify({ key: point, conn }) });
+  expect(agreed.status, agreed.body).toBe(200);
+  const { kid } = JSON.parse(agreed.body) as { kid: string };
+  const body = JSON.stringify({ conn, kid, key: point, after: null, rejected: null });
+
+  const thefts = async () => {
+    const sessions = await client.call({ path: "/api/sessions" });
+    return (JSON.parse(sessions.body) as { theft: [number, number] | null }[]).map(({ theft }) => theft?.[0] ?? 0);
+  };
+  const ask = async (ago: number) => client.sign({ path: "/api/jitterbug/stream", body, created: Math.floor(Date.now() / 1000) - ago });
+
+  const late = await ask(8);
+  expect(await hello(client, late)).toBe(4401);
+  expect(await thefts()).toEqual([0]);
+  const bare = late.headers.map(([name, value]): [string, string] => [name, name === "signature" ? value.replace(/[A-Za-z]{4}/, "AAAA") : value]);
+  expect(await hello(client, { ...late, headers: bare })).toBe(4401);
+  expect(await thefts()).toEqual([1]);
+  expect(await hello(client, await ask(0))).toContain(`"conn":"${conn}"`);
+});
+
+/** Opens a socket and says hello: the first frame, or the code that it is closed with. */
+async function hello(client: Client, { headers, body }: Signed): Promise<string | number> {
+  const { app, port } = client.house;
+  const of = (wanted: string) => headers.find(([name]) => name === wanted)?.[1] ?? "";
+  const signed = {
+    ...{ session: of("x-session-id"), proof: of("x-interaction-proof"), digest: of("content-digest") },
+    ...{ signature_input: of("signature-input"), signature: of("signature") },
+  };
+  const own = { cookie: of("cookie"), origin: app, host: new URL(app).host };
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/api/jitterbug/socket`, { headers: own });
+  socket.on("open", () => socket.send(JSON.stringify({ headers: signed, body })));
+  const end = await new Promise<string | number>((done, failed) => {
+    socket.on("message", (frame: Buffer) => done(frame.toString()));
+    socket.on("close", done);
+    socket.on("error", failed);
+  });
+  socket.terminate();
+  return end;
+}

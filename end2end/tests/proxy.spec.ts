@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { Bank, newName } from "../support/bank.ts";
+import { Bank, newName, PASSWORD } from "../support/bank.ts";
+import { from } from "../support/client.ts";
 import { Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { secureHouseAt, startProxy } from "../support/proxy.ts";
@@ -60,14 +61,9 @@ test("a server in production mode, with Redis and behind the proxy of docs/DEPLO
     for (const one of [bank, elsewhere]) await expect(one.balance).toHaveText("987.50 EUR");
     await expect(friendPage.getByTestId("balance")).toHaveText("1,012.50 EUR");
 
-    // The address is what the proxy says, not what the browser's side says.
-    const form = { method: "POST", path: "/api/sign_in", body: `name=${bank.user}&password=wrong-wrong-wrong` };
-    const from: [string, string][] = [
-      ["origin", house.app],
-      ["content-type", "application/x-www-form-urlencoded"],
-    ];
-    const bare = await send(house, { ...form, headers: from });
-    expect(bare.code, "nobody but the proxy may ask").toBe("unavailable");
+    // Nobody but the proxy is listened to: it says whose address it is.
+    const past = { path: "/api/sign_in", headers: from(house.app), body: JSON.stringify({ user: bank.user, password: PASSWORD }) };
+    expect((await send(house, past)).code).toBe("unavailable");
     for (const context of [theirs, friendly]) await context.close();
   } finally {
     await proxy.stop();

@@ -133,17 +133,14 @@ pub enum FromFrame {
     },
 }
 
-/// What the frame has kept.
+/// Whether the frame can keep keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub enum Vault {
-    /// The key store opened; the session whose key was bound last, if any is left.
-    Open {
-        /// That session.
-        current: Option<SessionHandle>,
-    },
+    /// The key store opened.
+    Open,
     /// The browser refused to open the key store.
-    Closed {},
+    Closed,
 }
 
 /// What the frame did.

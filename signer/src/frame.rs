@@ -73,7 +73,8 @@ impl Frame {
             let frame = Rc::clone(&listening);
             spawn_local(async move { frame.answer(&text).await });
         });
-        frame.port.say(&FromFrame::Hello(kept().await));
+        let vault = if Vault::open().await.is_ok() { VaultState::Open } else { VaultState::Closed };
+        frame.port.say(&FromFrame::Hello(vault));
         Ok(())
     }
 
@@ -111,12 +112,6 @@ impl Frame {
             Ask::Hear { frame } => push::hear(self, &frame).await,
         }
     }
-}
-
-/// What the vault holds when the frame starts.
-async fn kept() -> VaultState {
-    let current = async { Vault::open().await?.current().await };
-    current.await.map_or(VaultState::Closed {}, |current| VaultState::Open { current })
 }
 
 /// The id of a message that is otherwise not understood.

@@ -1,15 +1,15 @@
 //! Where keys are kept: `IndexedDB` of the sign origin, which no script of the app origin can open.
 //!
-//! A record is `{session, key, point}` under a number that grows, so the newest record is the session bound last and
-//! nothing else needs to remember it. An index holds each session to one record: a key is never overwritten.
+//! A record is `{session, key, point}` under a number that grows, so that the oldest can be told. An index holds each
+//! session to one record: a key is never overwritten.
 
 use js_sys::{Object, Promise, Reflect, Uint8Array};
 use protocol::token::SessionHandle;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    IdbCursorDirection, IdbCursorWithValue, IdbDatabase, IdbIndexParameters, IdbKeyRange, IdbObjectStore,
-    IdbObjectStoreParameters, IdbOpenDbRequest, IdbRequest, IdbTransaction, IdbTransactionMode,
+    IdbDatabase, IdbIndexParameters, IdbKeyRange, IdbObjectStore, IdbObjectStoreParameters, IdbOpenDbRequest,
+    IdbRequest, IdbTransaction, IdbTransactionMode,
 };
 
 use crate::keys::Key;
@@ -43,18 +43,6 @@ impl Vault {
         let upgrade = Closure::once(move || create(&to_upgrade));
         request.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
         result(&request).await.map(|database| Self(database.unchecked_into()))
-    }
-
-    /// The session whose key was bound last.
-    pub(crate) async fn current(&self) -> Result<Option<SessionHandle>, JsValue> {
-        let (_, store) = self.begin(IdbTransactionMode::Readonly)?;
-        let last = store.open_cursor_with_range_and_direction(&JsValue::NULL, IdbCursorDirection::Prev)?;
-        let cursor = result(&last).await?;
-        if cursor.is_null() {
-            return Ok(None);
-        }
-        let session = Reflect::get(&cursor.unchecked_into::<IdbCursorWithValue>().value()?, &SESSION.into())?;
-        Ok(session.as_string().and_then(|session| session.parse().ok()))
     }
 
     /// The key of a session.

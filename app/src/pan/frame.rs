@@ -177,8 +177,8 @@ impl Frame {
             within(LOADING, greeted).await;
         }
         match &*self.port.borrow() {
-            Some((port, Vault::Open { .. })) => Ok(port.clone()),
-            Some((_, Vault::Closed {})) => Err(Fault::StorageBlocked),
+            Some((port, Vault::Open)) => Ok(port.clone()),
+            Some((_, Vault::Closed)) => Err(Fault::StorageBlocked),
             None => Err(Fault::NoFrame),
         }
     }

@@ -42,9 +42,8 @@ fn messages_round_trip() {
     round_trips(&to_sign());
     round_trips(&ToFrame { id: 1, ask: Ask::Bind {} });
     round_trips(&ToFrame { id: u32::MAX, ask: Ask::Forget { session } });
-    round_trips(&FromFrame::Hello(Vault::Open { current: Some(session) }));
-    round_trips(&FromFrame::Hello(Vault::Open { current: None }));
-    round_trips(&FromFrame::Hello(Vault::Closed {}));
+    round_trips(&FromFrame::Hello(Vault::Open));
+    round_trips(&FromFrame::Hello(Vault::Closed));
     round_trips(&FromFrame::Sheet { open: true });
     let bound = Answer::Bound { session, nonces: vec![Nonce::new([3; 16])] };
     round_trips(&FromFrame::Answer { id: 2, answer: Ok(bound) });
