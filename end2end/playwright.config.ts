@@ -19,7 +19,8 @@ export default defineConfig<Options>({
   reporter: process.env["CI"] ? [["dot"], ["./support/summary.ts"]] : [["list"], ["./support/summary.ts"]],
   use: {
     ...devices["Desktop Chrome"],
-    trace: "retain-on-failure",
+    // Recording slows every test down; where a test is tried again, that one try is enough.
+    trace: process.env["CI"] ? "on-first-retry" : "retain-on-failure",
     launchOptions: {
       ...(browser && { executablePath: browser }),
       args: [

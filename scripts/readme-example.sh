@@ -14,7 +14,9 @@ const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^ *```rust\n([\s\
 if (blocks.length !== 2) throw new Error(`README.md has ${blocks.length} Rust blocks instead of two`)
 const edit = (file, change) => writeFileSync(`${copy}/${file}`, change(readFileSync(`${copy}/${file}`, 'utf8')))
 edit('protocol/src/catalogue.rs', (text) => text.replace(/(\nactions! \{[\s\S]*?)\n\}\n/, (_, list) => `${list}\n${blocks[0]}}\n`))
-edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}`)
+const call = readFileSync('README.md', 'utf8').match(/`(close_account\(.*\)\.await)`/)[1]
+const page = `/// As a page does it.\npub async fn page(reason: protocol::value::Note) -> Result<(), Fault> {\n    ${call}\n}\n`
+edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
 JS
 export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"

@@ -123,6 +123,12 @@ if [ -z "$(scripts/promtool.sh)" ]; then
     stop "no promtool. It comes with Prometheus (https://prometheus.io/download); put it on the PATH."
 fi
 
+if ! has openssl; then
+  say "openssl: makes a certificate for the tests over TLS"
+  system_package openssl openssl openssl || true
+  has openssl || stop "no openssl. Install it (Debian: apt-get install openssl; macOS: brew install openssl)."
+fi
+
 if [ -z "$(scripts/nginx.sh)" ]; then
   say "nginx: the tests put the proxy of docs/DEPLOYMENT.md in front of a server in production mode"
   # Ubuntu had its binary in nginx-core.

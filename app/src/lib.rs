@@ -7,7 +7,8 @@
 //! | [`access`] | signing in and out |
 //! | `authority`, `serve`, `shell` | the server half: proof of verification, routes, the HTML around every page |
 //! | `audit_command`, `proofs_command` | `pan audit`, `pan proofs` |
-//! | [`demo`], [`pages`] | a small bank and its pages; an application of your own takes their place |
+//! | [`pages`] | signing in, sessions, activity, the bell |
+//! | [`demo`] | a small bank, whose page is [`pages::account`]; an application of your own takes its place |
 //!
 //! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows.
 

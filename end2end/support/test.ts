@@ -28,7 +28,7 @@ export const test = base.extend<Options & Fixtures>({
   house: async ({ store }, use) => use(houses()[store]),
   bank: async ({ page, house }, use) => use(new Bank(page, house.app, new Mouse(page))),
   account: async ({ bank }, use) => {
-    await bank.register(newName());
+    await bank.appear(newName());
     await use(bank);
   },
   client: async ({ house }, use) => use(await Client.registered(house)),

@@ -140,6 +140,10 @@ test("attack 4: page script cannot enrol a key of its own, not even at the momen
     expect((await send(house, { path, headers: [...host, ...sameSite, ...cookie], body })).code, path).toBe("forbidden_origin");
   }
 
+  // The forms have opened windows of their own, and the page lies behind them.
+  for (const other of context.pages()) if (other !== page) await other.close();
+  await page.bringToFront();
+
   // The frame goes on, and what is bound is its key.
   const bound = page.waitForRequest(`${house.sign}/bind`);
   release();

@@ -61,6 +61,7 @@ test("a sign-in elsewhere rings the bell in every tab, and reading it in one rea
   await other.page.reload();
   await other.live();
   await expect(other.bell(0)).toBeVisible();
+  await expect(other.page.getByRole("cell", { name: "Made a key for a session" })).toHaveCount(2);
 
   // From the message to the session that it is about.
   await account.hand.press(account.news.first().getByRole("link", { name: "See the session" }));
@@ -149,14 +150,21 @@ test("a page that nobody looks at rests, and goes on where it was", async ({ acc
   await expect(account.bell(1)).toBeVisible();
 });
 
-test("a laptop that slept goes on where it was", async ({ account, house, page }) => {
+test("a connection that fell silent while a laptop slept is given up, and another tells what was missed", async ({ own, page }) => {
+  const { middle, bank, direct } = await watched(own, page);
   await page.clock.install();
-  await account.open("/account");
-  await account.live();
+  await bank.register("sleeper");
+  await bank.live();
+  const before = middle.connections.socket;
+  // Nothing comes through any more, and nobody says that it does not.
+  middle.tamper = (frame) => (middle.connections.socket > before ? [frame] : []);
+  await signInElsewhere(direct, "sleeper");
+  await expect(bank.push).toContainText("Live");
   await page.clock.fastForward("20:00");
-  await signInElsewhere(house, account.user);
-  await expect(account.bell(1)).toBeVisible();
-  await account.live();
+  await expect(bank.bell(1)).toBeVisible();
+  await expect(bank.news).toHaveCount(1);
+  await bank.live();
+  expect(middle.connections.socket).toBeGreaterThan(before);
 });
 
 test("what happens on another instance is news on this one, once and in order", async ({ account, house, store }) => {

@@ -1,9 +1,13 @@
 //! Hashing passwords: Argon2id (RFC 9106), beside the async threads, and never more at once than the machine can bear.
 
-use std::{sync::Arc, thread::available_parallelism};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::{self, available_parallelism},
+};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 /// 19 MiB, 2 passes, 1 lane: the first choice of OWASP's Password Storage Cheat Sheet, and the most memory among its
@@ -27,9 +31,13 @@ pub(crate) enum HashError {
     Failed(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The bounded place where passwords are hashed.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The bounded place where passwords are hashed: a thread for each core. Any thread of `spawn_blocking` would do it too, but
+/// an allocator keeps memory for the thread that had it, and 19 MiB for each of many threads come to over a gigabyte.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
+    jobs: mpsc::Sender<Job>,
     /// A place for each that waits or runs.
     places: Arc<Semaphore>,
     /// A core for each that runs.
@@ -43,7 +51,14 @@ impl Hasher {
     }
 
     pub(crate) fn with_cores(cores: usize) -> Self {
+        let (jobs, waiting) = mpsc::channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..cores {
+            let waiting = waiting.clone();
+            thread::spawn(move || work_off(&waiting));
+        }
         Self {
+            jobs,
             places: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
             cores: Arc::new(Semaphore::new(cores)),
         }
@@ -76,13 +91,27 @@ impl Hasher {
         let place = self.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
         let core = self.cores.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
         let password = Zeroizing::new(password.to_owned());
-        let finished = spawn_blocking(move || {
-            // They move in here: a caller that goes away stops waiting, but does not stop the work.
-            let _held = (place, core);
-            let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(password_hash::Error::from)?;
-            work(Argon2::new(Algorithm::Argon2id, Version::V0x13, params), password.as_bytes())
-        });
+        let (done, finished) = oneshot::channel();
+        let job = move || {
+            let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(password_hash::Error::from);
+            let argon2 = params.map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params));
+            let result = argon2.and_then(|argon2| work(argon2, password.as_bytes()));
+            // They moved in here: a caller that goes away stops waiting, but does not stop the work.
+            drop((place, core));
+            let _ = done.send(result);
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| HashError::Busy)?;
         finished.await.map_err(Box::from)?.map_err(|error| HashError::Failed(Box::new(error)))
+    }
+}
+
+/// Does jobs until nobody can send any more.
+fn work_off(jobs: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // Who waits for it is told, for the answer is never sent; the thread goes on.
+        let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }
 

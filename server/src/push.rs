@@ -138,7 +138,7 @@ fn note_over(pan: &Pan, outlet: &Outlet, over: Over) {
     let connection = outlet.connection();
     let lost = connection.lost();
     tracing::debug!(session = %connection.session, over = over.name(), lost, "a push connection is over");
-    if matches!(over, Over::Gone | Over::Stopping) {
+    if matches!(over, Over::Gone | Over::Stopping | Over::Lost) {
         return;
     }
     note(pan, &connection.session, &connection.user, "push_ended", over.name());

@@ -274,8 +274,9 @@ pub struct News {
 /// What comes after a place in the log of events.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Since {
-    /// These, oldest first; none if nothing has happened since.
-    News(Vec<(Cursor, News)>),
+    /// These, oldest first; none if nothing has happened since. What a server of another version wrote, and this one cannot
+    /// read, is only a place.
+    News(Vec<(Cursor, Option<News>)>),
     /// The place is not known any more: nobody can tell what came after it.
     Gone,
 }

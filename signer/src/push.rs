@@ -1,7 +1,8 @@
 //! Hearing pushed frames (PROTOCOL.md §9): agrees their keys, writes the request for their connection, and lets through
 //! what is signed, new, next and for this connection.
 //!
-//! The page carries everything to and fro, and could alter it all. It gets no key, and no text that did not hold.
+//! The page carries everything to and fro, and could alter it all. It gets no key, and no text that the other half of a key
+//! has not signed. Whose half that is the frame cannot tell (SECURITY.md): a page under attack can deceive itself.
 
 use protocol::{
     action::{Action, Level},
@@ -28,7 +29,7 @@ pub(crate) struct Listening {
     half: Option<Half>,
     /// The first key that was agreed, and our point of it, until the connection is asked for: once.
     first: Option<(KeyId, PublicKey)>,
-    /// Why a frame was not believed.
+    /// Why a frame was not believed, until the server has heard of it.
     rejected: Option<Rejected>,
 }
 
@@ -64,11 +65,10 @@ pub(crate) async fn agreed(frame: &Frame, agreed: AgreedKey) -> Result<Answer, R
         (listening.session, listening.inbox.conn(), listening.half.take().ok_or(Refusal::NoConnection)?)
     };
     let key = half.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
-    let now = frame.clock.server_now().await?;
     let mut listening = frame.listening.borrow_mut();
     let listening = listening.as_mut().filter(|listening| listening.inbox.conn() == conn);
     let listening = listening.ok_or(Refusal::NoConnection)?;
-    listening.inbox.add_key(agreed.kid.clone(), key, agreed.expires_at, now);
+    listening.inbox.add_key(agreed.kid.clone(), key, agreed.expires_at);
     listening.first = Some((agreed.kid, half.point));
     Ok(Answer::Done {})
 }
@@ -82,7 +82,7 @@ pub(crate) async fn open(frame: &Frame, nonce: Nonce, after: Option<Cursor>) -> 
         let (kid, key) =
             listening.first.take().filter(|_| !listening.inbox.has_heard()).ok_or(Refusal::NoConnection)?;
         let conn = listening.inbox.conn();
-        (listening.session, PushStream { conn, kid, key, after, rejected: listening.rejected.take() })
+        (listening.session, PushStream { conn, kid, key, after, rejected: listening.rejected })
     };
     write(frame, session, nonce, &request).await
 }
@@ -110,8 +110,10 @@ async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected>
         return Err(Rejected::BadMac);
     }
     let mut listening = frame.listening.borrow_mut();
-    let inbox = listening.as_mut().map(|listening| &mut listening.inbox).ok_or(Rejected::UnknownKey)?;
-    inbox.accept(&envelope, now)?;
+    let listening = listening.as_mut().ok_or(Rejected::UnknownKey)?;
+    listening.inbox.accept(&envelope, now)?;
+    // The server has heard of it: this connection was asked for with it.
+    listening.rejected = None;
     Ok(envelope.payload.to_owned())
 }
 

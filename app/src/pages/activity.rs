@@ -11,13 +11,16 @@ use crate::{
     pan::push,
 };
 
+/// How far the times of one event in the audit log and in the log of events may be apart: ms.
+const SAME_MS: u64 = 1_000;
+
 /// The page.
 #[component]
 pub fn Activity() -> impl IntoView {
     let shown = Private::start(|| Box::pin(access::activity())).follow(|_| false);
     push::each(move |news| {
         if let Some(happening) = as_happening(news) {
-            shown.amend(|rows| rows.insert(0, happening));
+            shown.amend(|rows| add(rows, happening));
         }
     });
     let rows = move || shown.part(|rows| rows.iter().filter(|row| !is_plumbing(row)).cloned().collect::<Vec<_>>());
@@ -63,6 +66,17 @@ fn Row(happening: Happening) -> impl IntoView {
     }
 }
 
+/// Adds what was pushed at its place in time, unless the list has it: what happened before the page was loaded may be told
+/// again.
+fn add(rows: &mut Vec<Happening>, new: Happening) {
+    let is_new =
+        |row: &Happening| (&row.action, row.session) != (&new.action, new.session) || row.at.abs_diff(new.at) > SAME_MS;
+    if new.session.is_none() || rows.iter().all(is_new) {
+        let at = rows.partition_point(|row| row.at > new.at);
+        rows.insert(at, new);
+    }
+}
+
 /// What was just pushed, as the log will have it.
 fn as_happening(news: &Payload) -> Option<Happening> {
     let (action, session) = match &news.push {
@@ -101,6 +115,7 @@ fn in_words(happening: &Happening) -> String {
         "transfer" => "Sent money",
         "jitterbug/keys" | "jitterbug/stream" => "Listened for news",
         "push_ended" => "Stopped listening for news",
+        "push_rejected" if happening.reason.as_deref() == Some("frame_stale") => "News came too late to be believed",
         "push_rejected" => "News came that the server had not signed for this page",
         "received" => "Somebody sent you something",
         other => return called(happening.refused, &other.replace('_', " ")),
@@ -141,6 +156,29 @@ mod tests {
         assert_eq!(in_words(&happening("transfer", false)), "Sent money");
         assert_eq!(in_words(&happening("transfer", true)), "Refused: sent money");
         assert_eq!(in_words(&happening("close_account", false)), "close account");
+        let late = Happening { reason: Some("frame_stale".into()), ..happening("push_rejected", false) };
+        assert_eq!(in_words(&late), "News came too late to be believed");
+    }
+
+    #[test]
+    fn what_is_told_again_stands_there_once_and_in_its_place() {
+        let row = |at, action: &str, own: bool| Happening {
+            at,
+            times: 1,
+            session: own.then(|| "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap()),
+            action: action.to_owned(),
+            refused: false,
+            reason: None,
+        };
+        let mut rows = vec![row(9_000, "account", true), row(5_000, "transfer", true)];
+        for (again, times) in [(row(5_400, "transfer", true), 2), (row(7_000, "transfer", true), 3)] {
+            add(&mut rows, again);
+            assert_eq!(rows.len(), times);
+        }
+        // Money that comes in is in no list before.
+        add(&mut rows, row(7_000, "received", false));
+        add(&mut rows, row(7_001, "received", false));
+        assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [9_000, 7_001, 7_000, 7_000, 5_000]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::components::A;
-use protocol::push::Push;
+use protocol::push::{Push, Topic};
 use wasm_bindgen::JsValue;
 
 use super::form::Alert;
@@ -116,9 +116,10 @@ impl<T: Send + Sync> Private<T> {
     }
 }
 
-/// Whether something was pushed that this page did not get.
+/// Whether something was pushed that this page did not get. Of telemetry only the newest counts.
 pub fn is_gap(push: &Push) -> bool {
-    matches!(push, Push::Reset {} | Push::Dropped { .. })
+    matches!(push, Push::Reset {})
+        || matches!(push, Push::Dropped { of, .. } if !matches!(of, Topic::Tm | Topic::Ua | Topic::Hb))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

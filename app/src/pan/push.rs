@@ -113,15 +113,19 @@ impl Push {
         // An open connection would keep the page out of the back/forward cache.
         on(&window(), "pagehide", |tab| tab.push.rest(true));
         on(&window(), "pageshow", |tab| tab.push.rest(false));
-        on(&document(), "visibilitychange", |tab| {
-            if document().hidden() {
-                let unseen = Rc::clone(tab);
-                let timer = Timeout::new(UNSEEN, move || unseen.push.rest(true));
-                tab.push.unseen.replace(Some(timer));
-            } else {
-                tab.push.rest(false);
-            }
-        });
+        on(&document(), "visibilitychange", Self::look);
+        // It may have been opened in the background.
+        Self::look(tab);
+    }
+
+    fn look(tab: &Rc<Tab>) {
+        if document().hidden() {
+            let unseen = Rc::clone(tab);
+            let timer = Timeout::new(UNSEEN, move || unseen.push.rest(true));
+            tab.push.unseen.replace(Some(timer));
+        } else {
+            tab.push.rest(false);
+        }
     }
 }
 

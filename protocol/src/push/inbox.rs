@@ -50,7 +50,7 @@ impl Rejected {
 pub struct Tolerance {
     /// How far a frame's time may be from now, either way.
     pub skew: u64,
-    /// How long a nonce is remembered, and an old key honoured after the next one was agreed.
+    /// How long a nonce is remembered, and an old key honoured after the next one was first heard.
     pub replay: u64,
 }
 
@@ -68,6 +68,8 @@ struct Held<K> {
     expires: u64,
     /// What it has signed is heard up to then: Unix ms.
     until: u64,
+    /// Whether anything was heard under it.
+    is_used: bool,
 }
 
 /// One connection, as its listener knows it. `K` is whatever its MACs are checked with.
@@ -98,17 +100,15 @@ impl<K> Inbox<K> {
         self.seq > 0
     }
 
-    /// Takes a key that signs until `expires`. Those before it are honoured for the replay window only. Times are Unix
-    /// ms, the server's.
-    pub fn add_key(&mut self, kid: KeyId, key: K, expires: u64, now: u64) {
-        let replay = self.tolerance.replay;
-        for older in &mut self.keys {
-            older.until = older.until.min(now.saturating_add(replay));
-        }
+    /// Takes a key that signs until `expires` (Unix ms, the server's time). Once it is heard, those before it are honoured
+    /// for the replay window only. Not sooner: the server may not sign with it, as when another one agreed it.
+    pub fn add_key(&mut self, kid: KeyId, key: K, expires: u64) {
         if self.keys.len() == KEYS {
-            self.keys.remove(0);
+            let is_used = self.keys.last().is_some_and(|newest| newest.is_used);
+            self.keys.remove(if is_used { 0 } else { KEYS - 1 });
         }
-        self.keys.push(Held { kid, key, expires, until: expires.saturating_add(replay) });
+        let until = expires.saturating_add(self.tolerance.replay);
+        self.keys.push(Held { kid, key, expires, until, is_used: false });
     }
 
     /// Everything but the signature, in the order of docs/PROTOCOL.md §9. Gives the key that must have made it; nothing
@@ -144,6 +144,13 @@ impl<K> Inbox<K> {
         }
         self.heard.push_back((now, frame.nonce));
         self.seq += 1;
+        let signer = self.keys.iter().position(|held| held.kid == frame.kid).unwrap_or_default();
+        if self.keys.get(signer).is_some_and(|held| !held.is_used) {
+            for older in &mut self.keys[..signer] {
+                older.until = older.until.min(now.saturating_add(replay));
+            }
+            self.keys[signer].is_used = true;
+        }
         Ok(())
     }
 }

@@ -63,7 +63,7 @@ impl Sent {
 fn inbox() -> Keyed {
     let mut inbox = Inbox::new(conn(1), TOLERANCE);
     let (kid, mac) = key(1);
-    inbox.add_key(kid, mac, NOW + LIFE, NOW);
+    inbox.add_key(kid, mac, NOW + LIFE);
     inbox
 }
 
@@ -142,7 +142,7 @@ fn a_rotation_loses_nothing_and_the_old_key_ends_with_the_window() {
     let mut inbox = inbox();
     let (kid, mac) = key(2);
     hear(&mut inbox, Sent::nth(1).frame().as_bytes(), NOW).unwrap();
-    inbox.add_key(kid, mac, NOW + LIFE, NOW);
+    inbox.add_key(kid, mac, NOW + LIFE);
     // What was on its way when the next key was agreed, and what comes after it.
     let at = |key, seq, ts| Sent { key, seq, ts, ..Sent::nth(seq) }.frame();
     assert!(hear(&mut inbox, at(1, 2, NOW).as_bytes(), NOW).is_ok());
@@ -151,6 +151,22 @@ fn a_rotation_loses_nothing_and_the_old_key_ends_with_the_window() {
     assert_eq!(refused(&mut inbox, at(1, 4, edge + 1).as_bytes(), edge + 1), Rejected::UnknownKey);
     assert!(hear(&mut inbox, at(1, 4, edge).as_bytes(), edge).is_ok());
     assert!(hear(&mut inbox, at(2, 5, edge + 1).as_bytes(), edge + 1).is_ok());
+}
+
+#[test]
+fn a_key_that_was_agreed_and_never_signs_ends_nothing() {
+    let mut inbox = inbox();
+    let at = |key, seq, ts| Sent { key, seq, ts, ..Sent::nth(seq) }.frame();
+    hear(&mut inbox, at(1, 1, NOW).as_bytes(), NOW).unwrap();
+    // Two were agreed where nobody signs with them.
+    for next in [2, 3] {
+        let (kid, mac) = key(next);
+        inbox.add_key(kid, mac, NOW + LIFE);
+    }
+    let later = NOW + 10 * REPLAY;
+    assert!(hear(&mut inbox, at(1, 2, later).as_bytes(), later).is_ok());
+    assert_eq!(refused(&mut inbox, at(2, 3, later).as_bytes(), later), Rejected::UnknownKey);
+    assert!(hear(&mut inbox, at(3, 3, later).as_bytes(), later).is_ok(), "the newest one may sign");
 }
 
 #[test]
@@ -170,7 +186,7 @@ fn parts_of_genuine_frames_do_not_fit_together() {
     let [one, two] = [Envelope::parse(&frames[0]).unwrap(), Envelope::parse(&frames[1]).unwrap()];
     let mut inbox = inbox();
     let (kid, mac) = key(2);
-    inbox.add_key(kid.clone(), mac, NOW + LIFE, NOW);
+    inbox.add_key(kid.clone(), mac, NOW + LIFE);
     for mixed in [
         Envelope { kid, ..one.clone() },
         Envelope { ts: two.ts, ..one.clone() },

@@ -44,6 +44,8 @@ pub(crate) enum Over {
     Gone,
     /// The server stops.
     Stopping,
+    /// The log of events was lost: nobody knows what it was not told.
+    Lost,
 }
 
 impl Over {
@@ -55,6 +57,7 @@ impl Over {
             Self::Slow => "too_slow",
             Self::Gone => "gone",
             Self::Stopping => "stopping",
+            Self::Lost => "log_lost",
         }
     }
 }
@@ -157,8 +160,8 @@ pub(crate) struct Outlet {
     spoke: Instant,
     /// When the session is over however busy it is: Unix ms.
     expires: u64,
-    /// When it is over if it was not used since: Unix ms. Then the store is asked.
-    idles: u64,
+    /// When the store is asked whether the session lives: Unix ms.
+    look: u64,
     /// For which key the next one was asked.
     renewed: Option<protocol::push::KeyId>,
     tick: (Instant, u32),
@@ -176,15 +179,13 @@ pub(crate) struct Beginning {
     pub(crate) cursor: Cursor,
     /// When its session is over however busy it is: Unix ms.
     pub(crate) expires: u64,
-    /// When it is over if it is not used: Unix ms.
-    pub(crate) idles: u64,
 }
 
 /// What an outlet does next.
 enum Next {
     Push(Option<Cursor>, Push),
     Wait(Duration),
-    /// Ask whether the session was used meanwhile.
+    /// Ask whether the session lives.
     Look,
     Over(Over),
 }
@@ -197,7 +198,7 @@ impl Outlet {
         beginning: Beginning,
         closing: Closing,
     ) -> Self {
-        let Beginning { first, missed, cursor, expires, idles } = beginning;
+        let Beginning { first, missed, cursor, expires } = beginning;
         let now = Instant::now();
         let missed = missed.into_iter().map(|(cursor, push)| (Some(cursor), push));
         Self {
@@ -210,7 +211,8 @@ impl Outlet {
             began: now,
             spoke: now,
             expires,
-            idles,
+            // At once: it may have ended between the request and the connection's place in the hub.
+            look: 0,
             renewed: None,
             tick: (now, 0),
             closing,
@@ -230,8 +232,8 @@ impl Outlet {
         loop {
             match self.decide() {
                 Next::Over(over) => return Err(over),
-                Next::Look => match self.closing.idles().await {
-                    Some(idles) => self.idles = idles,
+                Next::Look => match self.closing.look().await {
+                    Some(again) => self.look = again,
                     None => return Err(Over::Session),
                 },
                 Next::Push(cursor, push) => match self.sign(cursor, push) {
@@ -257,7 +259,7 @@ impl Outlet {
         if now >= self.expires {
             return Next::Over(Over::Session);
         }
-        if now >= self.idles {
+        if now >= self.look {
             return Next::Look;
         }
         if now >= state.key.expires {
@@ -273,7 +275,7 @@ impl Outlet {
         let waits = !self.missed.is_empty() || !state.queue.is_empty();
         if !waits && silent < HEARTBEAT {
             let until_key = if self.renewed.as_ref() == Some(&state.key.kid) { state.key.expires } else { renew_at };
-            let until = until_key.min(self.expires).min(self.idles).saturating_sub(now).max(1);
+            let until = until_key.min(self.expires).min(self.look).saturating_sub(now).max(1);
             let until = Duration::from_millis(until);
             return Next::Wait(until.min(HEARTBEAT.saturating_sub(silent)));
         }

@@ -24,6 +24,10 @@ use crate::{
     store::{News, Session, SharedStore, Since, StoreError},
 };
 
+/// How often it is looked at whether a connection's session lives: ms. Its end is an event as well, which comes at once,
+/// unless it got lost.
+const LOOK_EVERY: u64 = 60_000;
+
 /// When a session is looked at again that could not be looked at: ms.
 const LOOK_AGAIN: u64 = 5_000;
 
@@ -48,8 +52,8 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct State {
     open: HashMap<ConnectionId, Arc<Connection>>,
-    /// Everything in the log up to here was told to the connections.
-    known: Cursor,
+    /// Everything in the log up to here was told to the connections. None until the log was read.
+    known: Option<Cursor>,
 }
 
 /// Why a key is not agreed, or a connection not opened.
@@ -76,9 +80,8 @@ impl Hub {
         let hub = Arc::new(Self { store, clock, settings, idle, root, state: Mutex::default() });
         let weak = Arc::downgrade(&hub);
         tokio::spawn(async move {
-            let mut from = None;
             while let Some(hub) = weak.upgrade() {
-                if let Err(error) = hub.follow(&mut from).await {
+                if let Err(error) = hub.follow().await {
                     tracing::error!(%error, "the log of events cannot be followed");
                     drop(hub);
                     tokio::time::sleep(PAUSE).await;
@@ -94,7 +97,8 @@ impl Hub {
     }
 
     /// Agrees a key for a connection: a new one, or the next one of one that is open here. The next key of one that is open
-    /// at another server signs nothing there; that connection ends with its key, and the page goes on with another.
+    /// at another server signs nothing there; that connection goes on with the old key and ends with it, and the page then
+    /// opens another.
     pub(crate) fn agree(
         &self,
         session: &SessionHandle,
@@ -126,11 +130,12 @@ impl Hub {
     ) -> Result<Outlet, HubError> {
         let &PushStream { conn, after, .. } = request;
         let key = self.root.agreed(&session, &conn, &request.kid, &request.key, self.clock.now())?;
-        let (user, expires, idles) = (of.user.clone(), of.expires, self.idles(of.seen));
+        let (user, expires) = (of.user.clone(), of.expires);
+        self.place().await?;
         // From here on it is told what happens; what was before is read from the log below.
         let (connection, known) = {
             let mut state = self.state();
-            let known = state.known;
+            let known = state.known.ok_or_else(|| StoreError("the log of events was lost just now".into()))?;
             self.check_room(&state, &session)?;
             if state.open.contains_key(&conn) {
                 return Err(HubError::NoKey);
@@ -142,11 +147,11 @@ impl Hub {
             (connection, known)
         };
         let closing = Closing { hub: self.clone(), id: conn, session };
-        let known_now = |first| Beginning { first, missed: Vec::new(), cursor: known, expires, idles };
+        let known_now = |first| Beginning { first, missed: Vec::new(), cursor: known, expires };
         let beginning = match after {
             None => known_now(Push::Hb { latest: 0 }),
             Some(after) => match self.missed(&user, after, known).await? {
-                Some(missed) => Beginning { first: Push::Hb { latest: 0 }, missed, cursor: after, expires, idles },
+                Some(missed) => Beginning { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
                 None => known_now(Push::Reset {}),
             },
         };
@@ -166,7 +171,8 @@ impl Hub {
             let Since::News(page) = self.store.news_since(at, AT_ONCE).await? else { return Ok(None) };
             let Some(&(last, _)) = page.last() else { break };
             at = last;
-            let theirs = page.into_iter().filter(|(cursor, news)| *cursor <= until && news.user == *user);
+            let read = page.into_iter().filter_map(|(cursor, news)| Some((cursor, news?)));
+            let theirs = read.filter(|(cursor, news)| *cursor <= until && news.user == *user);
             missed.extend(theirs.map(|(cursor, news)| (cursor, news.push)));
             if missed.len() > self.settings.buffer {
                 return Ok(None);
@@ -178,48 +184,47 @@ impl Hub {
         Ok(Some(missed))
     }
 
-    /// When a session that was used then is idle: Unix ms.
-    fn idles(&self, seen: u64) -> u64 {
-        seen.saturating_add(u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX))
+    /// Where in the log this server is; its end, to begin with.
+    async fn place(&self) -> Result<Cursor, StoreError> {
+        let known = self.state().known;
+        match known {
+            Some(known) => Ok(known),
+            None => {
+                let head = self.store.news_head().await?;
+                Ok(*self.state().known.get_or_insert(head))
+            }
+        }
     }
 
-    /// Waits for the next events of the log, and tells them to whom they concern. `from` is where it had got to.
-    async fn follow(&self, from: &mut Option<Cursor>) -> Result<(), StoreError> {
-        let Some(after) = *from else {
-            *from = Some(self.store.news_head().await?);
-            self.state().known = from.unwrap_or_default();
-            return Ok(());
-        };
+    /// Waits for the next events of the log, and tells them to whom they concern.
+    async fn follow(&self) -> Result<(), StoreError> {
+        let after = self.place().await?;
         match self.store.wait_news(after, AT_ONCE, PATIENCE).await? {
-            Since::News(page) => {
-                for (cursor, news) in page {
-                    self.tell(cursor, &news);
-                    *from = Some(cursor);
-                }
-            }
+            Since::News(page) => page.into_iter().for_each(|(cursor, news)| self.tell(cursor, news.as_ref())),
             Since::Gone => {
-                // The store was replaced by an empty or an older one: nobody knows what was missed.
-                *from = None;
-                let open: Vec<_> = self.state().open.values().cloned().collect();
-                for connection in open {
-                    connection.mention(Push::Reset {});
+                // The store was replaced by an empty or an older one: nobody knows what was missed. Pages come back, and are
+                // told so.
+                let mut state = self.state();
+                state.known = None;
+                for connection in state.open.values() {
+                    connection.end(Over::Lost);
                 }
             }
         }
         Ok(())
     }
 
-    fn tell(&self, cursor: Cursor, News { user, push }: &News) {
+    fn tell(&self, cursor: Cursor, news: Option<&News>) {
         let mut state = self.state();
-        for connection in state.open.values().filter(|connection| connection.user == *user) {
-            connection.tell(cursor, push.clone());
-        }
         for connection in state.open.values() {
+            if let Some(News { push, .. }) = news.filter(|news| news.user == connection.user) {
+                connection.tell(cursor, push.clone());
+            }
             connection.advance(cursor);
         }
-        state.known = state.known.max(cursor);
+        state.known = state.known.max(Some(cursor));
         drop(state);
-        if let Push::Security(Security::Ended { session, .. }) = push {
+        if let Some(Push::Security(Security::Ended { session, .. })) = news.map(|news| &news.push) {
             self.end(session);
         }
     }
@@ -263,12 +268,13 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// Asks the store when the connection's session will be idle (Unix ms). `None` when it is over.
-    pub(crate) async fn idles(&self) -> Option<u64> {
+    /// Asks the store whether the connection's session lives, and says when to ask again (Unix ms). `None` when it is over.
+    pub(crate) async fn look(&self) -> Option<u64> {
         let Self { hub, session, .. } = self;
         let now = hub.clock.now();
+        let idle = u64::try_from(hub.idle.as_millis()).unwrap_or(u64::MAX);
         match hub.store.session(session, hub.idle, now).await {
-            Ok(living) => living.map(|session| hub.idles(session.seen)),
+            Ok(living) => living.map(|living| living.seen.saturating_add(idle).min(now.saturating_add(LOOK_EVERY))),
             // Nobody can say: asked again soon. The connection's key ends it before long.
             Err(error) => {
                 tracing::error!(%error, "a connection's session could not be looked at");

@@ -76,7 +76,10 @@ pub(super) async fn socket(State(pan): State<Pan>, parts: Parts, upgrade: WebSoc
         Ok(origin) if origin == pan.settings().origins.app.as_str() => {}
         _ => return pan.refuse(None, PushStream::NAME, Reason::WrongOrigin),
     }
-    upgrade.max_message_size(MAX_HELLO).on_upgrade(async move |socket| converse(pan, parts, socket).await)
+    upgrade
+        .max_message_size(MAX_HELLO)
+        .max_frame_size(MAX_HELLO)
+        .on_upgrade(async move |socket| converse(pan, parts, socket).await)
 }
 
 async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
@@ -166,7 +169,7 @@ async fn tell(pan: Pan, mut outlet: Outlet, mut socket: WebSocket) {
         Over::Session => 4401,
         Over::Slow => 4408,
         Over::Key => 4403,
-        Over::Gone | Over::Stopping => 1001,
+        Over::Gone | Over::Stopping | Over::Lost => 1001,
     };
     let _ = timeout(SLOW, socket.send(goodbye(code))).await;
 }

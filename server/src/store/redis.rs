@@ -366,8 +366,9 @@ impl Store for RedisStore {
             return Ok(Since::Gone);
         }
         let news = news.chunks_exact(2).map(|pair| {
-            let event = serde_json::from_str(&pair[1]).map_err(failed)?;
-            Ok((parse(&pair[0])?, event))
+            let event =
+                serde_json::from_str(&pair[1]).inspect_err(|error| tracing::warn!(%error, "an event is passed over"));
+            Ok((parse(&pair[0])?, event.ok()))
         });
         news.collect::<Result<_>>().map(Since::News)
     }

@@ -11,7 +11,7 @@ use protocol::{
 use server::store::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::{House, browser::Reply, read, redis_server::RedisServer, rename, transfer};
+use crate::{House, browser::Reply, push::Listener, read, redis_server::RedisServer, rename, transfer};
 
 /// Started once; it ends with the tests.
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
@@ -69,6 +69,17 @@ async fn a_session_that_ended_at_one_instance_is_refused_at_the_other_at_once() 
     assert_eq!(stolen.call(&other, &read()).await.status, StatusCode::OK);
     assert!(owner.call(&one, &Revoke { session: stolen.handle }).await.json::<bool>());
     assert_eq!(stolen.call(&other, &read()).await.code(), Code::InvalidSession);
+}
+
+#[tokio::test]
+async fn attack_18_a_connection_is_over_when_its_session_was_ended_at_another_instance() {
+    let [one, other] = two().await;
+    let mut owner = one.browser("watched").await;
+    let mut stolen = other.browser("watched").await;
+    let mut page = Listener::open(&other, &mut stolen, None).await;
+    page.next().await;
+    assert!(owner.call(&one, &Revoke { session: stolen.handle }).await.json::<bool>());
+    assert_eq!(page.news().await, None);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use server::{
 use crate::{
     House,
     browser::{Browser, from_app, from_frame, new_key, public},
-    house, read,
+    house, owner_still_acts, read,
 };
 
 #[tokio::test]
@@ -200,4 +200,14 @@ async fn forgetting_to_protect_a_function_stops_the_start() {
     let router = pan.router(app(), &Functions { public: &[], served: vec![] }).unwrap();
     let reply = tower::ServiceExt::oneshot(router, from_app("/api/new").body(Body::from("{}")).unwrap()).await.unwrap();
     assert_eq!(reply.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_action_without_its_function_is_not_found_however_well_it_is_signed() {
+    let house = house();
+    let mut browser = house.browser("ada").await;
+    let empty = house.pan.router(Router::new(), &Functions { public: &[], served: vec![] }).unwrap();
+    let signed = browser.request(&house, &read()).build();
+    assert_eq!(tower::ServiceExt::oneshot(empty, signed).await.unwrap().status(), StatusCode::NOT_FOUND);
+    owner_still_acts(&house, &mut browser).await;
 }

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What a page and its frame have of a connection.
-struct Listener {
+pub(crate) struct Listener {
     secret: SecretKey,
     inbox: Inbox<Hmac<Sha256>>,
     /// Those that were agreed, the newest last.
@@ -67,11 +67,11 @@ impl Listener {
         let mut key = [0; 32];
         Hkdf::<Sha256>::new(None, shared.raw_secret_bytes()).expand(&info, &mut key).unwrap();
         let mac = Hmac::new_from_slice(&key).unwrap();
-        self.inbox.add_key(agreed.kid.clone(), mac, agreed.expires_at, house.now());
+        self.inbox.add_key(agreed.kid.clone(), mac, agreed.expires_at);
         self.agreed.push(agreed);
     }
 
-    async fn open(house: &House, browser: &mut Browser, after: Option<Cursor>) -> Self {
+    pub(crate) async fn open(house: &House, browser: &mut Browser, after: Option<Cursor>) -> Self {
         let mut listener = Self::new();
         listener.agree(house, browser).await;
         listener.attach(house, browser, after).await;
@@ -111,7 +111,7 @@ impl Listener {
     }
 
     /// The next payload, verified.
-    async fn next(&mut self) -> Option<Push> {
+    pub(crate) async fn next(&mut self) -> Option<Push> {
         let frame = self.frame().await?;
         // At the very time at which it was signed: the clocks of these tests jump.
         let now = Envelope::parse(&frame).unwrap().ts;
@@ -122,7 +122,7 @@ impl Listener {
     }
 
     /// The next payload that is no telemetry.
-    async fn news(&mut self) -> Option<Push> {
+    pub(crate) async fn news(&mut self) -> Option<Push> {
         loop {
             match self.next().await {
                 Some(Push::Tm { .. } | Push::Ua { .. }) => {}
@@ -280,6 +280,20 @@ async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
     }
 }
 
+/// Its end is an event, too. This one nobody was told of.
+#[tokio::test]
+async fn attack_18_a_connection_is_over_within_a_minute_when_the_end_of_its_session_was_not_told() {
+    let house = house();
+    let mut ada = house.browser("ada").await;
+    let mut page = Listener::open(&house, &mut ada, None).await;
+    page.next().await;
+    let user = "ada".parse().unwrap();
+    assert!(house.pan.store().end(&ada.handle, &user, Ended::Revoked, house.now()).await.unwrap());
+    house.wait(60_001);
+    house.pan.publish(&user, activity(&ada, "late")).await;
+    assert_eq!(page.news().await, None);
+}
+
 #[tokio::test]
 async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
     let store: SharedStore = Arc::new(MemoryStore::new());
@@ -294,6 +308,15 @@ async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
     assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
     one.pan.publish(&"ada".parse().unwrap(), activity(&ada, "told at one, heard at the other")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "told at one, heard at the other")));
+
+    // A next key that the one agrees is not the other's: it goes on with the old one, and is heard.
+    page.agree(&one, &mut ada).await;
+    for house in [&one, &other] {
+        house.wait(30_000);
+    }
+    one.pan.publish(&"ada".parse().unwrap(), activity(&ada, "still under the first key")).await;
+    assert_eq!(page.news().await, Some(activity(&ada, "still under the first key")));
+    ada.refill(&one).await;
 
     // With roots of their own they cannot, and say so.
     let stranger = House::new(store);

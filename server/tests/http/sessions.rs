@@ -170,7 +170,7 @@ async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
     assert_eq!(house.logged("theft", Outcome::Noticed).await, 20);
     let published = house.pan.store().news_since(Cursor::default(), 100).await.unwrap();
     let Since::News(news) = published else { panic!("{published:?}") };
-    let told = news.into_iter().filter_map(|(_, news)| match news.push {
+    let told = news.into_iter().filter_map(|(_, news)| match news?.push {
         Push::Security(Security::Theft { session, times }) => Some((session, times)),
         _ => None,
     });

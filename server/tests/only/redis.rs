@@ -7,12 +7,13 @@ use std::{
 
 use protocol::{
     problem::Ended,
+    push::Push,
     token::{Nonce, SessionHandle},
 };
 use redis::cmd;
 use server::{
     clock::Clock,
-    store::{Admission, NewSession, RecordKey, Refill, Refilled, SharedStore, redis::RedisStore},
+    store::{Admission, NewSession, News, RecordKey, Refill, Refilled, SharedStore, Since, redis::RedisStore},
 };
 
 use crate::{contract::fixture::*, support::redis_server::RedisServer};
@@ -47,6 +48,26 @@ async fn an_admit_is_one_command() {
     let sent = watch.stop();
     assert_eq!(sent.len(), 1, "{sent:#?}");
     assert!(sent[0].starts_with("\"EVALSHA\""), "{sent:?}");
+}
+
+/// Two versions of a server follow one log while the one replaces the other.
+#[tokio::test]
+async fn an_event_of_another_version_is_passed_over_and_what_comes_after_it_is_told() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let news = |latest| News { user: "ada".parse().expect("a name"), push: Push::Hb { latest } };
+    let start = store.publish(&news(1), 100, *T0).await.expect("the store answers");
+    let foreign = r#"{"user":"ada","push":{"type":"of_tomorrow","data":{}}}"#;
+    let added: String = cmd("XADD")
+        .arg("push:{news}")
+        .arg("*")
+        .arg("news")
+        .arg(foreign)
+        .query(&mut server.aside())
+        .expect("Redis answers");
+    let last = store.publish(&news(2), 100, *T0).await.expect("the store answers");
+    let since = store.news_since(start, 10).await.expect("the store answers");
+    assert_eq!(since, Since::News(vec![(added.parse().expect("a place"), None), (last, Some(news(2)))]));
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ use crate::{
 /// A connection that says nothing for this time is dead: ms. The server says something every 15 s.
 const SILENCE: u32 = 35_000;
 
+/// How long to wait before the next key is asked for again: ms. The old one is good for two minutes more.
+const RENEW_AGAIN: u64 = 15_000;
+
 /// A connection that lived this long was a good one: ms.
 const GOOD: u64 = 30_000;
 
@@ -46,7 +49,7 @@ pub(in crate::pan) async fn run(tab: Rc<Tab>) {
         if failures == 0 {
             tab.session.set_push(State::Opening);
         }
-        let mut conversation = Conversation { tab: &tab, session, transport, heard: 0, wants_key: false };
+        let mut conversation = Conversation { tab: &tab, session, transport, heard: 0, wants_key: None };
         let began = now();
         let over = conversation.hold().await;
         if conversation.heard == 0 {
@@ -80,15 +83,16 @@ struct Conversation<'a> {
     transport: Transport,
     /// How many frames were believed.
     heard: u64,
-    /// The server has asked for the next key, and has none yet.
-    wants_key: bool,
+    /// The server has asked for the next key, and has none yet: when to agree it.
+    wants_key: Option<u64>,
 }
 
 impl Conversation<'_> {
     /// Opens it and hears it until it breaks, or nobody wants it any more.
     async fn hold(&mut self) -> Result<(), Fault> {
-        let opening = Box::pin(open(self.tab, self.session, self.transport));
-        let Some(opened) = self.unless_left(now(), opening).await else { return Ok(()) };
+        // A socket may wait for minutes for something on the way that takes it and says nothing.
+        let opening = select(Box::pin(open(self.tab, self.session, self.transport)), TimeoutFuture::new(SILENCE));
+        let Some(Either::Left((opened, _))) = self.unless_left(now(), opening).await else { return Ok(()) };
         let mut line = opened?;
         loop {
             let next = select(line.next(), TimeoutFuture::new(SILENCE));
@@ -96,10 +100,11 @@ impl Conversation<'_> {
                 Some(Either::Left((Some(frame), _))) => self.hear(frame).await?,
                 _ => return Ok(()),
             }
-            if self.wants_key {
-                // Once it is agreed the server signs with it, and the frame must know it before it hears that. When it
-                // fails, there is time: the old one is good for two more minutes.
-                self.wants_key = agree(self.tab, self.session, true).await.is_err();
+            if self.wants_key.is_some_and(|at| at <= now()) {
+                // Once it is agreed the server signs with it, and the frame must know it before it hears that. Was only the
+                // answer lost, it never will, and the connection breaks at the next frame.
+                let agreed = agree(self.tab, self.session, true).await;
+                self.wants_key = agreed.is_err().then(|| now() + RENEW_AGAIN);
             }
         }
     }
@@ -112,7 +117,9 @@ impl Conversation<'_> {
         let Ok(payload) = serde_json::from_str::<Payload>(&payload) else { return Ok(()) };
         self.heard += 1;
         self.tab.session.set_push(State::Live(self.transport));
-        self.wants_key |= matches!(payload.push, Push::Rekey { .. });
+        if matches!(payload.push, Push::Rekey { .. }) {
+            self.wants_key = Some(0);
+        }
         self.tab.push.tell(self.session, &payload);
         Ok(())
     }

@@ -37,6 +37,7 @@ impl News {
             Some(before) => self.events.get(before).is_some_and(|(cursor, _)| *cursor == after),
             None => after == self.forgotten,
         };
-        if is_known { Since::News(self.events.range(begin..).take(count).cloned().collect()) } else { Since::Gone }
+        let events = || self.events.range(begin..).take(count).map(|(cursor, event)| (*cursor, Some(event.clone())));
+        if is_known { Since::News(events().collect()) } else { Since::Gone }
     }
 }
