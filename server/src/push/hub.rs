@@ -187,13 +187,11 @@ impl Hub {
     /// Where in the log this server is; its end, to begin with.
     async fn place(&self) -> Result<Cursor, StoreError> {
         let known = self.state().known;
-        match known {
-            Some(known) => Ok(known),
-            None => {
-                let head = self.store.news_head().await?;
-                Ok(*self.state().known.get_or_insert(head))
-            }
+        if let Some(known) = known {
+            return Ok(known);
         }
+        let head = self.store.news_head().await?;
+        Ok(*self.state().known.get_or_insert(head))
     }
 
     /// Waits for the next events of the log, and tells them to whom they concern.
