@@ -11,7 +11,7 @@ use protocol::{
 use server::store::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::{House, browser::Reply, push::Listener, read, redis_server::RedisServer, rename, transfer};
+use crate::{House, browser::Reply, listener::Listener, read, redis_server::RedisServer, rename, transfer};
 
 /// Started once; it ends with the tests.
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);

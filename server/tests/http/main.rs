@@ -7,6 +7,7 @@ mod clocks;
 mod house;
 mod instances;
 mod limits;
+mod listener;
 mod metrics;
 mod origins;
 mod push;
