@@ -20,6 +20,6 @@ edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
 JS
 export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"
-cargo check -p app --bin pan --features ssr
-cargo check -p app --lib --features hydrate --target wasm32-unknown-unknown
-cargo test -p protocol -p app --features app/ssr
+# The same packages and features as elsewhere in CI, so that the dependencies are not compiled once more.
+cargo check -p signer -p app --features app/hydrate --target wasm32-unknown-unknown
+cargo test --workspace --features app/ssr --lib --bins --test wire
