@@ -12,12 +12,12 @@ pub enum Level {
     Signed,
     /// Signed, and an interaction proof recorded by the page: ordinary changes.
     Interaction,
-    /// Signed, and a trusted click inside the signing frame on a sheet that the frame draws from the very bytes that it
+    /// Signed by the confirmation key, after the user has confirmed what the confirmation window shows of the bytes that it
     /// signs: money, keys, security settings.
     Confirmed,
 }
 
-/// What the confirmation sheet says of an action.
+/// What the confirmation window says of an action.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Summary {
     /// What will happen, as a heading: "Send money".
@@ -39,7 +39,7 @@ pub trait Action: Serialize + DeserializeOwned {
     /// Makes it, if it has no arguments.
     const EMPTY: Option<fn() -> Self>;
 
-    /// What the confirmation sheet says.
+    /// What the confirmation window says.
     fn summary(&self) -> Summary;
 }
 

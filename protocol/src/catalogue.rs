@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Action, Entry, Level, Summary},
-    key::PublicKey,
+    key::{KeyThumbprint, PublicKey},
     push::{ConnectionId, Cursor, KeyId, Rejected},
     token::SessionHandle,
     value::{Amount, DisplayName, Note, UserName},
@@ -51,11 +51,23 @@ macro_rules! actions {
 }
 
 actions! {
-    /// More nonces, when the page has run out. The only request that is signed with a nonce which the frame invents.
+    /// More nonces, when the page has run out. Like [`RestoreBrowser`], it is signed with a nonce that the signer invents.
     Nonces at "nonces" needs Signed {}
     says |_nonces| plain("Keep this session working", "Continue")
 
-    /// Agrees a key for frames that the server pushes. The frame writes it: only there is the other half of its key.
+    /// Lets the frame of this browser sign again after it has lost its key. The page has no nonce then, so the confirmation
+    /// window invents one; the reply brings the next ones.
+    RestoreBrowser at "restore_browser" needs Confirmed {
+        /// The frame's new key, which waits for this.
+        key: KeyThumbprint,
+    }
+    says |restore| Summary {
+        title: "Restore this browser",
+        lines: vec![("New key", restore.key.to_string())],
+        button: "Restore".into(),
+    }
+
+    /// Agrees a key for frames that the server pushes. The frame writes it, and sends it to its own origin.
     PushKeys at "jitterbug/keys" needs Signed {
         /// The frame's public point of the agreement.
         key: PublicKey,

@@ -18,7 +18,7 @@ use crate::Malformed;
 /// the value are refused.
 ///
 /// ```
-/// use protocol::message::Time;
+/// use protocol::sign_origin::Time;
 /// assert_eq!(protocol::json::read::<Time>(br#"{"now":5}"#).map(|time| time.now), Ok(5));
 /// assert!(protocol::json::read::<Time>(br#"{"now": 5}"#).is_err());
 /// ```
@@ -331,8 +331,9 @@ mod tests {
     use super::*;
     use crate::{
         action::Level,
-        message::{Ask, Time, ToFrame, ToSign},
+        message::{Ask, ToFrame, ToSign},
         proof::{Kind, Proof, Recorder},
+        sign_origin::Time,
         token::{Nonce, SessionHandle},
         value::Note,
     };
@@ -349,7 +350,6 @@ mod tests {
             target: [-1, 2, 3, 4],
             hit: [0, 0],
             dwell: None,
-            visible: Some(true),
         };
         let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
         let to_sign = ToSign {
@@ -370,8 +370,9 @@ mod tests {
             let text = serde_json::to_vec(&ask(body)).expect("has a text");
             assert_eq!(read::<ToFrame>(&text), Ok(ask(body)), "{body}");
         }
-        let without = ToFrame { id: 0, ask: Ask::Bind {} };
-        assert_eq!(read::<ToFrame>(br#"{"id":0,"ask":{"bind":{}}}"#), Ok(without));
+        let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
+        let without = ToFrame { id: 0, ask: Ask::Forget { session } };
+        assert_eq!(read::<ToFrame>(br#"{"id":0,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#), Ok(without));
         assert_eq!(read::<Vec<[i32; 1]>>(b"[]"), Ok(Vec::new()));
     }
 

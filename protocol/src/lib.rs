@@ -6,8 +6,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`token`] | session token, session handle, nonce, challenge: random values and what is derived from them |
-//! | [`key`] | the session's public key, its JWK and its RFC 7638 thumbprint |
+//! | [`token`] | session token, session handle, entry ticket, nonce, challenge: random values and what is derived from them |
+//! | [`key`] | a session's public keys, their JWK and RFC 7638 thumbprint |
 //! | [`digest`] | `Content-Digest` (RFC 9530) |
 //! | [`json`] | reading JSON in its one spelling |
 //! | [`signature`] | signature base, `Signature-Input` and `Signature` (RFC 9421) |
@@ -15,7 +15,9 @@
 //! | [`action`] | what a protected action is: path, level, human summary |
 //! | [`catalogue`] | every protected action of this application |
 //! | [`value`] | the values that actions carry, and how a person is shown them |
-//! | [`message`] | messages between the page and the signing frame, and of the frame's own origin |
+//! | [`message`] | messages between the page, the signing frame and the confirmation window |
+//! | [`sign_origin`] | requests and replies of the sign origin, and what is signed there |
+//! | [`return_path`] | where a user returns after signing in |
 //! | [`push`] | what the server pushes, and its signed envelope |
 //! | [`problem`] | the public refusals (RFC 9457) |
 
@@ -28,6 +30,8 @@ pub mod message;
 pub mod problem;
 pub mod proof;
 pub mod push;
+pub mod return_path;
+pub mod sign_origin;
 pub mod signature;
 mod text;
 pub mod token;

@@ -1,26 +1,26 @@
-//! Messages: between the page and the signing frame (JSON texts over a `MessagePort`), and between the frame and its
-//! own origin (JSON bodies). Header names are here too, because both ends write them.
+//! Messages between the page and the signing frame, and between the page and the confirmation window: JSON texts over a
+//! `MessagePort`. Header names are here too, because both ends write them.
 //!
 //! How they meet: the frame, once loaded, posts [`READY`] to its parent at the app origin. The page posts [`CONNECT`]
 //! with a `MessagePort` to the frame; the frame takes the first such port that comes from its parent at the app origin,
-//! once, and answers on it with [`FromFrame::Hello`]. Everything else happens on that port.
+//! once, and answers on it with [`FromFrame::Hello`]. Everything else happens on that port. The confirmation window meets
+//! its opener in the same way, takes one [`ToWindow`], and answers with [`FromWindow`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Level,
-    key::{Jwk, KeyThumbprint},
+    key::KeyThumbprint,
     problem::Code,
     proof::Proof,
-    push::{AgreedKey, Cursor},
-    signature::Signature,
-    token::{Challenge, Nonce, SessionHandle},
+    push::Cursor,
+    token::{Nonce, SessionHandle},
 };
 
-/// What the frame posts to its parent when it can take a port.
+/// What the frame posts to its parent, and the confirmation window to its opener, when it can take a port.
 pub const READY: &str = "pan:ready";
 
-/// What the page posts, with a port, to the frame.
+/// What the page posts, with a port, to the frame or the confirmation window.
 pub const CONNECT: &str = "pan:connect";
 
 /// Names of the headers of a signed request and its reply (lower case, as HTTP/2 and `fetch` have them).
@@ -41,10 +41,10 @@ pub mod header {
 
 /// Cookies of the protocol.
 pub mod cookie {
-    /// The session token.
+    /// On the app origin: the session token.
     pub const SESSION: &str = "__Host-pan";
-    /// The bind cookie: `<session handle>.<bind secret>`.
-    pub const BIND: &str = "pan-bind";
+    /// On the sign origin: `<session handle>.<sign secret>`.
+    pub const SIGN: &str = "__Host-pan-sign";
 }
 
 /// What the page says to the frame.
@@ -61,16 +61,14 @@ pub struct ToFrame {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ask {
-    /// Make a key and bind it to the session that was just opened by signing in.
-    Bind {},
-    /// Sign one request.
+    /// Sign one request at level Signed or Interaction. A frame that has no key for the session makes one and binds it first.
     Sign(Box<ToSign>),
     /// Destroy the key of a session that has ended.
     Forget {
         /// The session.
         session: SessionHandle,
     },
-    /// Write and sign [`crate::catalogue::PushKeys`]. The page sends it, and hands the reply to [`Ask::Agreed`].
+    /// Agree a push key: the frame sends [`crate::catalogue::PushKeys`] to its own origin.
     Agree {
         /// The session.
         session: SessionHandle,
@@ -79,8 +77,6 @@ pub enum Ask {
         /// The next key of the connection that is open, instead of the first one of another.
         renew: bool,
     },
-    /// Derive the key that was agreed.
-    Agreed(AgreedKey),
     /// Write and sign [`crate::catalogue::PushStream`] for the connection that has a key.
     Open {
         /// The nonce to spend.
@@ -119,10 +115,12 @@ pub struct ToSign {
 pub enum FromFrame {
     /// The port is taken.
     Hello(Vault),
-    /// The sheet opened or closed: the page gives the frame the whole window, or takes it back.
-    Sheet {
-        /// Whether it is open now.
-        open: bool,
+    /// The first nonces, after the frame has bound its key.
+    Nonces {
+        /// The session that they belong to.
+        session: SessionHandle,
+        /// The nonces.
+        nonces: Vec<Nonce>,
     },
     /// The answer to [`ToFrame`] of that `id`.
     Answer {
@@ -147,11 +145,9 @@ pub enum Vault {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
-    /// A key is bound.
-    Bound {
-        /// To this session.
-        session: SessionHandle,
-        /// The first nonces.
+    /// The push key is agreed.
+    Agreed {
+        /// The nonces that the reply brought.
         nonces: Vec<Nonce>,
     },
     /// The headers to send with the request.
@@ -229,8 +225,16 @@ pub enum Refusal {
     BadProof,
     /// More requests than the frame signs in a minute.
     TooMany,
-    /// No key for that session.
+    /// No key for that session, and no cookie that lets the frame bind one: the user must sign in again.
     NoKey,
+    /// The session is bound to another frame key, which this browser has lost. The confirmation key can replace it by this
+    /// one ([`crate::catalogue::RestoreBrowser`]).
+    KeyLost {
+        /// The thumbprint of the frame's new key.
+        key: KeyThumbprint,
+    },
+    /// Level Confirmed is signed in the confirmation window, never here.
+    NotHere,
     /// There is no connection for pushed frames, or none was asked for.
     NoConnection,
     /// A pushed frame is not believed. Why, the frame keeps to itself.
@@ -239,57 +243,68 @@ pub enum Refusal {
     VaultClosed,
     /// The frame cannot reach its own origin.
     Unreachable,
-    /// The frame's origin refused to bind the key.
-    BindRefused(Code),
-    /// Another sheet is open.
-    Busy,
-    /// The person cancelled.
-    Cancelled,
-    /// Nobody answered the sheet in time.
-    TimedOut,
+    /// The frame's own origin rejected its request: to bind its key, or to agree a push key.
+    OriginRejected(Code),
 }
 
-/// Reply of `GET /time` on the sign origin.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Time {
-    /// The server's clock: Unix time in ms.
-    pub now: u64,
-}
-
-/// Reply of `POST /challenge` on the sign origin.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Challenged {
-    /// What to sign.
-    pub challenge: Challenge,
-    /// The server's clock: Unix time in ms.
-    pub now: u64,
-}
-
-/// Body of `POST /bind` on the sign origin.
+/// What the page says to the confirmation window, once: the request that the user is to confirm.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Bind {
-    /// The new key.
-    pub jwk: Jwk,
-    /// The challenge.
-    pub challenge: Challenge,
-    /// Over [`bind_statement`].
-    pub signature: Signature,
-}
-
-/// Reply of `POST /bind` on the sign origin.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Bound {
+pub struct ToWindow {
     /// The session.
     pub session: SessionHandle,
-    /// The first nonces.
-    pub nonces: Vec<Nonce>,
-    /// The server's clock: Unix time in ms.
-    pub now: u64,
+    /// The path; a query is rejected, because no action has one.
+    pub path: String,
+    /// The body, exactly as it will be sent.
+    pub body: String,
+    /// The nonce to spend; none only for [`crate::catalogue::RestoreBrowser`], for which the window invents one.
+    pub nonce: Option<Nonce>,
 }
 
-/// What is signed to bind a key: it names the purpose, the server, the challenge and the key, so that this signature
-/// is good for nothing else.
-pub fn bind_statement(authority: &str, challenge: &Challenge, key: &KeyThumbprint) -> String {
-    format!("pan-bind/1\n{authority}\n{challenge}\n{key}")
+/// The request in the fragment of the confirmation page's URL (base64url of the JSON), where a browser opens no windows.
+/// The page answers with a [`FromWindow`] in the fragment of the return path.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowLink {
+    /// The request.
+    pub request: ToWindow,
+    /// Where on the app origin the user returns, as [`crate::return_path::check`] accepts it.
+    pub return_path: String,
+}
+
+/// What the confirmation window says to the page: [`FromWindow::Shown`], then exactly one of the others.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FromWindow {
+    /// The user sees the request.
+    Shown {},
+    /// The user confirmed: the headers to send with the request.
+    Signed(SignedHeaders),
+    /// Nothing is signed.
+    Rejected(WindowRejection),
+}
+
+/// Why the confirmation window signed nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum WindowRejection {
+    /// The user cancelled, or closed the window.
+    Cancelled,
+    /// The user did not answer in time.
+    TimedOut,
+    /// Another confirmation is open in this browser.
+    Busy,
+    /// Too many confirmations were cancelled or ignored.
+    Paused {
+        /// How long the pause still lasts.
+        seconds: u32,
+    },
+    /// This browser has no confirmation key for the session: the user must sign in again.
+    NoKey,
+    /// The request is not a confirmed action of the catalogue.
+    Malformed,
+    /// The browser refused to open the key store.
+    StorageClosed,
+    /// The window cannot reach its own origin.
+    Unreachable,
 }

@@ -41,7 +41,7 @@ codes! {
     InvalidProof = "invalid_proof", 403, "The request's signature or proof does not hold.";
     /// The nonce or the time is not good any more: sign again with a fresh nonce.
     UseFreshNonce = "use_fresh_nonce", 401, "Sign the request again with a fresh nonce.";
-    /// A person must confirm this on the signing frame's sheet.
+    /// The user must confirm this in the confirmation window.
     StepUpRequired = "step_up_required", 403, "This must be confirmed.";
     /// Too many requests; `Retry-After` says how many seconds to wait.
     RateLimited = "rate_limited", 429, "Too many requests.";
@@ -51,6 +51,14 @@ codes! {
     ForbiddenOrigin = "forbidden_origin", 403, "This origin may not do that.";
     /// The request is not one that this server understands.
     Malformed = "malformed", 400, "The request is malformed.";
+    /// No such user, or another password: it is not said which.
+    WrongCredentials = "wrong_credentials", 401, "The user name or the password is wrong.";
+    /// Another account has the user name.
+    NameTaken = "name_taken", 409, "The user name is taken.";
+    /// The password is not accepted; `detail` says why.
+    WeakPassword = "weak_password", 422, "Choose another password.";
+    /// The user has as many sessions as the server allows, and it ends none by itself.
+    TooManySessions = "too_many_sessions", 409, "Sign out on another device first.";
 }
 
 /// Why the server ended a session before its time.
@@ -89,6 +97,9 @@ pub struct Problem {
     pub r#type: String,
     /// [`Code::title`].
     pub title: String,
+    /// With [`Code::WeakPassword`]: a sentence for the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// [`Code::status`].
     pub status: u16,
     /// The code.
@@ -106,6 +117,7 @@ impl From<Code> for Problem {
         Self {
             r#type: "about:blank".to_owned(),
             title: code.title().to_owned(),
+            detail: None,
             status: code.status(),
             code,
             retry_after: None,

@@ -39,12 +39,9 @@ pub struct Proof {
     pub target: [i32; 4],
     /// The point that was hit: `[x, y]`.
     pub hit: [i32; 2],
-    /// Signer only: how long the sheet was wholly visible before the click.
+    /// Signer only: how long the confirmation was in view before the click, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell: Option<u32>,
-    /// Signer only: what `IntersectionObserver` v2 said of the sheet's visibility, where the browser has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub visible: Option<bool>,
 }
 
 /// Who recorded a proof. The two are judged differently: script in the page can forge what the page records.
@@ -53,7 +50,7 @@ pub struct Proof {
 pub enum Recorder {
     /// The application's page.
     App,
-    /// The signing frame, on its own sheet.
+    /// The confirmation window.
     Signer,
 }
 
@@ -69,7 +66,7 @@ pub enum Kind {
     Pen,
     /// A key, or assistive technology that clicks without a pointer.
     Keyboard,
-    /// The button of the frame's own sheet, by whatever means.
+    /// The button of the confirmation window, by any input device.
     Confirm,
 }
 
@@ -88,8 +85,8 @@ impl Proof {
     /// [`Malformed`] for a proof that no honest recorder writes.
     pub fn check(&self) -> Result<(), Malformed> {
         let of_recorder = match self.by {
-            Recorder::App => self.kind != Kind::Confirm && self.dwell.is_none() && self.visible.is_none(),
-            Recorder::Signer => self.kind == Kind::Confirm && self.dwell.is_some() && self.visible != Some(false),
+            Recorder::App => self.kind != Kind::Confirm && self.dwell.is_none(),
+            Recorder::Signer => self.kind == Kind::Confirm && self.dwell.is_some(),
         };
         let forwards = self.path.iter().all(|&[_, _, dt]| dt >= 0);
         let sized = self.target[2] >= 0 && self.target[3] >= 0;

@@ -19,7 +19,8 @@ bytes_in_base64url! {
 }
 
 bytes_in_base64url! {
-    /// What the frame signs to prove that it holds the key that it asks to bind: 32 random bytes, 43 characters.
+    /// What a client signs to prove that it holds the key that it registers: 32 random bytes, 43 characters. Valid for one
+    /// request within 60 s; it belongs to no session.
     Challenge, 32, "challenge"
 }
 
@@ -46,7 +47,7 @@ macro_rules! secret {
                 base64url(text, $what).map(Self)
             }
 
-            /// The spelling, for the `Set-Cookie` header and nowhere else: there is no `Display`.
+            /// The spelling, for the one message that carries the secret: there is no `Display`.
             pub fn reveal(&self) -> String {
                 Base64UrlUnpadded::encode_string(&self.0)
             }
@@ -72,8 +73,34 @@ secret! {
 }
 
 secret! {
-    /// The secret half of the bind cookie: good for binding one key to one session, once, within a minute.
-    BindSecret, "bind secret"
+    /// The secret half of the sign origin's cookie `__Host-pan-sign`: it authorises binding and push keys of one session.
+    SignSecret, "sign secret"
+}
+
+secret! {
+    /// The one-time ticket with which a browser enters the app origin after signing in on the sign origin: within 60 s.
+    EntryTicket, "entry ticket"
+}
+
+impl EntryTicket {
+    /// The token of the session that this ticket enters. The store knows the session by its handle only, so it keeps
+    /// neither ticket nor token.
+    pub fn token(&self) -> SessionToken {
+        SessionToken(hash(b"pan-token", &self.0))
+    }
+}
+
+impl serde::Serialize for EntryTicket {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.reveal())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for EntryTicket {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
 }
 
 impl SessionToken {
@@ -85,17 +112,21 @@ impl SessionToken {
     }
 }
 
-impl BindSecret {
-    /// What the store keeps of the secret, so that a leaked store binds nothing.
+impl SignSecret {
+    /// What the store keeps of the secret, so that a leaked store authorises nothing.
     pub fn hashed(&self) -> String {
-        derive(b"pan-bind", &self.0)
+        derive(b"pan-sign", &self.0)
     }
 }
 
 /// base64url(SHA-256(`label` ‖ 0x00 ‖ `secret`)).
 fn derive(label: &[u8], secret: &[u8]) -> String {
-    let hash = Sha256::new().chain_update(label).chain_update([0]).chain_update(secret).finalize();
-    Base64UrlUnpadded::encode_string(&hash)
+    Base64UrlUnpadded::encode_string(&hash(label, secret))
+}
+
+/// SHA-256(`label` ‖ 0x00 ‖ `secret`).
+fn hash(label: &[u8], secret: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(label).chain_update([0]).chain_update(secret).finalize().into()
 }
 
 /// The public name of a session: 22 base64url characters, derived one-way from the token.

@@ -41,6 +41,7 @@ fn levels_are_what_the_actions_deserve() {
     assert_eq!(level("/api/account"), Some(Level::Signed));
     assert_eq!(level("/api/display_name"), Some(Level::Interaction));
     assert_eq!(level("/api/transfer"), Some(Level::Confirmed));
+    assert_eq!(level("/api/restore_browser"), Some(Level::Confirmed));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use protocol::{
     proof::{Kind, MAX_PATH, Proof, Recorder},
     push::{ConnectionId, Cursor, KeyId},
     signature::{Signature, SignatureInput},
-    token::{BindSecret, SessionHandle, SessionToken},
+    token::{EntryTicket, SessionHandle, SessionToken, SignSecret},
     value::{DisplayName, Note, UserName},
 };
 
@@ -73,7 +73,7 @@ pub(crate) fn proof() -> impl Strategy<Value = Proof> {
     let kind = select(vec![Kind::Pointer, Kind::Touch, Kind::Pen, Kind::Keyboard]);
     let point = (-4000..4000_i32, -4000..4000_i32, 0..1000_i32).prop_map(|(dx, dy, dt)| [dx, dy, dt]);
     let rectangle = (any::<[i32; 2]>(), 0..4000_i32, 0..4000_i32).prop_map(|([x, y], w, h)| [x, y, w, h]);
-    let seen = option::of((any::<u32>(), select(vec![None, Some(true)])));
+    let seen = option::of(any::<u32>());
     let path = vec(point, 0..=MAX_PATH);
     (kind, any::<u64>(), any::<u32>(), path, rectangle, any::<[i32; 2]>(), seen, "[a-z_]{1,20}").prop_map(
         |(kind, at, hold, path, target, hit, seen, action)| Proof {
@@ -86,8 +86,7 @@ pub(crate) fn proof() -> impl Strategy<Value = Proof> {
             path,
             target,
             hit,
-            dwell: seen.map(|(dwell, _)| dwell),
-            visible: seen.and_then(|(_, visible)| visible),
+            dwell: seen,
         },
     )
 }
@@ -105,7 +104,7 @@ macro_rules! secret {
     })+ };
 }
 
-secret!(SessionToken, BindSecret);
+secret!(SessionToken, SignSecret, EntryTicket);
 
 /// One small change of a text.
 #[derive(Debug, Clone)]

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use protocol::{
     catalogue::{Rename, Transfer},
     json,
-    message::{Bound, FromFrame, Time, ToFrame},
+    message::{FromFrame, FromWindow, ToFrame, ToWindow},
     proof::Proof,
+    sign_origin::{Bound, SignIn, Time},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -47,6 +48,8 @@ proptest! {
         agrees::<Proof>(&text)?;
         agrees::<ToFrame>(&text)?;
         agrees::<FromFrame>(&text)?;
+        agrees::<ToWindow>(&text)?;
+        agrees::<FromWindow>(&text)?;
         agrees::<Vec<i64>>(&text)?;
         agrees::<Vec<String>>(&text)?;
         agrees::<Option<u32>>(&text)?;
@@ -56,6 +59,7 @@ proptest! {
     fn any_bytes_are_no_panic(bytes: Vec<u8>) {
         let _ = json::read::<ToFrame>(&bytes);
         let _ = json::read::<Bound>(&bytes);
+        let _ = json::read::<SignIn>(&bytes);
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod json;
 mod message;
 mod proof;
 mod push;
+mod return_path;
+mod sign_origin;
 mod spelling;
 mod value;
 mod vectors;

@@ -5,9 +5,13 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use protocol::{
     action::Level,
-    key::{Jwk, PublicKey},
-    message::{Answer, Ask, Bind, FromFrame, Refusal, ToFrame, ToSign, Vault},
+    key::{Jwk, KeyThumbprint, PublicKey},
+    message::{
+        Answer, Ask, FromFrame, FromWindow, Refusal, SignedHeaders, ToFrame, ToSign, ToWindow, Vault, WindowLink,
+        WindowRejection,
+    },
     problem::{Code, Problem},
+    sign_origin::Bind,
     token::{Challenge, Nonce, SessionToken},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -40,36 +44,58 @@ fn to_sign() -> ToFrame {
 fn messages_round_trip() {
     let session = SessionToken::new([1; 32]).handle();
     round_trips(&to_sign());
-    round_trips(&ToFrame { id: 1, ask: Ask::Bind {} });
+    round_trips(&ToFrame { id: 1, ask: Ask::Agree { session, nonce: Nonce::new([2; 16]), renew: true } });
     round_trips(&ToFrame { id: u32::MAX, ask: Ask::Forget { session } });
     round_trips(&FromFrame::Hello(Vault::Open));
     round_trips(&FromFrame::Hello(Vault::Closed));
-    round_trips(&FromFrame::Sheet { open: true });
-    let bound = Answer::Bound { session, nonces: vec![Nonce::new([3; 16])] };
-    round_trips(&FromFrame::Answer { id: 2, answer: Ok(bound) });
-    for refusal in [Refusal::Cancelled, Refusal::NoKey, Refusal::BindRefused(Code::InvalidSession)] {
+    round_trips(&FromFrame::Nonces { session, nonces: vec![Nonce::new([3; 16])] });
+    let agreed = Answer::Agreed { nonces: vec![Nonce::new([3; 16])] };
+    round_trips(&FromFrame::Answer { id: 2, answer: Ok(agreed) });
+    let lost = Refusal::KeyLost { key: KeyThumbprint::new([4; 32]) };
+    for refusal in [lost, Refusal::NotHere, Refusal::NoKey, Refusal::OriginRejected(Code::InvalidSession)] {
         round_trips(&FromFrame::Answer { id: 3, answer: Err(refusal) });
     }
+}
+
+#[test]
+fn window_messages_round_trip() {
+    let session = SessionToken::new([1; 32]).handle();
+    let request =
+        ToWindow { session, path: "/api/transfer".to_owned(), body: "{}".to_owned(), nonce: Some(Nonce::new([2; 16])) };
+    round_trips(&request);
+    round_trips(&ToWindow { nonce: None, ..request.clone() });
+    round_trips(&WindowLink { request, return_path: "/account".to_owned() });
+    round_trips(&FromWindow::Shown {});
+    let text = || "x".to_owned();
+    let headers =
+        SignedHeaders { session: text(), proof: text(), digest: text(), signature_input: text(), signature: text() };
+    round_trips(&FromWindow::Signed(headers));
+    for rejection in [WindowRejection::Cancelled, WindowRejection::Paused { seconds: 60 }, WindowRejection::NoKey] {
+        round_trips(&FromWindow::Rejected(rejection));
+    }
+    let unknown = r#"{"session":"AAAAAAAAAAAAAAAAAAAAAA","path":"/","body":"","nonce":null,"level":"signed"}"#;
+    assert!(serde_json::from_str::<ToWindow>(unknown).is_err());
 }
 
 #[test]
 fn an_unknown_wish_is_refused() {
     for json in [
         r#"{"id":1,"ask":{"sign_bytes":{"bytes":"AA"}}}"#,
-        r#"{"id":1,"ask":"bind"}"#,
-        r#"{"id":1,"ask":{"bind":{"key":"mine"}}}"#,
-        r#"{"id":1,"ask":{"bind":{}},"as":"the frame"}"#,
-        r#"{"id":-1,"ask":{"bind":{}}}"#,
-        r#"{"id":4294967296,"ask":{"bind":{}}}"#,
-        r#"{"id":1,"id":2,"ask":{"bind":{}}}"#,
-        r#"{"id":1,"ask":{"bind":{},"bind":{}}}"#,
+        r#"{"id":1,"ask":"forget"}"#,
+        r#"{"id":1,"ask":{"bind":{}}}"#,
+        r#"{"id":1,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA","key":"mine"}}}"#,
+        r#"{"id":1,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}},"as":"the frame"}"#,
+        r#"{"id":-1,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#,
+        r#"{"id":4294967296,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#,
+        r#"{"id":1,"id":2,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#,
         r#"{"id":1,"ask":{"forget":{"session":"short"}}}"#,
         r#"{"id":1}"#,
         "null",
     ] {
         assert!(serde_json::from_str::<ToFrame>(json).is_err(), "{json}");
     }
-    assert!(serde_json::from_str::<ToFrame>(r#"{"id":1,"ask":{"bind":{}}}"#).is_ok());
+    let forget = r#"{"id":1,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#;
+    assert!(serde_json::from_str::<ToFrame>(forget).is_ok());
 }
 
 #[test]
@@ -121,6 +147,7 @@ fn public_codes_are_few_and_distinct() {
         assert!((400..=599).contains(&code.status()), "{code:?}");
         assert!(code.title().ends_with('.'), "{code:?} is told in a sentence");
         round_trips(&Problem::from(code));
+        round_trips(&Problem { detail: Some("Too short.".to_owned()), ..code.into() });
     }
 }
 

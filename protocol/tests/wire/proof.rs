@@ -20,12 +20,11 @@ fn of_the_page() -> Proof {
         target: [5, 10, 100, 30],
         hit: [13, 16],
         dwell: None,
-        visible: None,
     }
 }
 
-fn of_the_frame() -> Proof {
-    Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(800), visible: Some(true), ..of_the_page() }
+fn of_the_window() -> Proof {
+    Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(800), ..of_the_page() }
 }
 
 /// The header of any JSON text.
@@ -36,7 +35,7 @@ fn encoded(json: &str) -> String {
 #[test]
 fn a_proof_reaches_the_level_of_its_recorder() {
     assert_eq!(of_the_page().level(), Level::Interaction);
-    assert_eq!(of_the_frame().level(), Level::Confirmed);
+    assert_eq!(of_the_window().level(), Level::Confirmed);
     assert!(Level::Signed < Level::Interaction && Level::Interaction < Level::Confirmed);
 }
 
@@ -51,15 +50,13 @@ fn every_kind_of_input_passes() {
 #[test]
 fn what_no_honest_recorder_writes_is_refused() {
     let page = of_the_page;
-    let frame = of_the_frame;
+    let window = of_the_window;
     let wrong = [
         ("another version", Proof { v: 2, ..page() }),
         ("the page says that its click was a confirmation", Proof { kind: Kind::Confirm, ..page() }),
         ("the page says how long it was seen", Proof { dwell: Some(800), ..page() }),
-        ("the page says that it was visible", Proof { visible: Some(true), ..page() }),
-        ("the frame confirms by a page's click", Proof { kind: Kind::Pointer, ..frame() }),
-        ("the frame does not say how long it was seen", Proof { dwell: None, ..frame() }),
-        ("the frame confirms unseen", Proof { visible: Some(false), ..frame() }),
+        ("the window confirms by a page's click", Proof { kind: Kind::Pointer, ..window() }),
+        ("the window does not say how long it was seen", Proof { dwell: None, ..window() }),
         ("time runs backwards", Proof { path: vec![[0, 0, 0], [1, 1, -1]], ..page() }),
         ("the control has a negative width", Proof { target: [0, 0, -1, 1], ..page() }),
         ("the control has a negative height", Proof { target: [0, 0, 1, -1], ..page() }),
@@ -72,8 +69,7 @@ fn what_no_honest_recorder_writes_is_refused() {
         assert!(proof::from_header(&encoded(&serde_json::to_string(&proof).unwrap())).is_err(), "{why}");
     }
     assert_eq!(page().check(), Ok(()));
-    assert_eq!(frame().check(), Ok(()));
-    assert_eq!(Proof { visible: None, ..frame() }.check(), Ok(()), "not every browser can tell");
+    assert_eq!(window().check(), Ok(()));
     assert_eq!(Proof { path: vec![[0, 0, 0]; MAX_PATH], ..page() }.check(), Ok(()));
 }
 
@@ -90,6 +86,7 @@ fn another_spelling_of_a_good_proof_is_refused() {
         json.replacen("\"v\":1", "\"v\":1,\"v\":1", 1),
         json.replacen('}', ",\"dwell\":null}", 1),
         json.replacen('}', ",\"mood\":\"good\"}", 1),
+        json.replacen('}', ",\"visible\":true}", 1),
         json.replacen("\"hold\":90,", "", 1),
         json.replacen("display_name", "display\\u005fname", 1),
         array.to_owned(),

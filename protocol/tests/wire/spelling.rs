@@ -11,7 +11,7 @@ use protocol::{
     proof,
     push::{ConnectionId, Cursor, KeyId, Mac, PushNonce},
     signature::{Signature, SignatureInput},
-    token::{BindSecret, Challenge, Nonce, SessionHandle, SessionToken},
+    token::{Challenge, EntryTicket, Nonce, SessionHandle, SessionToken, SignSecret},
     value::{DisplayName, Note, UserName},
 };
 
@@ -131,7 +131,8 @@ macro_rules! secret {
 
 secret! {
     session_token: SessionToken;
-    bind_secret: BindSecret;
+    sign_secret: SignSecret;
+    entry_ticket: EntryTicket;
 }
 
 mod interaction_proof {
