@@ -1,9 +1,10 @@
-//! Builds the signing frame and makes it part of the server.
+//! Builds what the sign origin serves and makes it part of the server: the signing frame, and the pages where users sign
+//! in, register and confirm.
 //!
-//! An inner cargo compiles `signer` to WebAssembly in a target folder of its own, `wasm-bindgen` binds it to the browser
-//! (as a library of the exact version that `signer` uses, so that no tool needs to be installed), `wasm-opt` makes it
-//! smaller where it is installed. What comes out is named by its content, pinned by Subresource Integrity, compressed,
-//! and listed in `frame.rs` for `src/assets.rs`.
+//! An inner cargo compiles `signer` to WebAssembly in a target folder of its own, `wasm-bindgen` binds its two programs to
+//! the browser (as a library of the exact version that `signer` uses, so that no tool needs to be installed), `wasm-opt`
+//! makes them smaller where it is installed. What comes out is named by its content, pinned by Subresource Integrity,
+//! compressed, and listed in `built.rs` for `src/assets.rs`.
 
 use std::{
     env,
@@ -24,7 +25,19 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
 
-/// What every browser that has the APIs of the frame understands.
+/// The programs of `signer`.
+const FRAME: &str = "signer-frame";
+const PAGES: &str = "signer-pages";
+
+/// Each page of the sign origin: its constant in `built.rs`, its file in `signer/pages`, and the program that it runs.
+const DOCUMENTS: [(&str, &str, &str); 4] = [
+    ("FRAME", "frame.html", FRAME),
+    ("SIGN_IN", "sign-in.html", PAGES),
+    ("REGISTER", "register.html", PAGES),
+    ("CONFIRM", "confirm.html", PAGES),
+];
+
+/// What every browser that has the APIs of the signer understands.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -42,25 +55,27 @@ fn main() -> Result<()> {
     }
 
     let compiled = compile(&root, &out)?;
-    let (glue, wasm) = bind(&compiled)?;
-    let wasm = Asset::new("wasm", "application/wasm", optimize(wasm, &out)?);
-    // With the start in the same file, the page needs no inline script.
-    let boot = format!(
-        "\n__wbg_init({{ module_or_path: fetch(\"{}\", {{ integrity: \"{}\" }}) }});\n",
-        wasm.path, wasm.integrity
-    );
-    let script = Asset::new("js", "text/javascript", (glue + &boot).into_bytes());
-    let style = Asset::new("css", "text/css", fs::read(root.join("signer/frame.css"))?);
+    let style = Asset::new("pages", "css", "text/css", fs::read(root.join("signer/pages/pages.css"))?);
+    let (frame_script, frame_wasm) = program(&compiled, FRAME, "frame", &out)?;
+    let (pages_script, pages_wasm) = program(&compiled, PAGES, "pages", &out)?;
 
-    let page = fs::read_to_string(root.join("signer/frame.html"))?
-        .replace("{{css}}", &style.path)
-        .replace("{{css_integrity}}", &style.integrity)
-        .replace("{{js}}", &script.path)
-        .replace("{{js_integrity}}", &script.integrity);
-    emit(&out, &page, &[script, style, wasm])
+    let mut source = String::new();
+    for (name, file, program) in DOCUMENTS {
+        let script = if program == FRAME { &frame_script } else { &pages_script };
+        let page = fs::read_to_string(root.join("signer/pages").join(file))?
+            .replace("{{css}}", &style.path)
+            .replace("{{css_integrity}}", &style.integrity)
+            .replace("{{js}}", &script.path)
+            .replace("{{js_integrity}}", &script.integrity);
+        writeln!(source, "pub(super) const {name}: &str = include_str!({file:?});")?;
+        let weight = brotli(page.as_bytes())?.len();
+        writeln!(source, "#[cfg(test)]\npub(super) const {name}_BROTLI: usize = {weight};")?;
+        fs::write(out.join(file), page)?;
+    }
+    emit(&out, source, &[frame_script, frame_wasm, pages_script, pages_wasm, style])
 }
 
-/// A file that the frame's page loads.
+/// A file that a page loads.
 struct Asset {
     /// Where it is on the sign origin; changes with its content.
     path: String,
@@ -71,19 +86,32 @@ struct Asset {
 }
 
 impl Asset {
-    fn new(extension: &str, content_type: &'static str, bytes: Vec<u8>) -> Self {
-        let name = Base64UrlUnpadded::encode_string(&Sha256::digest(&bytes)[..12]);
+    fn new(name: &str, extension: &str, content_type: &'static str, bytes: Vec<u8>) -> Self {
+        let hash = Base64UrlUnpadded::encode_string(&Sha256::digest(&bytes)[..12]);
         let integrity = format!("sha384-{}", Base64::encode_string(&Sha384::digest(&bytes)));
-        Self { path: format!("/frame-{name}.{extension}"), integrity, content_type, bytes }
+        Self { path: format!("/{name}-{hash}.{extension}"), integrity, content_type, bytes }
     }
 }
 
-/// Compiles `signer` and reads what came out.
+/// The script and the WebAssembly module of a program.
+fn program(compiled: &Path, file: &str, name: &str, out: &Path) -> Result<(Asset, Asset)> {
+    let (glue, wasm) = bind(&compiled.join(file).with_extension("wasm"))?;
+    let wasm = Asset::new(name, "wasm", "application/wasm", optimize(wasm, out)?);
+    // With the start in the same file, the page needs no inline script. What prevents it, the style sheet shows.
+    let boot = format!(
+        "\n__wbg_init({{ module_or_path: fetch(\"{}\", {{ integrity: \"{}\" }}) }}).catch((error) => {{\n\
+         document.documentElement.dataset.failed = \"\";\nthrow error;\n}});\n",
+        wasm.path, wasm.integrity
+    );
+    Ok((Asset::new(name, "js", "text/javascript", (glue + &boot).into_bytes()), wasm))
+}
+
+/// Compiles the programs of `signer`. Gives the folder that they are in.
 fn compile(root: &Path, out: &Path) -> Result<PathBuf> {
     // The outer cargo holds its target folder's lock while it waits for us, so the inner one needs another folder.
     let target = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap_or(out).join("signer");
     let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.current_dir(root).args(["build", "--package", "signer", "--lib", "--locked"]);
+    cargo.current_dir(root).args(["build", "--package", "signer", "--bins", "--locked"]);
     cargo.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(&target);
     // What the outer cargo was told is not for the inner one: flags, targets, clippy.
     for (name, _) in env::vars_os() {
@@ -100,7 +128,7 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf> {
     if !cargo.status()?.success() {
         return Err(format!("signer does not compile; is the target installed? (rustup target add {TARGET})").into());
     }
-    Ok(target.join(TARGET).join(PROFILE).join("signer.wasm"))
+    Ok(target.join(TARGET).join(PROFILE))
 }
 
 /// Makes the script that loads the module, and the module that the script can load.
@@ -121,21 +149,20 @@ fn optimize(wasm: Vec<u8>, out: &Path) -> Result<Vec<u8>> {
         Ok(done) if done.status.success() => Ok(fs::read(&after)?),
         Ok(done) => {
             let reason = String::from_utf8_lossy(&done.stderr).lines().next().unwrap_or_default().to_owned();
-            println!("cargo::warning=the signing frame is not optimized: wasm-opt failed: {reason}");
+            println!("cargo::warning=the sign origin's pages are not optimized: wasm-opt failed: {reason}");
             Ok(wasm)
         }
         Err(_) => {
-            println!("cargo::warning=the signing frame is not optimized: wasm-opt (of binaryen) is not installed");
+            println!(
+                "cargo::warning=the sign origin's pages are not optimized: wasm-opt (of binaryen) is not installed"
+            );
             Ok(wasm)
         }
     }
 }
 
 /// Writes the files and the Rust source that includes them.
-fn emit(out: &Path, page: &str, assets: &[Asset]) -> Result<()> {
-    fs::write(out.join("frame.html"), page)?;
-    let mut source = String::from("pub(super) const PAGE: &str = include_str!(\"frame.html\");\n");
-    writeln!(source, "#[cfg(test)]\npub(super) const PAGE_BROTLI: usize = {};", brotli(page.as_bytes())?.len())?;
+fn emit(out: &Path, mut source: String, assets: &[Asset]) -> Result<()> {
     writeln!(source, "pub(super) static ASSETS: [Asset; {}] = [", assets.len())?;
     for Asset { path, content_type, bytes, .. } in assets {
         let (plain, packed) = (path.trim_start_matches('/').to_owned(), format!("{}.br", path.trim_start_matches('/')));
@@ -145,7 +172,7 @@ fn emit(out: &Path, page: &str, assets: &[Asset]) -> Result<()> {
         writeln!(source, "        bytes: include_bytes!({plain:?}), brotli: include_bytes!({packed:?}) }},")?;
     }
     source.push_str("];\n");
-    Ok(fs::write(out.join("frame.rs"), source)?)
+    Ok(fs::write(out.join("built.rs"), source)?)
 }
 
 fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {

@@ -1,8 +1,8 @@
-//! The signing frame's page and what it loads, as the build script made them.
+//! The pages of the sign origin and what they load, as the build script made them.
 
-use crate::settings::PushSettings;
+use crate::settings::Settings;
 
-/// A file that the frame's page loads, by a name that changes with its content.
+/// A file that a page loads, by a name that changes with its content.
 pub(crate) struct Asset {
     path: &'static str,
     /// The value of `Content-Type`.
@@ -16,15 +16,87 @@ pub(crate) struct Asset {
 mod built {
     use super::Asset;
 
-    include!(concat!(env!("OUT_DIR"), "/frame.rs"));
+    include!(concat!(env!("OUT_DIR"), "/built.rs"));
 }
 
-/// The frame's page. What is put in comes from the settings, which hold nothing but an origin and numbers there.
-pub(crate) fn page(app_origin: &str, push: &PushSettings) -> String {
-    built::PAGE
-        .replace("{{app_origin}}", app_origin)
-        .replace("{{clock_skew}}", &push.clock_skew_ms.to_string())
-        .replace("{{replay_window}}", &push.replay_window_ms.to_string())
+/// What a form shows that the browser has posted by itself: a password manager did, or script is off.
+const POSTED: &str = "<p class=\"notice\">One more step: check your user name, enter your password and press the button. \
+    This form is sent by the script of this page, so JavaScript must be allowed.</p>";
+
+/// A page of the sign origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Page {
+    /// The signing frame: the only one that another page may embed.
+    Frame,
+    /// `/sign-in`.
+    SignIn,
+    /// `/register`.
+    Register,
+    /// `/confirm`.
+    Confirm,
+}
+
+impl Page {
+    /// The page. What is filled in comes from the settings, which hold nothing but origins and numbers there.
+    pub(crate) fn html(self, settings: &Settings) -> String {
+        self.filled(settings, "", "")
+    }
+
+    /// The page as the reply to its own form, which the browser has posted without the page's script. `user` is what
+    /// was typed; the password is not shown again.
+    pub(crate) fn html_after_post(self, settings: &Settings, user: &str) -> String {
+        self.filled(settings, POSTED, &escape(user))
+    }
+
+    fn filled(self, settings: &Settings, notice: &str, user: &str) -> String {
+        let template = match self {
+            Self::Frame => built::FRAME,
+            Self::SignIn => built::SIGN_IN,
+            Self::Register => built::REGISTER,
+            Self::Confirm => built::CONFIRM,
+        };
+        let (app, sign) = (&settings.origins.app, &settings.origins.sign);
+        template
+            .replace("{{app_origin}}", app.as_str())
+            .replace("{{app_host}}", app.authority())
+            .replace("{{sign_host}}", sign.authority())
+            .replace("{{clock_skew}}", &settings.push.clock_skew_ms.to_string())
+            .replace("{{replay_window}}", &settings.push.replay_window_ms.to_string())
+            .replace("{{notice}}", notice)
+            // Last: what a user typed is not searched for placeholders.
+            .replace("{{user}}", user)
+    }
+
+    /// The Content-Security-Policy of the page: its own script, style and endpoints. Text can never become markup or
+    /// script there, not even by mistake: no Trusted Types policy may be made.
+    pub(crate) fn content_security_policy(self, settings: &Settings) -> String {
+        let app = &settings.origins.app;
+        let varying = match self {
+            Self::Frame => format!("form-action 'none'; frame-ancestors {app}"),
+            Self::SignIn | Self::Register => {
+                format!("style-src 'self'; form-action 'self' {app}; frame-ancestors 'none'")
+            }
+            Self::Confirm => "style-src 'self'; form-action 'none'; frame-ancestors 'none'".to_owned(),
+        };
+        format!(
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; {varying}; base-uri 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'"
+        )
+    }
+}
+
+/// Text as the value of an attribute in double quotes.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            c => escaped.push(c),
+        }
+        escaped
+    })
 }
 
 /// The asset at a path.
@@ -32,45 +104,60 @@ pub(crate) fn find(path: &str) -> Option<&'static Asset> {
     built::ASSETS.iter().find(|asset| asset.path == path)
 }
 
-/// The Content-Security-Policy of the frame's page: its own script, style and endpoints, inside the app's page only. Text
-/// can never become markup or script there, not even by mistake: no Trusted Types policy may be made.
-pub(crate) fn content_security_policy(app_origin: &str) -> String {
-    format!(
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; \
-         frame-ancestors {app_origin}; base-uri 'none'; form-action 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const APP: &str = "https://app.example";
+    const PAGES: [Page; 4] = [Page::Frame, Page::SignIn, Page::Register, Page::Confirm];
 
-    /// What the frame may weigh, in bytes, as it goes over the wire: 60,000 to sign and confirm, 11,000 to hear pushed frames.
-    const BUDGET: usize = 71_000;
+    /// The most that a page loads, in bytes as sent with brotli: itself and all its assets.
+    fn budget(page: Page) -> usize {
+        if page == Page::Frame { 60_000 } else { 70_000 }
+    }
 
-    #[test]
-    fn all_that_the_frame_loads_is_small() {
-        let loaded = built::PAGE_BROTLI + built::ASSETS.iter().map(|asset| asset.brotli.len()).sum::<usize>();
-        assert!(loaded <= BUDGET, "{loaded} bytes");
+    fn weight(page: Page) -> usize {
+        let (html, own) = match page {
+            Page::Frame => (built::FRAME_BROTLI, "/frame-"),
+            Page::SignIn => (built::SIGN_IN_BROTLI, "/pages-"),
+            Page::Register => (built::REGISTER_BROTLI, "/pages-"),
+            Page::Confirm => (built::CONFIRM_BROTLI, "/pages-"),
+        };
+        let assets = built::ASSETS.iter().filter(|asset| asset.path.starts_with(own));
+        html + assets.map(|asset| asset.brotli.len()).sum::<usize>()
     }
 
     #[test]
-    fn the_page_names_its_assets_and_the_application() {
-        let page = page(APP, &PushSettings { clock_skew_ms: 7, ..PushSettings::default() });
-        for (name, content) in [("pan-app-origin", APP), ("pan-clock-skew", "7"), ("pan-replay-window", "10000")] {
-            assert!(page.contains(&format!(r#"<meta name="{name}" content="{content}">"#)), "{name}");
+    fn pages_are_within_their_budget() {
+        for page in PAGES {
+            println!("{page:?}: {} bytes", weight(page));
+            assert!(weight(page) <= budget(page), "{page:?}: {} bytes", weight(page));
         }
-        assert!(!page.contains("{{"));
-        let linked = built::ASSETS.iter().filter(|asset| page.contains(asset.path)).count();
-        assert_eq!(linked, 2, "script and style; the script loads the module");
-        assert_eq!(page.matches("integrity=\"sha384-").count(), 2);
-        for inline in ["style=", "<style", "onclick", "javascript:"] {
-            assert!(!page.contains(inline), "{inline}");
+    }
+
+    #[test]
+    fn pages_name_their_assets_and_the_application() {
+        let settings = Settings::default();
+        for page in PAGES {
+            let html = page.html(&settings);
+            let app = format!(r#"<meta name="pan-app-origin" content="{}">"#, settings.origins.app);
+            assert!(html.contains(&app), "{page:?}");
+            assert!(!html.contains("{{"), "{page:?}");
+            let linked = built::ASSETS.iter().filter(|asset| html.contains(asset.path)).count();
+            let expected = if page == Page::Frame { 1 } else { 2 };
+            assert_eq!(linked, expected, "{page:?}: script and style; the script loads the module");
+            assert_eq!(html.matches("integrity=\"sha384-").count(), expected);
+            for inline in ["style=", "<style", "onclick", "javascript:"] {
+                assert!(!html.contains(inline), "{page:?} {inline}");
+            }
+            assert_eq!(html.matches("<script").count(), html.matches("<script type=\"module\" src=").count());
         }
-        assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=").count());
+    }
+
+    #[test]
+    fn posted_form_keeps_the_user_name_as_text() {
+        let html = Page::SignIn.html_after_post(&Settings::default(), "\"><script>{{notice}}");
+        assert!(html.contains("value=\"&quot;&gt;&lt;script&gt;{{notice}}\""));
+        assert!(html.contains("JavaScript must be allowed"));
     }
 
     #[test]
@@ -83,7 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_application_may_embed_the_frame() {
-        assert!(content_security_policy(APP).contains("; frame-ancestors https://app.example; "));
+    fn only_the_frame_can_be_embedded() {
+        let settings = Settings::default();
+        for page in PAGES {
+            let policy = page.content_security_policy(&settings);
+            let ancestors = if page == Page::Frame { settings.origins.app.as_str() } else { "'none'" };
+            assert!(policy.contains(&format!("; frame-ancestors {ancestors}; ")), "{page:?}: {policy}");
+        }
     }
 }
