@@ -50,11 +50,12 @@ pub struct Event {
     /// Whose session it is, or who signs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserName>,
-    /// The catalogue's name of an action, or `sign_in`, `register`, `bind`, `nonces`, `session_ended`, `theft`, `audit`.
+    /// The catalogue's name of an action, or `sign_in`, `register`, `enter`, `challenge`, `bind`, `bind_pending`, `session_ended`,
+    /// `theft`, `audit`.
     pub action: Cow<'static, str>,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why, in the words of [`crate::refusal::Reason::name`].
+    /// Why, in the words of [`crate::refusal::Reason::name`]; of a key that was bound, the thumbprints of both keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
 }

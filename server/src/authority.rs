@@ -7,11 +7,11 @@
 //! 3. headers into an [`UnverifiedRequest`], body within its limit, digest over the body;
 //! 4. level, proof's action and freshness, signature's freshness: all still without the store;
 //! 5. one store operation: session, nonce, limit;
-//! 6. the signature, with the session's key;
+//! 6. the signature: with the confirmation key for what is Confirmed, with the frame key for everything else;
 //! 7. the risk of a proof that the page recorded;
 //! 8. a [`VerifiedRequest`] in the request's extensions, which is the only way that a handler learns who asks.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use protocol::{
     action::{Action, Entry, Level},
-    catalogue::{self, Nonces},
+    catalogue::{self, PushKeys, PushStream},
     digest::ContentDigest,
     message::header as name,
     proof::Recorder,
@@ -36,14 +36,14 @@ use crate::{
     Pan,
     audit::{Event, Outcome},
     clock::random,
-    origin::Origin,
     push,
+    refill::{self, Answered, is_refill},
     refusal::{Reason, rate_limit_headers},
     risk::{self, History},
-    settings::per_minute,
-    store::{Admission, Admit, Admitted, Quota, Refill, Refilled, Session},
+    settings::{Settings, per_minute},
+    store::{Admission, Admit, Admitted, Quota, Session},
     theft,
-    unverified::{UnverifiedRequest, single},
+    unverified::{Target, UnverifiedRequest, single},
     verify::verify,
 };
 
@@ -104,7 +104,8 @@ pub(crate) async fn authorize(
     let is_post = *request.method() == Method::POST;
     let (parts, body) = request.into_parts();
     match entry {
-        Some(entry) if is_post => protected(&pan, entry, parts, body, next).await,
+        // The frame agrees push keys with the sign origin.
+        Some(entry) if is_post && entry.path != PushKeys::PATH => protected(&pan, entry, parts, body, next).await,
         None if is_post && is_public => match pass_public(&pan, &parts, body).await {
             Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
             Err(reason) => pan.refuse(None, "public", reason),
@@ -114,7 +115,7 @@ pub(crate) async fn authorize(
 }
 
 async fn pass_public(pan: &Pan, parts: &Parts, body: Body) -> Result<Bytes, Reason> {
-    check_source(&parts.headers, &pan.settings().origins.app)?;
+    check_source(pan.settings(), &parts.headers, Target::App)?;
     read(body, pan.settings().limits.body).await
 }
 
@@ -139,19 +140,22 @@ pub(crate) struct Pass {
     nonces: Vec<Nonce>,
     /// The limit that it was counted against, and what that still lets through.
     quota: (&'static str, Quota),
+    /// What the audit log says more of it.
+    detail: Option<Cow<'static, str>>,
 }
 
 async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Body, next: Next) -> Response {
-    let Pass { verified, body, session, nonces, quota: (policy, quota) } = match pass(pan, entry, &parts, body).await {
+    let pass = match pass(pan, Target::App, entry, &parts, body).await {
         Ok(pass) => pass,
         Err(reason) => return refuse(pan, &parts, entry.name, reason).await,
     };
-    note_passed(pan, &verified);
-    let mut response = if entry.path == Nonces::PATH {
+    note_passed(pan, &pass);
+    let Pass { verified, body, session, nonces, quota, .. } = pass;
+    let response = if is_refill(entry) {
         // What was asked for comes in the header.
         (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "null").into_response()
-    } else if let Some(answer) = push::answer(pan, entry, &verified, &session, &body).await {
-        match answer {
+    } else if entry.path == PushStream::PATH {
+        match push::stream(pan, &verified, &session, &body).await {
             Ok(response) => response,
             Err(reason) => refuse(pan, &parts, entry.name, reason).await,
         }
@@ -159,55 +163,92 @@ async fn protected(pan: &Pan, entry: &'static Entry, mut parts: Parts, body: Bod
         parts.extensions.insert(verified);
         next.run(Request::from_parts(parts, body.into())).await
     };
+    answered(response, &nonces, &quota)
+}
+
+/// `POST /api/jitterbug/keys` on the sign origin: the frame asks by itself, so that page script cannot answer for the server.
+pub(crate) async fn push_keys(State(pan): State<Pan>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let passed = match catalogue::at(PushKeys::PATH) {
+        Some(entry) => pass(&pan, Target::Sign, entry, &parts, body).await,
+        None => Err(Reason::UnknownFunction),
+    };
+    let pass = match passed {
+        Ok(pass) => pass,
+        Err(reason) => {
+            if reason.status() == StatusCode::UNAUTHORIZED {
+                pan.note_failure(&parts);
+            }
+            return pan.refuse(None, PushKeys::NAME, reason);
+        }
+    };
+    note_passed(&pan, &pass);
+    let response = match push::agree(&pan, &pass.verified, &pass.body).await {
+        Ok(response) => response,
+        Err(reason) => pan.refuse(None, PushKeys::NAME, reason),
+    };
+    answered(response, &pass.nonces, &pass.quota)
+}
+
+/// Adds the next nonces and what the limit still lets through.
+fn answered(mut response: Response, nonces: &[Nonce], (policy, quota): &(&'static str, Quota)) -> Response {
     let list = nonces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if let Ok(value) = HeaderValue::from_str(&list) {
         response.headers_mut().insert(name::NONCE, value);
     }
-    response.headers_mut().extend(rate_limit_headers(policy, &quota));
+    response.headers_mut().extend(rate_limit_headers(policy, quota));
     response
 }
 
 /// Puts a verified request on record.
-pub(crate) fn note_passed(pan: &Pan, verified: &VerifiedRequest) {
+pub(crate) fn note_passed(pan: &Pan, Pass { verified, detail, .. }: &Pass) {
     pan.count_verified();
     pan.record(Event {
         session: Some(verified.session),
         user: Some(verified.user.clone()),
         action: verified.entry.name.into(),
         outcome: Outcome::Passed,
-        reason: None,
+        reason: detail.clone(),
     });
 }
 
 /// The order of the module's first lines.
-pub(crate) async fn pass(pan: &Pan, entry: &'static Entry, parts: &Parts, body: Body) -> Result<Pass, Reason> {
-    check_source(&parts.headers, &pan.settings().origins.app)?;
-    let unverified = UnverifiedRequest::read(&parts.headers)?;
+pub(crate) async fn pass(
+    pan: &Pan,
+    target: Target,
+    entry: &'static Entry,
+    parts: &Parts,
+    body: Body,
+) -> Result<Pass, Reason> {
+    check_source(pan.settings(), &parts.headers, target)?;
+    let unverified = UnverifiedRequest::read(&parts.headers, target)?;
     let body = read(body, pan.settings().limits.body).await?;
     let level = check_offline(pan, entry, &unverified, &body)?;
     let verified = |user| VerifiedRequest { session: unverified.handle, user, entry, level };
-    if entry.path == Nonces::PATH {
-        let (session, nonces, quota) = refill(pan, parts, &unverified).await?;
+    if is_refill(entry) {
+        let Answered { session, nonces, quota, detail } = refill::refill(pan, entry, parts, &unverified, &body).await?;
         let verified = verified(session.user.clone());
-        return Ok(Pass { verified, body, session, nonces, quota: ("refills", quota) });
+        return Ok(Pass { verified, body, session, nonces, quota: ("refills", quota), detail });
     }
     let (Admitted { session, quota, history }, fresh) = admit(pan, entry, &unverified).await?;
-    check_signature(pan, parts, &unverified, &session)?;
+    check_signature(pan, parts, target, &unverified, &session)?;
     check_risk(&unverified, &history)?;
     let verified = verified(session.user.clone());
-    Ok(Pass { verified, body, session, nonces: vec![fresh], quota: (counter_of(entry), quota) })
+    Ok(Pass { verified, body, session, nonces: vec![fresh], quota: (counter_of(entry), quota), detail: None })
 }
 
-/// May this place ask? A browser always says where a POST comes from; what says nothing, or something else, is refused.
-pub(crate) fn check_source(headers: &HeaderMap, origin: &Origin) -> Result<(), Reason> {
+/// Rejects what does not come from the target's own pages. A browser always says where a POST comes from; what says
+/// nothing, or something else, is rejected.
+pub(crate) fn check_source(settings: &Settings, headers: &HeaderMap, target: Target) -> Result<(), Reason> {
     match single(headers, "origin") {
-        Ok(value) if value == origin.as_str() => {}
+        Ok(value) if value == target.origin(settings).as_str() => {}
         _ => return Err(Reason::WrongOrigin),
     }
     match single(headers, "sec-fetch-site") {
         Ok(value) if value == "same-origin" => {}
-        // Clients that are no browser, and old browsers, do not send it; Origin has been checked.
-        Err(Reason::HeaderMissing(_)) => {}
+        // Clients that are no browser, and old browsers, do not send it; Origin has been checked. Nothing but a browser has
+        // business on the sign origin.
+        Err(Reason::HeaderMissing(_)) if target == Target::App => {}
         _ => return Err(Reason::CrossSite),
     }
     match single(headers, "content-type") {
@@ -293,20 +334,24 @@ async fn admit(pan: &Pan, entry: &Entry, unverified: &UnverifiedRequest) -> Resu
     }
 }
 
-/// Rebuilds the signature base from the request that was received, and verifies it with the session's key.
+/// Rebuilds the signature base from the request that was received, and verifies it with the key of its level.
 pub(crate) fn check_signature(
     pan: &Pan,
     parts: &Parts,
+    target: Target,
     unverified: &UnverifiedRequest,
     session: &Session,
 ) -> Result<(), Reason> {
-    if *unverified.input.keyid() != session.key.thumbprint() {
-        return Err(Reason::WrongKey);
+    if unverified.sign_secret.as_ref().is_some_and(|secret| *secret != session.sign_secret) {
+        return Err(Reason::WrongSignCookie);
     }
+    let is_confirmed = unverified.proof.as_ref().is_some_and(|proof| proof.by == Recorder::Signer);
+    let key = if is_confirmed { Some(session.confirmation_key) } else { session.frame_key };
+    let key = key.filter(|key| *unverified.input.keyid() == key.thumbprint()).ok_or(Reason::WrongKey)?;
     let base = Covered {
         method: parts.method.as_str(),
         // Host routing has let only this authority through.
-        authority: pan.settings().origins.app.authority(),
+        authority: target.origin(pan.settings()).authority(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
         digest: &unverified.digest,
@@ -314,7 +359,7 @@ pub(crate) fn check_signature(
         proof: &unverified.proof_text,
     }
     .base(&unverified.input);
-    verify(session.key.as_sec1(), base.as_bytes(), unverified.signature.as_p1363()).map_err(|_| Reason::BadSignature)
+    verify(key.as_sec1(), base.as_bytes(), unverified.signature.as_p1363()).map_err(|_| Reason::BadSignature)
 }
 
 /// What the page recorded is judged as risk: a suspicious proof is not refused, but a person must confirm.
@@ -325,43 +370,6 @@ fn check_risk(unverified: &UnverifiedRequest, history: &History) -> Result<(), R
             if risk.is_raised() { Err(Reason::Suspicious(risk.findings)) } else { Ok(()) }
         }
         _ => Ok(()),
-    }
-}
-
-/// `POST /api/nonces`: signed with a nonce that the frame invents, so everything else is verified before anything is
-/// counted or issued. It costs two round trips more, once for many requests.
-async fn refill(
-    pan: &Pan,
-    parts: &Parts,
-    unverified: &UnverifiedRequest,
-) -> Result<(Session, Vec<Nonce>, Quota), Reason> {
-    let lifetimes = pan.settings().lifetimes;
-    let session = pan.store().session(&unverified.handle, lifetimes.idle(), pan.now()).await?;
-    let gone = async || match pan.store().why_ended(&unverified.handle).await {
-        Ok(why) => Reason::NoSession(why),
-        Err(error) => Reason::Store(error),
-    };
-    let Some(session) = session else { return Err(gone().await) };
-    check_signature(pan, parts, unverified, &session)?;
-    let counter = format!("refill:{}", unverified.handle);
-    let limit = per_minute(pan.settings().limits.refills_per_minute);
-    let quota = pan.count("refills", &counter, limit).await?;
-    let nonces = fresh_nonces()?;
-    let created = unverified.input.created().saturating_mul(1000);
-    let refilled = pan.store().refill(Refill {
-        handle: unverified.handle,
-        spent: *unverified.input.nonce(),
-        created,
-        nonces: nonces.clone(),
-        idle: lifetimes.idle(),
-        nonce_life: lifetimes.nonce(),
-        now: pan.now(),
-    });
-    match refilled.await? {
-        Refilled::Done => Ok((session, nonces, quota)),
-        Refilled::Replayed => Err(Reason::Replayed),
-        Refilled::TooOld => Err(Reason::NotFresh(pan.ago(created))),
-        Refilled::NoSession => Err(gone().await),
     }
 }
 

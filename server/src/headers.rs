@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, header};
 use crate::settings::{Environment, Settings};
 
 /// What every response of either origin carries.
-const EVERYWHERE: [(HeaderName, &str); 5] = [
+const EVERYWHERE: [(HeaderName, &str); 4] = [
     // A same-site frame may then get its own process.
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
     (header::REFERRER_POLICY, "same-origin"),
@@ -16,7 +16,6 @@ const EVERYWHERE: [(HeaderName, &str); 5] = [
         "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
          accelerometer=(), gyroscope=(), magnetometer=()",
     ),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
 /// The policy of a response that brings none of its own: nothing may load, nobody may frame it.
@@ -32,6 +31,10 @@ pub fn add(settings: &Settings, response: &mut Response) {
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // A page keeps a port to the confirmation window that it opens, and nothing else keeps one to the page.
+    headers
+        .entry(HeaderName::from_static("cross-origin-opener-policy"))
+        .or_insert(HeaderValue::from_static("same-origin-allow-popups"));
     headers
         .entry(HeaderName::from_static("cross-origin-resource-policy"))
         .or_insert(HeaderValue::from_static("same-origin"));

@@ -5,7 +5,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let pan = server::Pan::start(server::settings::Settings::load()?).await?;
-//! let functions = server::Functions { public: &["/api/sign_in"], served: vec!["/api/sign_in"] };
+//! let functions = server::Functions { public: &[], served: vec![], register: None };
 //! pan.serve(axum::Router::new(), functions).await?;
 //! # Ok(())
 //! # }
@@ -15,11 +15,12 @@
 //! |---|---|
 //! | `hosts` | which origin a request means |
 //! | [`authority`] | whether a request may reach a handler |
-//! | `sign_origin` | which key a session is bound to |
+//! | `sign_origin` | which frame key a session is bound to |
+//! | `sign_in` | who gets a session |
+//! | `enter` | which browser gets it |
 //! | [`verify`] | whether a signature holds |
 //! | [`store`] | what must be decided atomically |
 //! | [`accounts`] | who somebody is |
-//! | `entry` | who is let in |
 //! | `theft` | whether somebody has another's token |
 //! | [`audit`] | what is remembered of all that |
 //! | `push` | who is told what, signed |
@@ -41,7 +42,9 @@ use axum::{
 };
 use protocol::{
     action::Action,
-    catalogue::{CATALOGUE, Nonces, PushKeys, PushStream},
+    catalogue::{CATALOGUE, Nonces, PushKeys, PushStream, RestoreBrowser},
+    token::SessionHandle,
+    value::UserName,
 };
 
 pub mod accounts;
@@ -51,18 +54,22 @@ pub mod audit;
 pub mod authority;
 pub mod client;
 pub mod clock;
-mod entry;
+mod cookies;
+mod enter;
 pub mod headers;
 mod hosts;
+mod limits;
 mod metrics;
 pub mod origin;
 mod password;
 pub mod push;
+mod refill;
 pub mod refusal;
 pub mod risk;
 mod serve;
 mod sessions;
 pub mod settings;
+mod sign_in;
 mod sign_origin;
 pub mod store;
 mod theft;
@@ -74,13 +81,13 @@ pub mod verify;
 pub mod fuzz {
     /// Reads the headers of a request, as the verification layer does. Whether they are good is forgotten.
     pub fn read_headers(headers: &http::HeaderMap) {
-        let _ = crate::unverified::UnverifiedRequest::read(headers);
+        for target in [crate::unverified::Target::App, crate::unverified::Target::Sign] {
+            let _ = crate::unverified::UnverifiedRequest::read(headers, target);
+        }
     }
 }
 
 pub use authority::VerifiedRequest;
-pub use entry::EntryError;
-pub use sessions::Opened;
 
 use accounts::Accounts;
 use audit::{Chain, Event, Outcome, Said};
@@ -90,7 +97,8 @@ use push::{Hub, Root};
 use refusal::Reason;
 use serve::Stopping;
 use settings::{Environment, Settings};
-use store::{SharedStore, StoreError, measured::Measured, memory::MemoryStore, redis::RedisStore};
+use sign_origin::SignOrigin;
+use store::{SharedStore, StoreError, Write, measured::Measured, memory::MemoryStore, redis::RedisStore};
 use theft::Presented;
 
 /// Why the server does not start, or stopped.
@@ -125,7 +133,12 @@ pub struct Functions {
     pub public: &'static [&'static str],
     /// Every path that the application's router serves as a function. Each must be public or in the catalogue.
     pub served: Vec<&'static str>,
+    /// Whether users can register, and with which records. Without it there is no registration page.
+    pub register: Option<NewAccount>,
 }
+
+/// Gives the records that the application writes together with a new account: both or neither are written.
+pub type NewAccount = fn(&UserName) -> Result<Vec<Write>, StoreError>;
 
 /// The house: settings, store, accounts and clock. Cloning it is cheap.
 #[derive(Clone)]
@@ -232,20 +245,30 @@ impl Pan {
 
     /// Refuses a request, and puts that on record. `presented` is the session that is known to be meant.
     pub(crate) fn refuse(&self, presented: Option<&Presented>, action: &'static str, reason: Reason) -> Response {
-        match &reason {
+        let session = presented.map(|presented| presented.handle);
+        let user = presented.map(|presented| presented.session.user.clone());
+        self.note_refused(session, user, action, &reason);
+        reason.into_response()
+    }
+
+    /// Puts a rejected request on record.
+    pub(crate) fn note_refused(
+        &self,
+        session: Option<SessionHandle>,
+        user: Option<UserName>,
+        action: &'static str,
+        reason: &Reason,
+    ) {
+        match reason {
             Reason::Store(error) => tracing::error!(%reason, action, source = ?error.0, "refused"),
-            Reason::Randomness(_) | Reason::NoAddress => tracing::error!(%reason, action, "refused"),
+            Reason::Randomness(_) | Reason::NoAddress | Reason::Conflict => {
+                tracing::error!(%reason, action, "refused");
+            }
             // Anybody can make these: what is logged of them must not depend on how often.
             _ => tracing::debug!(%reason, action, "refused"),
         }
-        self.record(Event {
-            session: presented.map(|presented| presented.handle),
-            user: presented.map(|presented| presented.session.user.clone()),
-            action: action.into(),
-            outcome: Outcome::Refused,
-            reason: Some(reason.name().into()),
-        });
-        reason.into_response()
+        let (outcome, reason) = (Outcome::Refused, Some(reason.name().into()));
+        self.record(Event { session, user, action: action.into(), outcome, reason });
     }
 
     /// The Content-Security-Policy of a page with this nonce.
@@ -278,7 +301,7 @@ impl Pan {
         {
             return Err(StartError::Unprotected((*path).to_owned()));
         }
-        let own = [Nonces::PATH, PushKeys::PATH, PushStream::PATH];
+        let own = [Nonces::PATH, RestoreBrowser::PATH, PushKeys::PATH, PushStream::PATH];
         for entry in CATALOGUE.iter().filter(|entry| !own.contains(&entry.path)) {
             if !functions.served.contains(&entry.path) {
                 tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");
@@ -287,8 +310,9 @@ impl Pan {
         let guard = middleware::from_fn_with_state((self.clone(), functions.public), authority::authorize);
         // As a fallback service, so that the guard also stands before paths that the application does not route.
         let app = Router::new().fallback_service(app).layer(guard);
-        let app = push::router(self.clone()).fallback_service(app);
-        Ok(hosts::Hosts { pan: self.clone(), app, sign: sign_origin::router(self.clone()) }.router())
+        let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);
+        let sign = SignOrigin { pan: self.clone(), register: functions.register }.router();
+        Ok(hosts::Hosts { pan: self.clone(), app, sign }.router())
     }
 }
 

@@ -16,7 +16,6 @@
 
 use axum::{
     Router,
-    body::Bytes,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -96,22 +95,8 @@ pub(crate) fn is_housekeeping(entry: &Entry) -> bool {
     entry.path == PushKeys::PATH || entry.path == PushStream::PATH
 }
 
-/// Answers a verified request that is about pushing; `None` for every other.
-pub(crate) async fn answer(
-    pan: &Pan,
-    entry: &Entry,
-    request: &VerifiedRequest,
-    session: &Session,
-    body: &Bytes,
-) -> Option<Result<Response, Reason>> {
-    match entry.path {
-        PushKeys::PATH => Some(agree(pan, request, body).await),
-        PushStream::PATH => Some(stream(pan, request, session, body).await),
-        _ => None,
-    }
-}
-
-async fn agree(pan: &Pan, request: &VerifiedRequest, body: &[u8]) -> Result<Response, Reason> {
+/// Answers a verified [`PushKeys`].
+pub(crate) async fn agree(pan: &Pan, request: &VerifiedRequest, body: &[u8]) -> Result<Response, Reason> {
     let PushKeys { key, conn } = action::parse(body).map_err(|_| Reason::BodyMalformed)?;
     let limit = per_minute(pan.settings().push.keys_per_minute);
     pan.count("push_keys", &format!("push_keys:{}", request.session()), limit).await?;
@@ -119,7 +104,13 @@ async fn agree(pan: &Pan, request: &VerifiedRequest, body: &[u8]) -> Result<Resp
     Ok((StatusCode::OK, axum::Json(agreed)).into_response())
 }
 
-async fn stream(pan: &Pan, request: &VerifiedRequest, session: &Session, body: &[u8]) -> Result<Response, Reason> {
+/// Answers a verified [`PushStream`].
+pub(crate) async fn stream(
+    pan: &Pan,
+    request: &VerifiedRequest,
+    session: &Session,
+    body: &[u8],
+) -> Result<Response, Reason> {
     Ok(transport::stream(pan.clone(), open(pan, request, session, body).await?))
 }
 

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use protocol::problem::{self, Code, Ended, Problem};
 
 use crate::{
+    accounts::{AccountError, WeakPassword},
     risk::Finding,
     store::{Quota, StoreError},
 };
@@ -59,7 +60,7 @@ pub enum Reason {
     /// Signed too long ago, or in the future.
     #[error("signed {0} ms from now")]
     NotFresh(i64),
-    /// No such living, bound session, and why it was ended if that is known.
+    /// No such living session, and why it was ended if that is known.
     #[error("there is no such session")]
     NoSession(Option<Ended>),
     /// The nonce is not one of the session's live ones.
@@ -101,9 +102,39 @@ pub enum Reason {
     /// The proof looks like a machine's: what counted, with its points.
     #[error("the interaction proof looks like a machine's: {0:?}")]
     Suspicious(Vec<(Finding, u32)>),
-    /// The bind cookie is missing or wrong, or what it was good for is over.
-    #[error("there is nothing to bind a key to")]
-    NothingToBind,
+    /// The sign origin's cookie is missing or malformed.
+    #[error("there is no sign cookie")]
+    NoSignCookie,
+    /// The sign origin's cookie is not the session's.
+    #[error("the sign cookie is not the session's")]
+    WrongSignCookie,
+    /// The challenge was used, expired, or was never given out.
+    #[error("the challenge is not valid")]
+    BadChallenge,
+    /// The ticket was used, expired, or was never given out.
+    #[error("there is no session to enter")]
+    NothingToEnter,
+    /// The frame key is the session's confirmation key.
+    #[error("the frame key is the confirmation key")]
+    KeyReused,
+    /// The key to restore is not the pending one.
+    #[error("the key to restore is not the pending one")]
+    NotPending,
+    /// No such user, or another password.
+    #[error("the user name or the password is wrong")]
+    WrongCredentials,
+    /// The user name is taken.
+    #[error("the user name is taken")]
+    NameTaken,
+    /// The password is not accepted.
+    #[error(transparent)]
+    WeakPassword(WeakPassword),
+    /// A record of the new account was changed meanwhile.
+    #[error("a record of the new account was changed meanwhile")]
+    Conflict,
+    /// Too many passwords wait to be hashed.
+    #[error("too many are signing in")]
+    Busy,
     /// The key to bind is not a point on the curve.
     #[error("the key is not a point on the curve")]
     BadKey,
@@ -142,18 +173,52 @@ impl Reason {
             | Self::NoCookie
             | Self::HandleMismatch
             | Self::NoSession(_)
-            | Self::NothingToBind => (Code::InvalidSession, None),
-            Self::NotFresh(_) | Self::BadNonce | Self::Replayed => (Code::UseFreshNonce, None),
-            Self::Limited(..) | Self::TooManySessions | Self::TooManyConnections => (Code::RateLimited, None),
+            | Self::NoSignCookie
+            | Self::WrongSignCookie
+            | Self::NothingToEnter => (Code::InvalidSession, None),
+            Self::NotFresh(_) | Self::BadNonce | Self::Replayed | Self::BadChallenge => (Code::UseFreshNonce, None),
+            Self::NotPending => (Code::Malformed, Some(StatusCode::CONFLICT)),
+            Self::WrongCredentials => (Code::WrongCredentials, None),
+            Self::NameTaken => (Code::NameTaken, None),
+            Self::WeakPassword(_) => (Code::WeakPassword, None),
+            Self::TooManySessions => (Code::TooManySessions, None),
+            Self::Limited(..) | Self::TooManyConnections => (Code::RateLimited, None),
             Self::DigestMismatch
             | Self::WrongKey
+            | Self::KeyReused
             | Self::BadSignature
             | Self::ProofOfAnotherAction
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
-            Self::Store(_) | Self::Randomness(_) | Self::NoAddress => (Code::Unavailable, None),
+            Self::Store(_) | Self::Randomness(_) | Self::NoAddress | Self::Busy | Self::Conflict => {
+                (Code::Unavailable, None)
+            }
         }
     }
+}
+
+impl From<AccountError> for Reason {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::NameTaken => Self::NameTaken,
+            AccountError::WeakPassword(weak) => Self::WeakPassword(weak),
+            AccountError::WrongCredentials => Self::WrongCredentials,
+            AccountError::Conflict => Self::Conflict,
+            AccountError::Busy => Self::Busy,
+            AccountError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// An error's text as a sentence: a capital, and a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase).into_iter().flatten();
+    let mut sentence: String = first.chain(chars).collect();
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    sentence
 }
 
 impl IntoResponse for Reason {
@@ -165,6 +230,7 @@ impl IntoResponse for Reason {
         }
         match self {
             Self::NoSession(ended) => problem.ended = ended,
+            Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
             Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_AGAIN),
             Self::Limited(policy, quota) => {
                 problem.retry_after = Some(seconds(&quota));

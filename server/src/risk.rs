@@ -237,7 +237,6 @@ mod tests {
             target: [0, 0, 100, 40],
             hit: [50, 20],
             dwell: None,
-            visible: None,
         }
     }
 

@@ -1,13 +1,13 @@
-//! Opening and ending sessions, and the two cookies.
+//! Opening and ending sessions.
 
 use std::time::Duration;
 
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use protocol::{
-    message::cookie,
+    key::PublicKey,
     problem::Ended,
     push::{Push, Security},
-    token::{BindSecret, SessionHandle, SessionToken},
+    token::{EntryTicket, SessionHandle, SignSecret},
     value::UserName,
 };
 
@@ -16,54 +16,60 @@ use crate::{
     audit::{Event, Outcome},
     client::ClientAddress,
     clock::random,
+    cookies,
     refusal::Reason,
-    settings::Settings,
     store::{NewSession, Opening, Session, StoreError},
-    unverified::session_cookie,
 };
 
-/// How long signing in waits for the frame to bind its key.
-const BIND_WITHIN: Duration = Duration::from_secs(60);
+/// How long a browser has to enter the app origin after signing in.
+const ENTER_WITHIN: Duration = Duration::from_secs(60);
 
 /// How much of `User-Agent` is kept, in characters.
 const MAX_AGENT: usize = 256;
 
 /// A session that signing in has opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// Its public name.
-    pub handle: SessionHandle,
-    /// The `Set-Cookie` headers to answer with.
-    pub cookies: [HeaderValue; 2],
+pub(crate) struct Opened {
+    pub(crate) handle: SessionHandle,
+    /// What enters it.
+    pub(crate) ticket: EntryTicket,
+    /// `Set-Cookie` for the sign origin.
+    pub(crate) cookie: HeaderValue,
 }
 
 impl Pan {
-    /// Opens a session for somebody who has just signed in. It can do nothing until the frame binds a key to it.
+    /// Opens a session for a user whose password was right. It can do nothing until the browser has entered it.
     ///
     /// The token is always new, so a cookie that was planted before is worth nothing after. The user's own session that
-    /// the browser had until now ends; somebody else's does not, or whoever has stolen a token could end its session by
-    /// signing in as themselves. At the cap of sessions the oldest one ends.
+    /// the browser had until now ends; another user's does not, or whoever has stolen its cookie could end it by signing in
+    /// as themselves. At the cap of sessions the oldest one ends.
     ///
     /// # Errors
     /// [`Reason::TooManySessions`] at the cap, where the settings say that the new one is refused; others when there is
     /// no store or no randomness.
-    pub async fn open_session(&self, user: &UserName, from: &Parts) -> Result<Opened, Reason> {
-        let token = SessionToken::new(random()?);
-        let secret = BindSecret::new(random()?);
-        let handle = token.handle();
+    pub(crate) async fn open_session(
+        &self,
+        user: &UserName,
+        confirmation_key: PublicKey,
+        from: &Parts,
+    ) -> Result<Opened, Reason> {
+        let ticket = EntryTicket::new(random()?);
+        let secret = SignSecret::new(random()?);
+        let handle = ticket.token().handle();
         let settings = self.settings();
         let created = self.now();
-        self.end_own(user, from).await?;
+        self.end_previous_of_sign_origin(user, &from.headers).await?;
         let agent = from.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let life = settings.lifetimes.session;
         let session = NewSession {
             handle,
             user: user.clone(),
+            confirmation_key,
             created,
-            bind_by: created + BIND_WITHIN.as_secs() * 1000,
-            expires: created + settings.lifetimes.session * 1000,
+            enter_by: created + ENTER_WITHIN.as_secs() * 1000,
+            expires: created + life * 1000,
             ip: self.address(from).map(ClientAddress::prefix).unwrap_or_default(),
             agent: agent.chars().take(MAX_AGENT).collect(),
-            bind_secret: secret.hashed(),
+            sign_secret: secret.hashed(),
         };
         let opening = self.store().open(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
         let Opening::Opened(displaced) = opening else { return Err(Reason::TooManySessions) };
@@ -71,34 +77,52 @@ impl Pan {
             self.note_ended(&ended, user, Ended::Replaced).await;
         }
         self.metrics().open();
-        let life = settings.lifetimes.session;
-        let bind = format!("{handle}.{}", secret.reveal());
-        Ok(Opened {
-            handle,
-            cookies: [
-                set_cookie(cookie::SESSION, &token.reveal(), None, life),
-                set_cookie(cookie::BIND, &bind, Some(settings.origins.app.host()), BIND_WITHIN.as_secs()),
-            ],
-        })
+        Ok(Opened { handle, ticket, cookie: cookies::set_sign(&handle, &secret, life) })
     }
 
-    async fn end_own(&self, user: &UserName, from: &Parts) -> Result<(), StoreError> {
-        let Ok(token) = session_cookie(&from.headers) else { return Ok(()) };
-        let handle = token.handle();
-        let session = self.store().session(&handle, self.settings().lifetimes.idle(), self.now()).await?;
-        if session.is_some_and(|session| session.user == *user) {
-            self.end(&handle, user, Ended::SignedOut).await?;
+    /// Ends the user's own session that the browser shows on the sign origin: before the cap is looked at, or signing in
+    /// again in one browser would displace the user's other devices.
+    async fn end_previous_of_sign_origin(&self, user: &UserName, headers: &HeaderMap) -> Result<(), StoreError> {
+        for cookie in cookies::sign_cookies(headers) {
+            let session = self.living(&cookie.handle).await?;
+            if session.is_some_and(|session| session.user == *user && session.sign_secret == cookie.secret) {
+                self.end(&cookie.handle, user, Ended::SignedOut).await?;
+            }
         }
         Ok(())
     }
 
-    /// Ends the session that asks, at once and everywhere. Gives the `Set-Cookie` header that clears its cookie.
+    /// Ends the user's own sessions that the browser shows on the app origin, but the one that it enters.
+    pub(crate) async fn end_previous_of_page(
+        &self,
+        user: &UserName,
+        entered: &SessionHandle,
+        headers: &HeaderMap,
+    ) -> Result<(), StoreError> {
+        for handle in cookies::session_tokens(headers).iter().map(|token| token.handle()) {
+            if handle != *entered && self.living(&handle).await?.is_some_and(|session| session.user == *user) {
+                self.end(&handle, user, Ended::SignedOut).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn living(&self, handle: &SessionHandle) -> Result<Option<Session>, StoreError> {
+        self.store().session(handle, self.settings().lifetimes.idle(), self.now()).await
+    }
+
+    /// Ends the session that asks, at once and everywhere. Gives the headers to answer with: they remove the cookie, a
+    /// partitioned one of the same name, and what the app origin has stored in the browser.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer: the session may still live then.
-    pub async fn sign_out(&self, request: &VerifiedRequest) -> Result<HeaderValue, StoreError> {
+    pub async fn sign_out(&self, request: &VerifiedRequest) -> Result<[(HeaderName, HeaderValue); 3], StoreError> {
         self.end(request.session(), request.user(), Ended::SignedOut).await?;
-        Ok(set_cookie(cookie::SESSION, "", None, 0))
+        Ok([
+            (header::SET_COOKIE, cookies::clear_session()),
+            (header::SET_COOKIE, cookies::clear_partitioned_session()),
+            (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"storage\"")),
+        ])
     }
 
     /// The sessions of whoever asks, newest first.
@@ -118,8 +142,8 @@ impl Pan {
         Ok(is_theirs && self.end(handle, request.user(), Ended::Revoked).await?)
     }
 
-    /// Ends all sessions of whoever asks but the one that asks, those too that wait for their key: a thief's sign-in that
-    /// is under way would be bound afterwards. Gives how many.
+    /// Ends all sessions of whoever asks but the one that asks, those too that are yet to be entered: a thief's sign-in that
+    /// is under way would be entered afterwards. Gives how many.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer: some may still live then.
@@ -155,17 +179,4 @@ impl Pan {
             reason: Some(why.as_str().into()),
         });
     }
-}
-
-/// Clears the bind cookie once it is spent.
-pub(crate) fn clear_bind_cookie(settings: &Settings) -> HeaderValue {
-    set_cookie(cookie::BIND, "", Some(settings.origins.app.host()), 0)
-}
-
-/// A cookie that no script reads and no other site sends (RFC 6265bis §5.6). `life` in seconds; 0 clears it.
-fn set_cookie(name: &str, value: &str, domain: Option<&str>, life: u64) -> HeaderValue {
-    let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
-    let text = format!("{name}={value}; Path=/{domain}; Max-Age={life}; Secure; HttpOnly; SameSite=Strict");
-    // Names, base64url, digits and a host name: always a valid header value.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }

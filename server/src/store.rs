@@ -1,7 +1,7 @@
 //! What the server remembers between requests, behind few atomic verbs.
 //!
-//! A store decides nothing but what must be decided atomically: that a nonce is spent once, that a key is bound once,
-//! that a limit is not passed, that a record is not overwritten unseen. There are no defaults: a store that forgets a
+//! A store decides nothing but what must be decided atomically: that a nonce is spent once, that a session is entered once,
+//! that a frame key is bound once, that a limit is not passed, that a record is not overwritten unseen. There are no defaults: a store that forgets a
 //! rule does not compile. One contract suite (`tests/store_contract.rs`) runs against every store.
 //!
 //! The caller brings the time (Unix ms), so that tests can move it and every store judges expiry alike; a store's own
@@ -43,34 +43,42 @@ pub struct StoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// The one shape of a result here.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A session as it is opened by signing in: it has no key yet.
+/// A session as signing in opens it: it can do nothing until the browser has entered the app origin.
 #[derive(Clone, Debug)]
 pub struct NewSession {
     /// Its public name.
     pub handle: SessionHandle,
     /// Who signed in.
     pub user: UserName,
+    /// The key that signs what is Confirmed.
+    pub confirmation_key: PublicKey,
     /// Unix ms.
     pub created: u64,
-    /// When it must have been bound: Unix ms.
-    pub bind_by: u64,
+    /// The end of the time in which the browser must enter the app origin: Unix ms.
+    pub enter_by: u64,
     /// When it ends however busy it is: Unix ms.
     pub expires: u64,
     /// Where it was opened from, as text.
     pub ip: String,
     /// The browser's `User-Agent`, cut to 256 characters.
     pub agent: String,
-    /// `BindSecret::hashed`.
-    pub bind_secret: String,
+    /// `SignSecret::hashed`.
+    pub sign_secret: String,
 }
 
-/// A bound session.
+/// A session whose browser has entered the app origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Who signed in.
     pub user: UserName,
-    /// The key that was bound.
-    pub key: PublicKey,
+    /// The key that signs what is Confirmed.
+    pub confirmation_key: PublicKey,
+    /// The key that signs everything else, once the frame has bound it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_key: Option<PublicKey>,
+    /// The key that a frame has offered which has lost the bound one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_frame_key: Option<PublicKey>,
     /// Unix ms.
     pub created: u64,
     /// Last verified use: Unix ms.
@@ -81,6 +89,8 @@ pub struct Session {
     pub ip: String,
     /// The browser's `User-Agent`.
     pub agent: String,
+    /// `SignSecret::hashed`. Never sent to a client.
+    pub sign_secret: String,
     /// When its token was presented without its key, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theft: Option<Theft>,
@@ -183,7 +193,7 @@ pub enum Admission {
     /// The nonce is spent, the request counted, `next` issued, `seen` moved if it is use, the sample remembered. Nothing
     /// is verified yet.
     Admitted(Box<Admitted>),
-    /// No such session: never opened, not bound, expired, idle for too long, or ended, and why if that is known.
+    /// No such session: never opened, not entered, expired, idle for too long, or ended, and why if that is known.
     NoSession(Option<Ended>),
     /// The session lives; the nonce is not one of its live ones. Nothing was changed.
     BadNonce(Box<Session>),
@@ -204,13 +214,47 @@ pub struct Admitted {
     pub history: History,
 }
 
+/// What [`Store::bind`] is asked, when the request's own proof of possession is verified.
+#[derive(Clone, Debug)]
+pub struct Bind {
+    /// The session.
+    pub handle: SessionHandle,
+    /// `SignSecret::hashed`.
+    pub sign_secret: String,
+    /// The frame's key.
+    pub key: PublicKey,
+    /// What to issue once the key is bound.
+    pub nonces: Vec<Nonce>,
+    /// How long a session may be unused.
+    pub idle: Duration,
+    /// Unix ms.
+    pub now: u64,
+}
+
+/// What [`Store::bind`] decided. The session is as it is afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// The session had no frame key and has this one now. The nonces are issued.
+    Bound(Box<Session>),
+    /// It had this frame key already: the reply to an earlier request got lost. The nonces are issued.
+    Again(Box<Session>),
+    /// It has another frame key. This one waits, in place of an earlier one that did. No nonces are issued.
+    Pending(Box<Session>),
+    /// The key is the session's confirmation key, which must sign nothing else. Nothing was changed.
+    ConfirmationKey,
+    /// No such living session, or another secret. Nothing was changed.
+    NoSession,
+}
+
 /// What [`Store::refill`] is asked, when everything but this is verified.
 #[derive(Clone, Debug)]
 pub struct Refill {
     /// The session.
     pub handle: SessionHandle,
-    /// The nonce that the frame invented.
+    /// The nonce that the client invented.
     pub spent: Nonce,
+    /// The pending frame key that is to replace the bound one, if any.
+    pub restore: Option<PublicKey>,
     /// When the request says that it was signed: Unix ms, but in whole seconds.
     pub created: u64,
     /// What to issue.
@@ -230,6 +274,8 @@ pub enum Refilled {
     Done,
     /// The invented nonce was spent here before. Nothing was changed.
     Replayed,
+    /// The key to restore is not the pending one. Nothing was changed.
+    NotPending,
     /// The request is from before the store was started or lost its memory, so nobody knows whether it was answered
     /// then. Nothing was changed.
     TooOld,
@@ -284,54 +330,48 @@ pub enum Since {
 /// Few, atomic verbs.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Opens a session without a key. The handle is fresh randomness, so it is not there yet. The user never has more
-    /// living sessions than `cap` says, however many sign in at once.
+    /// Remembers a challenge until `expires` (Unix ms). It is fresh randomness and belongs to no session.
+    async fn add_challenge(&self, challenge: &Challenge, expires: u64, now: u64) -> Result<()>;
+
+    /// Takes a challenge: of any number of calls at most one gives `true`, and only before it expires.
+    async fn take_challenge(&self, challenge: &Challenge, now: u64) -> Result<bool>;
+
+    /// Opens a session that is yet to be entered. The handle is fresh randomness, so it is not there yet. The user never
+    /// has more sessions than `cap` says, those included that are yet to be entered, however many sign in at once.
     async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening>;
 
-    /// Remembers the challenge for binding, replacing an earlier one. `false` when the session is not there, is bound,
-    /// is past `bind_by`, or the secret is another.
-    async fn challenge(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        now: u64,
-    ) -> Result<bool>;
+    /// A session that is yet to be entered, before `enter_by`, without touching it.
+    async fn unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>>;
 
-    /// Takes secret and challenge and binds the key, all or nothing, once and for ever: of any number of calls at most
-    /// one gives the session's user. Issues `nonces`. `None` under the conditions of [`Store::challenge`], or when the challenge is
-    /// not the remembered one; a wrong challenge uses up the remembered one.
-    async fn bind(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        key: &PublicKey,
-        nonces: &[Nonce],
-        now: u64,
-    ) -> Result<Option<UserName>>;
+    /// Enters a session: of any number of calls at most one gives it, and only before `enter_by`. It lives from then on.
+    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>>;
+
+    /// Binds a frame key to a living session, all or nothing. Of any number of keys the first one is bound; what becomes of
+    /// another is said at [`Binding`].
+    async fn bind(&self, bind: Bind) -> Result<Binding>;
 
     /// The one operation of a verified request, one round trip: is there such a session, is the nonce one of its live
     /// ones, is the limit kept? Only then spends the nonce, counts, issues the next and moves `seen`: a request that
     /// has no live nonce changes nothing, so a stolen cookie can use up neither nonces nor limits.
     async fn admit(&self, admit: Admit) -> Result<Admission>;
 
-    /// A living, bound session, without touching it. `None` as [`Admission::NoSession`].
+    /// A living session, without touching it. `None` as [`Admission::NoSession`].
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>>;
 
     /// Why a session was ended before its time, for as long as it could have lived.
     async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>>;
 
-    /// All living, bound sessions of a user, newest first.
+    /// All living sessions of a user, newest first.
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
 
-    /// The names of all sessions of a user that live or wait for their key, oldest first.
+    /// The names of all sessions of a user that live or are yet to be entered, oldest first.
     async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
 
     /// Remembers that a living session's token was presented without its key. `None` when there is no such session.
     async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
 
-    /// Issues nonces to a living session whose request for them was verified. One request is answered once, whatever the
+    /// Issues nonces to a living session whose request for them was verified, and with [`Refill::restore`] replaces its frame
+    /// key by the pending one, both or neither. One request is answered once, whatever the
     /// clock does and whatever the store forgets: an invented nonce is known to be new only as long as the store knows
     /// which ones were spent.
     async fn refill(&self, refill: Refill) -> Result<Refilled>;

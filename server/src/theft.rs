@@ -22,7 +22,7 @@ use crate::{
     refusal::Reason,
     settings::OnTheft,
     store::{Session, StoreError, Theft},
-    unverified::{UnverifiedRequest, session_cookie, single},
+    unverified::{Target, UnverifiedRequest, session_token, single},
 };
 
 /// The living session whose token a refused request carried.
@@ -36,7 +36,8 @@ pub(crate) struct Presented {
 /// # Errors
 /// [`StoreError`] when that cannot be found out.
 pub(crate) async fn examine(pan: &Pan, parts: &Parts, reason: &Reason) -> Result<Option<Presented>, StoreError> {
-    let Ok(token) = session_cookie(&parts.headers) else { return Ok(None) };
+    // What cannot be told from a mistake of the owner's browser: which of several cookies is meant.
+    let Ok(token) = session_token(&parts.headers) else { return Ok(None) };
     if matches!(reason, Reason::NoSession(_) | Reason::Store(_) | Reason::Randomness(_)) {
         return Ok(None);
     }
@@ -64,8 +65,8 @@ fn is_from_elsewhere(pan: &Pan, parts: &Parts) -> bool {
 }
 
 fn is_signed(pan: &Pan, parts: &Parts, Presented { handle, session }: &Presented) -> bool {
-    UnverifiedRequest::read(&parts.headers)
-        .is_ok_and(|read| read.handle == *handle && check_signature(pan, parts, &read, session).is_ok())
+    UnverifiedRequest::read(&parts.headers, Target::App)
+        .is_ok_and(|read| read.handle == *handle && check_signature(pan, parts, Target::App, &read, session).is_ok())
 }
 
 async fn accuse(pan: &Pan, Presented { handle, session }: &Presented, reason: &Reason) -> Result<(), StoreError> {

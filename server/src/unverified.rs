@@ -5,22 +5,47 @@
 
 use std::str::FromStr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use protocol::{
     digest::ContentDigest,
-    message::{cookie, header as name},
+    message::header as name,
     proof::{self, Proof},
     signature::{Signature, SignatureInput},
     token::{SessionHandle, SessionToken},
 };
 
-use crate::refusal::Reason;
+use crate::{
+    cookies::{session_tokens, sign_cookies},
+    origin::Origin,
+    refusal::Reason,
+    settings::Settings,
+};
+
+/// The origin that a signed request is sent to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Target {
+    /// The app origin: the session cookie names the session.
+    App,
+    /// The sign origin: its own cookie does.
+    Sign,
+}
+
+impl Target {
+    pub(crate) fn origin(self, settings: &Settings) -> &Origin {
+        match self {
+            Self::App => &settings.origins.app,
+            Self::Sign => &settings.origins.sign,
+        }
+    }
+}
 
 /// The headers of a signed request, each there once and spelled as it must be.
 #[derive(Debug)]
 pub(crate) struct UnverifiedRequest {
     /// The session that cookie and header agree on.
     pub(crate) handle: SessionHandle,
+    /// On the sign origin, the hashed secret of its cookie.
+    pub(crate) sign_secret: Option<String>,
     /// When, with which nonce, by which key.
     pub(crate) input: SignatureInput,
     /// The signature itself.
@@ -38,15 +63,24 @@ impl UnverifiedRequest {
     ///
     /// # Errors
     /// A [`Reason`] when one is missing, doubled, oversized or malformed, or when cookie and header disagree.
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, Reason> {
-        let token = session_cookie(headers)?;
+    pub(crate) fn read(headers: &HeaderMap, target: Target) -> Result<Self, Reason> {
+        let (named, sign_secret) = match target {
+            Target::App => (session_token(headers)?.handle(), None),
+            Target::Sign => {
+                let handle: SessionHandle = parse(headers, name::SESSION)?;
+                let mut cookies = sign_cookies(headers).into_iter();
+                let cookie = cookies.find(|cookie| cookie.handle == handle).ok_or(Reason::NoSignCookie)?;
+                (cookie.handle, Some(cookie.secret))
+            }
+        };
         let handle = parse(headers, name::SESSION)?;
-        if token.handle() != handle {
+        if named != handle {
             return Err(Reason::HandleMismatch);
         }
         let proof_text = text(headers, name::PROOF)?;
         Ok(Self {
             handle,
+            sign_secret,
             input: parse(headers, name::SIGNATURE_INPUT)?,
             signature: parse(headers, name::SIGNATURE)?,
             digest: parse(headers, name::DIGEST)?,
@@ -56,32 +90,17 @@ impl UnverifiedRequest {
     }
 }
 
-/// The session token of the cookie.
+/// The session token of the cookie that the request means: the one that agrees with the session header, and without such a
+/// header the first one.
 ///
 /// # Errors
-/// [`Reason::NoCookie`] without one, [`Reason::HeaderMalformed`] when it is there twice or misspelled.
-pub(crate) fn session_cookie(headers: &HeaderMap) -> Result<SessionToken, Reason> {
-    let value = cookie(headers, cookie::SESSION)?.ok_or(Reason::NoCookie)?;
-    SessionToken::parse(value).map_err(|_| Reason::HeaderMalformed("cookie"))
-}
-
-/// The value of a cookie (RFC 6265 §4.2.1), however many `Cookie` headers there are (RFC 9113 §8.2.3).
-///
-/// # Errors
-/// [`Reason::HeaderMalformed`] when it is there twice: one of the two was planted.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Reason> {
-    let mut values = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim_ascii().split_once('='))
-        .filter_map(|(key, value)| (key == name).then_some(value));
-    let value = values.next();
-    if values.next().is_some() {
-        return Err(Reason::HeaderMalformed("cookie"));
+/// [`Reason::NoCookie`] without a well-formed one, [`Reason::HandleMismatch`] when none agrees.
+pub(crate) fn session_token(headers: &HeaderMap) -> Result<SessionToken, Reason> {
+    let mut tokens = session_tokens(headers).into_iter();
+    match parse::<SessionHandle>(headers, name::SESSION) {
+        Ok(handle) if tokens.len() > 0 => tokens.find(|token| token.handle() == handle).ok_or(Reason::HandleMismatch),
+        _ => tokens.next().ok_or(Reason::NoCookie),
     }
-    Ok(value)
 }
 
 /// The only value of a header.

@@ -7,6 +7,7 @@ mod contract {
     pub(crate) mod audit;
     pub(crate) mod behaviour;
     pub(crate) mod binding;
+    pub(crate) mod entering;
     pub(crate) mod fixture;
     pub(crate) mod limits;
     pub(crate) mod news;
@@ -81,29 +82,36 @@ async fn connect(settings: &RedisSettings) -> SharedStore {
 
 contract! {
     binding:
-        a_bound_session_is_what_was_opened
-        binding_happens_once_of_many_concurrent
-        a_bound_session_is_never_bound_again
-        a_wrong_challenge_uses_up_the_right_one
-        a_later_challenge_replaces_the_earlier
-        a_wrong_secret_changes_nothing
-        the_time_to_bind_ends;
+        first_frame_key_is_bound_of_many_concurrent
+        same_frame_key_again_gets_nonces
+        another_frame_key_is_pending_and_replaces_an_earlier
+        wrong_secret_binds_nothing
+        confirmation_key_is_no_frame_key
+        over_sessions_bind_nothing
+        pending_key_replaces_the_frame_key_once;
+    entering:
+        challenge_is_taken_once_of_many_concurrent
+        challenge_expires
+        unknown_challenge_is_not_taken
+        entered_session_is_what_was_opened
+        session_is_entered_once_of_many_concurrent
+        time_to_enter_ends
+        unentered_session_can_do_nothing;
     sessions:
-        an_unbound_session_admits_nothing
         idle_and_absolute_expiry_end_a_session
         use_keeps_a_session_from_idling
         what_is_no_use_lets_a_session_idle
         seen_never_moves_back
         an_ended_session_is_gone
         an_ended_session_is_not_resurrected_by_requests_in_flight
-        a_session_not_yet_bound_can_be_ended
+        unentered_session_can_be_ended
         an_ended_session_says_why_until_it_would_have_expired
         at_the_cap_the_oldest_session_ends
         at_the_cap_the_new_session_can_be_refused
         what_is_over_does_not_count_towards_the_cap
         the_cap_holds_however_many_sign_in_at_once
         a_user_has_their_own_sessions_and_nobody_elses
-        all_sessions_of_a_user_are_named_those_without_a_key_too
+        handles_include_unentered_sessions
         a_theft_is_remembered_and_counted;
     audit:
         the_audit_log_is_appended_to_read_and_kept_short

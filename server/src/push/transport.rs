@@ -22,9 +22,9 @@ use tokio::{sync::mpsc, time::timeout};
 use super::connection::{Outlet, Over};
 use crate::{
     Pan,
-    authority::{Pass, note_passed, pass, refuse},
+    authority::{note_passed, pass, refuse},
     refusal::Reason,
-    unverified::single,
+    unverified::{Target, single},
 };
 
 /// How long a frame may take to be taken away. Whoever is slower is cut off, and comes back when they can.
@@ -118,9 +118,9 @@ async fn listen(pan: &Pan, upgrade: Parts, hello: &Utf8Bytes) -> Result<Outlet, 
 
 async fn open(pan: &Pan, parts: &Parts, body: String) -> Result<Outlet, Reason> {
     let entry = catalogue::at(PushStream::PATH).ok_or(Reason::UnknownFunction)?;
-    let Pass { verified, body, session, .. } = pass(pan, entry, parts, Body::from(body)).await?;
-    note_passed(pan, &verified);
-    super::open(pan, &verified, &session, &body).await
+    let pass = pass(pan, Target::App, entry, parts, Body::from(body)).await?;
+    note_passed(pan, &pass);
+    super::open(pan, &pass.verified, &pass.session, &pass.body).await
 }
 
 /// The request that a hello stands for: by its path that of a stream, with the upgrade's cookie and origin and its own

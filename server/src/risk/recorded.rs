@@ -76,7 +76,6 @@ impl Recorded {
             target: [x - CONTROL[0] / 2, y - CONTROL[1] / 2, CONTROL[0], CONTROL[1]],
             hit: [x, y],
             dwell: None,
-            visible: None,
         }
     }
 }

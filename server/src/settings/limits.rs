@@ -19,7 +19,7 @@ group! {
         sign_ins_per_minute_and_address: u32 = 30;
         /// Sign-ins a minute and account.
         sign_ins_per_minute_and_account: u32 = 10;
-        /// Requests to bind a key a minute and client address.
+        /// Challenges per minute per client address, and as many requests to bind a key.
         binds_per_minute_and_address: u32 = 60;
         /// The largest request body, in bytes.
         body: usize = 64 * 1024;

@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use protocol::{
-    key::PublicKey,
     problem::Ended,
     push::Cursor,
-    token::{Challenge, Nonce, SessionHandle},
+    token::{Challenge, SessionHandle},
     value::UserName,
 };
 
 use super::{
-    Admission, Admit, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill, Refilled, Result,
-    Session, SharedStore, Since, Store, Theft, Write,
+    Admission, Admit, Bind, Binding, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill,
+    Refilled, Result, Session, SharedStore, Since, Store, Theft, Write,
 };
 use crate::{
     audit::{Appended, Entry, Head},
@@ -43,30 +42,28 @@ impl Measured {
 
 #[async_trait]
 impl Store for Measured {
+    async fn add_challenge(&self, challenge: &Challenge, expires: u64, now: u64) -> Result<()> {
+        self.timed("add_challenge", self.store.add_challenge(challenge, expires, now)).await
+    }
+
+    async fn take_challenge(&self, challenge: &Challenge, now: u64) -> Result<bool> {
+        self.timed("take_challenge", self.store.take_challenge(challenge, now)).await
+    }
+
     async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
         self.timed("open", self.store.open(session, cap, idle)).await
     }
 
-    async fn challenge(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        now: u64,
-    ) -> Result<bool> {
-        self.timed("challenge", self.store.challenge(handle, bind_secret, challenge, now)).await
+    async fn unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.timed("unentered", self.store.unentered(handle, now)).await
     }
 
-    async fn bind(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        key: &PublicKey,
-        nonces: &[Nonce],
-        now: u64,
-    ) -> Result<Option<UserName>> {
-        self.timed("bind", self.store.bind(handle, bind_secret, challenge, key, nonces, now)).await
+    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.timed("enter", self.store.enter(handle, now)).await
+    }
+
+    async fn bind(&self, bind: Bind) -> Result<Binding> {
+        self.timed("bind", self.store.bind(bind)).await
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {

@@ -4,7 +4,7 @@
 //! `.await`. Sessions and counters that are over are swept once a minute of the caller's time.
 //!
 //! With a snapshot file (`snapshot.rs`) sessions and records outlive the process, so that an edit in development does
-//! not sign the developer out. Nonces, challenges, unbound sessions and counters do not: a restart must open no replay
+//! not sign the developer out. Nonces, challenges, sessions yet to be entered and counters do not: a restart must open no replay
 //! window, and pages ask for fresh nonces by themselves. Which nonces were spent is forgotten too, so no request for
 //! nonces is answered that was signed before the restart.
 
@@ -18,17 +18,16 @@ use std::{
 
 use async_trait::async_trait;
 use protocol::{
-    key::PublicKey,
     problem::Ended,
     push::Cursor,
-    token::{Challenge, Nonce, SessionHandle},
+    token::{Challenge, SessionHandle},
     value::UserName,
 };
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill,
-    Refilled, Result, Session, Since, Store, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Bind, Binding, Cap, Counted, Limit, NewSession, News, Opening, Record,
+    RecordKey, Refill, Refilled, Result, Session, Since, Store, Theft, Write,
     snapshot::{Snapshot, SnapshotFile},
 };
 use crate::{
@@ -41,7 +40,7 @@ mod news;
 mod session;
 
 use log::Log;
-use session::{AHEAD, Bound, Unbound, Window, ms};
+use session::{AHEAD, Stored, Window};
 
 /// How often what is over is swept out, in ms.
 const SWEEP: u64 = 60_000;
@@ -57,8 +56,9 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct State {
-    unbound: HashMap<SessionHandle, Unbound>,
-    bound: HashMap<SessionHandle, Bound>,
+    /// With the end of their life: Unix ms.
+    challenges: HashMap<Challenge, u64>,
+    sessions: HashMap<SessionHandle, Stored>,
     counters: HashMap<String, Window>,
     /// Why sessions were ended, and until when that is remembered.
     ended: HashMap<SessionHandle, (Ended, u64)>,
@@ -79,38 +79,33 @@ impl State {
 
     fn sweep(&mut self, now: u64) {
         if now.abs_diff(self.swept) >= SWEEP {
-            self.unbound.retain(|_, unbound| now < unbound.session.bind_by);
-            self.bound.retain(|_, bound| now < bound.ends);
+            self.challenges.retain(|_, &mut expires| now < expires);
+            self.sessions.retain(|_, session| !session.is_over(now));
             self.counters.retain(|_, window| now < window.ends);
             self.ended.retain(|_, &mut (_, until)| now < until);
             self.swept = now;
         }
     }
 
-    fn living(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<&mut Bound> {
-        self.bound.get_mut(handle).filter(|bound| bound.lives(idle, now))
+    fn living(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<&mut Stored> {
+        self.sessions.get_mut(handle).filter(|stored| stored.lives(idle, now))
     }
 
-    fn bound_of(&self, user: &UserName, idle: Duration, now: u64) -> Vec<(SessionHandle, Session)> {
-        let living = self.bound.iter().filter(|(_, bound)| bound.session.user == *user && bound.lives(idle, now));
-        living.map(|(&handle, bound)| (handle, bound.session.clone())).collect()
-    }
-
-    /// All sessions of a user that live or wait for their key, oldest first.
+    /// All sessions of a user that live or are yet to be entered, oldest first.
     fn all_of(&self, user: &UserName, idle: Duration, now: u64) -> Vec<SessionHandle> {
-        let bound = self.bound_of(user, idle, now).into_iter().map(|(handle, session)| (session.created, handle));
-        let unbound = self.unbound.values().map(|unbound| &unbound.session);
-        let unbound = unbound.filter(|session| session.user == *user && now < session.bind_by);
-        let mut all: Vec<_> = bound.chain(unbound.map(|session| (session.created, session.handle))).collect();
+        let mut all: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, stored)| stored.session.user == *user && (stored.lives(idle, now) || stored.may_enter(now)))
+            .map(|(&handle, stored)| (stored.session.created, handle))
+            .collect();
         all.sort_by_key(|&(created, _)| created);
         all.into_iter().map(|(_, handle)| handle).collect()
     }
 
     fn end(&mut self, handle: &SessionHandle, why: Ended) -> bool {
-        let unbound = self.unbound.remove(handle).map(|unbound| unbound.session.expires);
-        let bound = self.bound.remove(handle).map(|bound| bound.session.expires);
-        let Some(until) = bound.or(unbound) else { return false };
-        self.ended.insert(*handle, (why, until));
+        let Some(Stored { session, .. }) = self.sessions.remove(handle) else { return false };
+        self.ended.insert(*handle, (why, session.expires));
         true
     }
 }
@@ -127,13 +122,14 @@ impl MemoryStore {
     pub fn with_snapshot(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let Snapshot { sessions, records } = Snapshot::load(&path);
-        let bound = sessions.into_iter().map(|(handle, session)| (handle, Bound::new(session))).collect();
+        let sessions = sessions.into_iter().map(|(handle, session)| (handle, Stored::entered(session))).collect();
         let not_before = Clock::system().now();
-        let state = Arc::new(Mutex::new(State { bound, records, not_before, ..State::default() }));
+        let state = Arc::new(Mutex::new(State { sessions, records, not_before, ..State::default() }));
         let taken = state.clone();
         let file = SnapshotFile::keep(path, move || {
             let state = lock(&taken);
-            let sessions = state.bound.iter().map(|(&handle, bound)| (handle, bound.session.clone())).collect();
+            let entered = state.sessions.iter().filter(|(_, stored)| stored.is_entered());
+            let sessions = entered.map(|(&handle, stored)| (handle, stored.session.clone())).collect();
             Snapshot { sessions, records: state.records.clone() }
         });
         Self { state, file: Some(file), happened: Notify::new() }
@@ -157,6 +153,17 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 #[async_trait]
 impl Store for MemoryStore {
+    async fn add_challenge(&self, challenge: &Challenge, expires: u64, now: u64) -> Result<()> {
+        let mut state = self.state();
+        state.sweep(now);
+        state.challenges.insert(*challenge, expires);
+        Ok(())
+    }
+
+    async fn take_challenge(&self, challenge: &Challenge, now: u64) -> Result<bool> {
+        Ok(self.state().challenges.remove(challenge).is_some_and(|expires| now < expires))
+    }
+
     async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
         let now = session.created;
         let mut state = self.state();
@@ -170,89 +177,71 @@ impl Store for MemoryStore {
         for handle in &ended {
             state.end(handle, Ended::Replaced);
         }
-        state.unbound.insert(session.handle, Unbound { session, challenge: None });
+        state.sessions.insert(session.handle, Stored::unentered(session));
         drop(state);
         self.changed();
         Ok(Opening::Opened(ended))
     }
 
-    async fn challenge(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        now: u64,
-    ) -> Result<bool> {
-        let mut state = self.state();
-        let Some(unbound) = state.unbound.get_mut(handle).filter(|unbound| unbound.may_bind(bind_secret, now)) else {
-            return Ok(false);
-        };
-        unbound.challenge = Some(*challenge);
-        Ok(true)
+    async fn unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        let state = self.state();
+        let stored = state.sessions.get(handle).filter(|stored| stored.may_enter(now));
+        Ok(stored.map(|stored| stored.session.clone()))
     }
 
-    async fn bind(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        key: &PublicKey,
-        nonces: &[Nonce],
-        now: u64,
-    ) -> Result<Option<UserName>> {
+    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
         let mut state = self.state();
-        let Some(unbound) = state.unbound.get_mut(handle).filter(|unbound| unbound.may_bind(bind_secret, now)) else {
+        let Some(stored) = state.sessions.get_mut(handle).filter(|stored| stored.may_enter(now)) else {
             return Ok(None);
         };
-        if unbound.challenge.take() != Some(*challenge) || now >= unbound.session.expires {
-            return Ok(None);
-        }
-        let Some(Unbound { session, .. }) = state.unbound.remove(handle) else {
-            return Ok(None);
-        };
-        let NewSession { user, created, expires, ip, agent, .. } = session;
-        let bound_user = user.clone();
-        let session = Session { user, key: *key, created, seen: now, expires, ip, agent, theft: None };
-        let mut bound = Bound::new(session);
-        bound.issue(nonces, now);
-        state.bound.insert(*handle, bound);
+        stored.enter(now);
+        let session = stored.session.clone();
         drop(state);
         self.changed();
-        Ok(Some(bound_user))
+        Ok(Some(session))
+    }
+
+    async fn bind(&self, bind: Bind) -> Result<Binding> {
+        let mut state = self.state();
+        let stored = state.living(&bind.handle, bind.idle, bind.now);
+        let binding = stored.map_or(Binding::NoSession, |stored| stored.bind(&bind));
+        drop(state);
+        self.changed();
+        Ok(binding)
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {
         let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = admit;
         let mut state = self.state();
         let ended = state.ended.get(&handle).map(|&(why, _)| why);
-        let Some(bound) = state.living(&handle, idle, now) else {
+        let Some(stored) = state.living(&handle, idle, now) else {
             return Ok(Admission::NoSession(ended));
         };
-        if bound.has_spent(&nonce) {
-            return Ok(Admission::Replayed(Box::new(bound.session.clone())));
+        if stored.has_spent(&nonce) {
+            return Ok(Admission::Replayed(Box::new(stored.session.clone())));
         }
-        if !bound.has_live(&nonce, nonce_life, now) {
-            return Ok(Admission::BadNonce(Box::new(bound.session.clone())));
+        if !stored.has_live(&nonce, nonce_life, now) {
+            return Ok(Admission::BadNonce(Box::new(stored.session.clone())));
         }
-        let quota = match bound.limits.entry(counter).or_default().count(limit, now) {
+        let quota = match stored.limits.entry(counter).or_default().count(limit, now) {
             Counted::Within(quota) => quota,
             Counted::Over(quota) => return Ok(Admission::Limited(quota)),
         };
-        bound.spend(nonce, now, nonce_life, now);
-        bound.issue(&[next], now);
+        stored.spend(nonce, now, nonce_life, now);
+        stored.issue(&[next], now);
         if touch {
-            bound.touch(now);
+            stored.touch(now);
         }
-        bound.ends = bound.session.expires.min(bound.session.seen.saturating_add(ms(idle)));
-        let history = bound.learn(sample.as_ref());
-        let session = bound.session.clone();
+        stored.keep(idle);
+        let history = stored.learn(sample.as_ref());
+        let session = stored.session.clone();
         drop(state);
         self.changed();
         Ok(Admission::Admitted(Box::new(Admitted { session, quota, history })))
     }
 
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
-        Ok(self.state().living(handle, idle, now).map(|bound| bound.session.clone()))
+        Ok(self.state().living(handle, idle, now).map(|stored| stored.session.clone()))
     }
 
     async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
@@ -260,7 +249,10 @@ impl Store for MemoryStore {
     }
 
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
-        let mut all = self.state().bound_of(user, idle, now);
+        let state = self.state();
+        let living =
+            state.sessions.iter().filter(|(_, stored)| stored.session.user == *user && stored.lives(idle, now));
+        let mut all: Vec<_> = living.map(|(&handle, stored)| (handle, stored.session.clone())).collect();
         all.sort_by_key(|(_, session)| Reverse(session.created));
         Ok(all)
     }
@@ -271,30 +263,33 @@ impl Store for MemoryStore {
 
     async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         let mut state = self.state();
-        let theft = state.living(handle, idle, now).map(|bound| bound.accuse(now));
+        let theft = state.living(handle, idle, now).map(|stored| stored.accuse(now));
         drop(state);
         self.changed();
         Ok(theft)
     }
 
     async fn refill(&self, refill: Refill) -> Result<Refilled> {
-        let Refill { handle, spent, created, nonces, idle, nonce_life, now } = refill;
+        let Refill { handle, spent, restore, created, nonces, idle, nonce_life, now } = refill;
         let mut state = self.state();
         let is_too_old = state.is_too_old(created, now);
-        let Some(bound) = state.living(&handle, idle, now) else {
+        let Some(stored) = state.living(&handle, idle, now) else {
             return Ok(Refilled::NoSession);
         };
         if is_too_old {
             return Ok(Refilled::TooOld);
         }
-        if bound.has_forgotten(created) {
+        if stored.has_forgotten(created) {
             return Ok(Refilled::NoSession);
         }
-        if bound.has_spent(&spent) {
+        if stored.has_spent(&spent) {
             return Ok(Refilled::Replayed);
         }
-        bound.spend(spent, created, nonce_life, now);
-        bound.issue(&nonces, now);
+        if restore.is_some_and(|key| !stored.restore(key)) {
+            return Ok(Refilled::NotPending);
+        }
+        stored.spend(spent, created, nonce_life, now);
+        stored.issue(&nonces, now);
         drop(state);
         self.changed();
         Ok(Refilled::Done)
@@ -380,20 +375,21 @@ impl Store for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use protocol::Malformed;
+    use protocol::{Malformed, key::PublicKey};
 
     use super::*;
 
-    fn session(number: usize) -> std::result::Result<NewSession, Malformed> {
+    fn session(number: u8) -> std::result::Result<NewSession, Malformed> {
         Ok(NewSession {
             handle: SessionHandle::parse(&format!("{number:022}"))?,
             user: "ada".parse()?,
             created: 0,
-            bind_by: 60_000,
+            confirmation_key: PublicKey::from_sec1(&[4; 65])?,
+            enter_by: 60_000,
             expires: 120_000,
             ip: String::new(),
             agent: String::new(),
-            bind_secret: String::new(),
+            sign_secret: String::new(),
         })
     }
 
@@ -401,22 +397,21 @@ mod tests {
     async fn what_is_over_is_swept() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let store = MemoryStore::new();
         let limit = Limit { max: 1, window: Duration::from_secs(60) };
-        let (challenge, key) = (Challenge::new([0; 32]), PublicKey::from_sec1(&[4; 65])?);
         let sizes = || {
             let state = store.state();
-            [state.unbound.len(), state.bound.len(), state.counters.len()]
+            [state.challenges.len(), state.sessions.len(), state.counters.len()]
         };
-        for number in 0..100 {
+        for number in 0..100_u8 {
             let session = session(number)?;
             let handle = session.handle;
             store.open(session, Cap { max: 1000, at_cap: AtCap::EndOldest }, Duration::from_secs(60)).await?;
             if number % 2 == 0 {
-                store.challenge(&handle, "", &challenge, 0).await?;
-                store.bind(&handle, "", &challenge, &key, &[], 0).await?;
+                assert!(store.enter(&handle, 0).await?.is_some());
             }
+            store.add_challenge(&Challenge::new([number; 32]), 60_000, 0).await?;
             store.count(&number.to_string(), limit, 0).await?;
         }
-        assert_eq!(sizes(), [50, 50, 100]);
+        assert_eq!(sizes(), [100, 100, 100]);
         store.count("later", limit, 60_000).await?;
         assert_eq!(sizes(), [0, 50, 1]);
         store.count("later", limit, 120_000).await?;

@@ -22,15 +22,40 @@ local function keep(length)
     end
 end
 
--- The fields that make a session when it is bound and not over; else nil.
+-- What a session is read from, in the order of reply.rs. The last one is there only until the session is entered.
+local FIELDS = {
+    'user', 'confirmation_key', 'created', 'seen', 'expires', 'ip', 'agent', 'sign_secret',
+    'frame_key', 'pending_frame_key', 'theft', 'enter_by',
+}
+
+-- The session's fields, with '' for one that is not there, and the end of the time to enter it; nil if it is not there or
+-- expired.
+local function load_session()
+    local found = redis.call('HMGET', session, unpack(FIELDS))
+    if not found[1] or now >= tonumber(found[5]) then
+        return nil
+    end
+    local enter_by = tonumber(found[12])
+    found[12] = nil
+    for i = 9, 11 do
+        found[i] = found[i] or ''
+    end
+    return found, enter_by
+end
+
+-- The fields of a session that was entered and is not over; otherwise nil.
 local function living(idle)
-    local found = redis.call('HMGET', session, 'user', 'key', 'created', 'seen', 'expires', 'ip', 'agent', 'theft')
-    found[8] = found[8] or ''
-    local key, seen, expires = found[2], tonumber(found[4]), tonumber(found[5])
-    if not key or now >= expires or now >= seen + idle then
+    local found, enter_by = load_session()
+    if not found or enter_by or now >= tonumber(found[4]) + idle then
         return nil
     end
     return found
+end
+
+-- The fields of a session that can still be entered; otherwise nil.
+local function unentered()
+    local found, enter_by = load_session()
+    return enter_by and now < enter_by and found or nil
 end
 
 -- How many it was.
@@ -118,16 +143,9 @@ local function learn(first)
     return repeated, before
 end
 
--- Whether the session waits for a key and this is its secret. Both are hashes of 256 random bits, so how long the
--- comparison takes tells nothing.
-local function may_bind(secret)
-    local key, bind_by, expected = unpack(redis.call('HMGET', session, 'key', 'bind_by', 'bind_secret'))
-    return not key and bind_by and now < tonumber(bind_by) and secret == expected
-end
-
 local verbs = {}
 
--- bind_by, then field and value by turns
+-- enter_by, then field and value by turns
 function verbs.open()
     redis.call('DEL', session, nonces, spent)
     redis.call('HSET', session, unpack(ARGV, 4))
@@ -135,30 +153,44 @@ function verbs.open()
     return 1
 end
 
--- secret, challenge
-function verbs.challenge()
-    if not may_bind(ARGV[3]) then
-        return 0
-    end
-    redis.call('HSET', session, 'challenge', ARGV[4])
-    return 1
+-- none
+function verbs.unentered()
+    return unentered() or {}
 end
 
--- secret, challenge, key, nonce...
+-- none
+function verbs.enter()
+    local found = unentered()
+    if not found then
+        return {}
+    end
+    redis.call('HDEL', session, 'enter_by')
+    redis.call('HSET', session, 'seen', text(now))
+    keep(tonumber(found[5]) - now)
+    found[4] = text(now)
+    return found
+end
+
+-- idle, secret, key, nonce...
 function verbs.bind()
-    if not may_bind(ARGV[3]) then
-        return false
+    local idle, secret, key = tonumber(ARGV[3]), ARGV[4], ARGV[5]
+    local found = living(idle)
+    -- Both are hashes of 256 random bits, so how long the comparison takes tells nothing.
+    if not found or found[8] ~= secret then
+        return { 'no session' }
     end
-    local challenge, expires = unpack(redis.call('HMGET', session, 'challenge', 'expires'))
-    redis.call('HDEL', session, 'challenge')
-    if challenge ~= ARGV[4] or now >= tonumber(expires) then
-        return false
+    if found[2] == key then
+        return { 'confirmation key' }
     end
-    redis.call('HDEL', session, 'bind_secret', 'bind_by')
-    redis.call('HSET', session, 'key', ARGV[5], 'seen', text(now))
+    local before = found[9]
+    if before ~= '' and before ~= key then
+        redis.call('HSET', session, 'pending_frame_key', key)
+        return { 'pending', unpack(living(idle)) }
+    end
+    redis.call('HSET', session, 'frame_key', key)
     issue(6, #ARGV)
-    keep(tonumber(expires) - now)
-    return redis.call('HGET', session, 'user')
+    keep(tonumber(found[5]) - now)
+    return { before == '' and 'bound' or 'again', unpack(living(idle)) }
 end
 
 -- idle, nonce life, counter, max, window, nonce, next nonce, whether it is use, and a sample if there is one
@@ -198,10 +230,9 @@ function verbs.session()
     return living(tonumber(ARGV[3])) or {}
 end
 
--- idle: whether the session lives or waits for its key
+-- idle: whether the session lives or can still be entered
 function verbs.alive()
-    local bind_by = tonumber(redis.call('HGET', session, 'bind_by'))
-    return (living(tonumber(ARGV[3])) or bind_by and now < bind_by) and 1 or 0
+    return (living(tonumber(ARGV[3])) or unentered()) and 1 or 0
 end
 
 -- idle
@@ -210,7 +241,7 @@ function verbs.accuse()
     if not found then
         return {}
     end
-    local times, last = string.match(found[8], '^(%d+) (%d+)$')
+    local times, last = string.match(found[11], '^(%d+) (%d+)$')
     times, last = text((tonumber(times) or 0) + 1), text(math.max(tonumber(last) or 0, now))
     redis.call('HSET', session, 'theft', times .. ' ' .. last)
     return { times, last }
@@ -249,9 +280,10 @@ function verbs.enlist()
     return { 'enlisted', unpack(ended) }
 end
 
--- idle, nonce life, when it was signed, spent nonce, nonce...
+-- idle, nonce life, when it was signed, spent nonce, the pending key that replaces the frame key or '', nonce...
 function verbs.refill()
     local idle, life, created, nonce = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+    local restored = ARGV[7]
     local found = living(idle)
     if not found then
         return 'no session'
@@ -262,12 +294,20 @@ function verbs.refill()
     if created <= (tonumber(redis.call('HGET', session, 'forgotten')) or 0) then
         return 'no session'
     end
-    if redis.call('ZADD', spent, 'NX', text(math.max(now, created)), nonce) == 0 then
+    if redis.call('ZSCORE', spent, nonce) then
         return 'replayed'
     end
+    if restored ~= '' then
+        if found[10] ~= restored then
+            return 'not pending'
+        end
+        redis.call('HDEL', session, 'pending_frame_key')
+        redis.call('HSET', session, 'frame_key', restored)
+    end
+    redis.call('ZADD', spent, text(math.max(now, created)), nonce)
     forget_spent(life)
     forget_old(nonces, life)
-    issue(7, #ARGV)
+    issue(8, #ARGV)
     keep(math.min(idle, tonumber(found[5]) - now))
     return 'done'
 end

@@ -2,7 +2,8 @@
 //!
 //! | key | value | life |
 //! |---|---|---|
-//! | `session:{handle}` | hash: user, key, created, seen, expires, ip, agent, theft; while unbound `bind_by`, `bind_secret`, `challenge`; the session's limits as `limit:<counter>`; `fingerprints` and `running` of its interactions; `forgotten`, until when spent nonces are; after its end only `ended` | as the session |
+//! | `session:{handle}` | hash: user, `confirmation_key`, created, seen, expires, ip, agent, `sign_secret`, `frame_key`, `pending_frame_key`, theft; until it is entered `enter_by`; the session's limits as `limit:<counter>`; `fingerprints` and `running` of its interactions; `forgotten`, until when spent nonces are; after its end only `ended` | as the session |
+//! | `challenge:<challenge>` | when it expires | 60 s |
 //! | `nonces:{handle}` | sorted set: nonce → when it was issued | as the session, at most 32 |
 //! | `spent:{handle}` | sorted set: nonce → when it was spent | as the session |
 //! | `sessions:{user}` | sorted set: handle → when it was created | as its last session |
@@ -15,7 +16,7 @@
 //!
 //! A user's list is in another slot than the sessions it lists, so the two are not written in one step. A session is
 //! opened first and listed then, which decides who must go: so the list never holds more than the cap, and no session
-//! lives without being listed for longer than it takes to bind a key.
+//! lives without being listed for longer than it takes to enter it.
 //!
 //! The braces are literal: they make a cluster keep what belongs together in one slot. A nonce is a member of its
 //! session's set instead of a key of its own (`nonce:{handle}:<nonce>`), because only so "at most 32 alive" is exact
@@ -39,10 +40,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
-    key::PublicKey,
     problem::Ended,
     push::Cursor,
-    token::{Challenge, Nonce, SessionHandle},
+    token::{Challenge, SessionHandle},
     value::UserName,
 };
 use redis::{FromRedisValue, cmd};
@@ -54,15 +54,15 @@ mod connection;
 mod node;
 mod reply;
 
-use call::{Call, LOG, LOG_HEAD, NEWS, log_key, ms, record_key, session_keys, sessions_key};
+use call::{Call, LOG, LOG_HEAD, NEWS, challenge_key, log_key, ms, record_key, session_keys, sessions_key};
 use connection::Connection;
 use reply::{
     head_text, parse, parse_ended, parse_head, parse_quota, parse_record, parse_running, parse_session, parse_theft,
 };
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Cap, Counted, Limit, NewSession, News, Opening, Record, RecordKey, Refill,
-    Refilled, Result, Session, Since, Store, StoreError, Theft, Write,
+    Admission, Admit, Admitted, AtCap, Bind, Binding, Cap, Counted, Limit, NewSession, News, Opening, Record,
+    RecordKey, Refill, Refilled, Result, Session, Since, Store, StoreError, Theft, Write,
 };
 use crate::{
     audit::{Appended, Entry, Head, MAX_OF_USER},
@@ -94,6 +94,12 @@ impl RedisStore {
     async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
         self.connection.run(&call).await
     }
+
+    /// Runs a verb that answers with a session's fields, or none.
+    async fn run_for_session(&self, call: Call) -> Result<Option<Session>> {
+        let fields: Vec<String> = self.run(call).await?;
+        if fields.is_empty() { Ok(None) } else { parse_session(&fields).map(Some) }
+    }
 }
 
 /// The list of a user's sessions.
@@ -112,7 +118,7 @@ impl RedisStore {
         self.connection.send(&key, &remove).await
     }
 
-    /// Whether it lives or waits for its key.
+    /// Whether it lives or can still be entered.
     async fn is_alive(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<bool> {
         self.run(Call::of(handle, "alive", now).arg(ms(idle))).await
     }
@@ -133,20 +139,32 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreEr
 
 #[async_trait]
 impl Store for RedisStore {
+    async fn add_challenge(&self, challenge: &Challenge, expires: u64, now: u64) -> Result<()> {
+        let (key, life) = (challenge_key(challenge), expires.saturating_sub(now).max(1));
+        self.connection.send(&key, cmd("SET").arg(&key).arg(expires).arg("PX").arg(life)).await
+    }
+
+    async fn take_challenge(&self, challenge: &Challenge, now: u64) -> Result<bool> {
+        let key = challenge_key(challenge);
+        let expires: Option<u64> = self.connection.send(&key, cmd("GETDEL").arg(&key)).await?;
+        Ok(expires.is_some_and(|expires| now < expires))
+    }
+
     async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
         let now = session.created;
         self.unlist_dead(&session.user, idle, now).await?;
-        let NewSession { handle, user, created, bind_by, expires, ip, agent, bind_secret } = session;
+        let NewSession { handle, user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret } = session;
         let call = Call::of(&handle, "open", now)
-            .arg(bind_by)
+            .arg(enter_by)
             .field("user", &user)
+            .field("confirmation_key", confirmation_key)
             .field("created", created)
             .field("seen", created)
             .field("expires", expires)
             .field("ip", ip)
             .field("agent", agent)
-            .field("bind_by", bind_by)
-            .field("bind_secret", bind_secret);
+            .field("enter_by", enter_by)
+            .field("sign_secret", sign_secret);
         self.run::<()>(call).await?;
         let enlist = Call::new([sessions_key(&user)], "enlist", now)
             .arg(handle)
@@ -167,28 +185,28 @@ impl Store for RedisStore {
         Ok(Opening::Opened(displaced))
     }
 
-    async fn challenge(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        now: u64,
-    ) -> Result<bool> {
-        self.run(Call::of(handle, "challenge", now).arg(bind_secret).arg(challenge)).await
+    async fn unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.run_for_session(Call::of(handle, "unentered", now)).await
     }
 
-    async fn bind(
-        &self,
-        handle: &SessionHandle,
-        bind_secret: &str,
-        challenge: &Challenge,
-        key: &PublicKey,
-        nonces: &[Nonce],
-        now: u64,
-    ) -> Result<Option<UserName>> {
-        let call = Call::of(handle, "bind", now).arg(bind_secret).arg(challenge).arg(key).args(nonces);
-        let user: Option<String> = self.run(call).await?;
-        user.map(|user| parse(&user)).transpose()
+    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.run_for_session(Call::of(handle, "enter", now)).await
+    }
+
+    async fn bind(&self, bind: Bind) -> Result<Binding> {
+        let Bind { handle, sign_secret, key, nonces, idle, now } = bind;
+        let call = Call::of(&handle, "bind", now).arg(ms(idle)).arg(sign_secret).arg(key).args(&nonces);
+        let answer: Vec<String> = self.run(call).await?;
+        let Some((word, fields)) = answer.split_first() else { return Err(failed("the script gave another answer")) };
+        let session = || parse_session(fields).map(Box::new);
+        match word.as_str() {
+            "bound" => session().map(Binding::Bound),
+            "again" => session().map(Binding::Again),
+            "pending" => session().map(Binding::Pending),
+            "confirmation key" => Ok(Binding::ConfirmationKey),
+            "no session" => Ok(Binding::NoSession),
+            _ => Err(failed("the script gave another answer")),
+        }
     }
 
     async fn admit(&self, admit: Admit) -> Result<Admission> {
@@ -222,8 +240,7 @@ impl Store for RedisStore {
     }
 
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
-        let fields: Vec<String> = self.run(Call::of(handle, "session", now).arg(ms(idle))).await?;
-        if fields.is_empty() { Ok(None) } else { parse_session(&fields).map(Some) }
+        self.run_for_session(Call::of(handle, "session", now).arg(ms(idle))).await
     }
 
     async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
@@ -260,12 +277,18 @@ impl Store for RedisStore {
     }
 
     async fn refill(&self, refill: Refill) -> Result<Refilled> {
-        let Refill { handle, spent, created, nonces, idle, nonce_life, now } = refill;
-        let call =
-            Call::of(&handle, "refill", now).arg(ms(idle)).arg(ms(nonce_life)).arg(created).arg(spent).args(&nonces);
+        let Refill { handle, spent, restore, created, nonces, idle, nonce_life, now } = refill;
+        let call = Call::of(&handle, "refill", now)
+            .arg(ms(idle))
+            .arg(ms(nonce_life))
+            .arg(created)
+            .arg(spent)
+            .arg(restore.map_or_else(String::new, |key| key.to_string()))
+            .args(&nonces);
         match self.run::<String>(call).await?.as_str() {
             "done" => Ok(Refilled::Done),
             "replayed" => Ok(Refilled::Replayed),
+            "not pending" => Ok(Refilled::NotPending),
             "too old" => Ok(Refilled::TooOld),
             "no session" => Ok(Refilled::NoSession),
             _ => Err(failed("the script gave another answer")),

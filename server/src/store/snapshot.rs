@@ -18,7 +18,7 @@ use super::{Record, RecordKey, Session};
 /// The shortest time between two writes.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is kept: bound sessions and records. Never anything that a request spends.
+/// What is kept: entered sessions and records. Never anything that a request spends.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub(super) sessions: HashMap<SessionHandle, Session>,

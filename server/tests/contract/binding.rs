@@ -1,93 +1,104 @@
-//! One key a session, once and for ever (attack 4).
+//! One frame key per session (attack 4), and its replacement.
 
-use server::store::{Session, SharedStore};
+use protocol::{key::PublicKey, token::SessionHandle};
+use server::store::{Binding, Refill, Refilled, SharedStore};
 
 use super::fixture::*;
 
-async fn challenged(store: &SharedStore, handle: protocol::token::SessionHandle) -> protocol::token::Challenge {
-    let challenge = challenge();
-    assert!(store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
-    challenge
+async fn frame_key(store: &SharedStore, handle: SessionHandle) -> Option<PublicKey> {
+    store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session").frame_key
 }
 
-pub(crate) async fn a_bound_session_is_what_was_opened(store: SharedStore) {
-    let (opened, key) = (new_session(handle()), key());
-    let handle = opened.handle;
-    begin(&store, opened.clone(), THREE).await;
-    let challenge = challenged(&store, handle).await;
-    let now = *T0 + 7;
-    let user = store.bind(&handle, SECRET, &challenge, &key, &[], now).await.expect("the store answers");
-    assert_eq!(user.as_ref(), Some(&opened.user));
-    let expected = Session {
-        user: opened.user,
-        key,
-        created: *T0,
-        seen: now,
-        expires: opened.expires,
-        ip: opened.ip,
-        agent: opened.agent,
-        theft: None,
-    };
-    assert_eq!(store.session(&handle, IDLE, now).await.expect("the store answers"), Some(expected));
-}
-
-pub(crate) async fn binding_happens_once_of_many_concurrent(store: SharedStore) {
-    let handle = open(&store).await;
-    let challenge = challenged(&store, handle).await;
-    let won = at_once(100, |_| {
+pub(crate) async fn first_frame_key_is_bound_of_many_concurrent(store: SharedStore) {
+    let handle = entered(&store).await;
+    let answers = at_once(100, |_| {
         let store = store.clone();
         async move {
             let key = key();
-            let won = store.bind(&handle, SECRET, &challenge, &key, &nonces::<4>(), *T0).await;
-            won.expect("the store answers").map(|_| key)
+            (key, bind_key(&store, handle, key, SECRET).await)
         }
     })
     .await;
-    let won: Vec<_> = won.into_iter().flatten().collect();
+    let bound: Vec<_> = answers.iter().filter(|(_, binding)| matches!(binding, Binding::Bound(_))).collect();
+    assert_eq!(bound.len(), 1);
+    assert_eq!(frame_key(&store, handle).await, Some(bound[0].0));
+    assert_eq!(count(&answers, |(_, binding)| matches!(binding, Binding::Pending(_))), 99);
+}
+
+pub(crate) async fn same_frame_key_again_gets_nonces(store: SharedStore) {
+    let handle = entered(&store).await;
+    let (key, [one, other]) = (key(), nonces());
+    let Binding::Bound(first) = bind_with(&store, handle, key, SECRET, &[one]).await else { panic!("not bound") };
+    let Binding::Again(again) = bind_with(&store, handle, key, SECRET, &[other]).await else { panic!("not again") };
+    assert_eq!(first, again);
+    assert_eq!((first.frame_key, first.pending_frame_key), (Some(key), None));
+    for nonce in [one, other] {
+        assert!(passes(&store, handle, nonce, *T0).await);
+    }
+}
+
+pub(crate) async fn another_frame_key_is_pending_and_replaces_an_earlier(store: SharedStore) {
+    let handle = entered(&store).await;
+    let [bound, lost, latest] = [key(), key(), key()];
+    let nonce = nonce();
+    bind_key(&store, handle, bound, SECRET).await;
+    for pending in [lost, latest] {
+        let binding = bind_with(&store, handle, pending, SECRET, &[nonce]).await;
+        let Binding::Pending(session) = binding else { panic!("{binding:?}") };
+        assert_eq!((session.frame_key, session.pending_frame_key), (Some(bound), Some(pending)));
+    }
+    assert!(!passes(&store, handle, nonce, *T0).await, "no nonces for a pending key");
+    assert!(matches!(bind_key(&store, handle, bound, SECRET).await, Binding::Again(_)));
+}
+
+pub(crate) async fn wrong_secret_binds_nothing(store: SharedStore) {
+    let handle = entered(&store).await;
+    let key = key();
+    assert_eq!(bind_key(&store, handle, key, "guessed").await, Binding::NoSession);
+    assert_eq!(frame_key(&store, handle).await, None);
+    assert!(matches!(bind_key(&store, handle, key, SECRET).await, Binding::Bound(_)));
+    assert_eq!(bind_key(&store, handle, self::key(), "guessed").await, Binding::NoSession);
     let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
-    assert_eq!(won, [session.key]);
+    assert_eq!((session.frame_key, session.pending_frame_key), (Some(key), None));
 }
 
-pub(crate) async fn a_bound_session_is_never_bound_again(store: SharedStore) {
-    let handle = bound(&store, &[]).await;
-    let challenge = challenge();
-    assert!(!store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
-    assert_eq!(store.bind(&handle, SECRET, &challenge, &key(), &[], *T0).await.expect("the store answers"), None);
-}
-
-pub(crate) async fn a_wrong_challenge_uses_up_the_right_one(store: SharedStore) {
-    let handle = open(&store).await;
-    let right = challenged(&store, handle).await;
-    for one in [challenge(), right] {
-        assert_eq!(store.bind(&handle, SECRET, &one, &key(), &[], *T0).await.expect("the store answers"), None);
+pub(crate) async fn confirmation_key_is_no_frame_key(store: SharedStore) {
+    let handle = entered(&store).await;
+    let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
+    for _ in 0..2 {
+        let binding = bind_key(&store, handle, session.confirmation_key, SECRET).await;
+        assert_eq!(binding, Binding::ConfirmationKey);
+        bind_key(&store, handle, key(), SECRET).await;
     }
-    // Whoever has the secret may try again.
-    let right = challenged(&store, handle).await;
-    assert!(store.bind(&handle, SECRET, &right, &key(), &[], *T0).await.expect("the store answers").is_some());
 }
 
-pub(crate) async fn a_later_challenge_replaces_the_earlier(store: SharedStore) {
-    let handle = open(&store).await;
-    let earlier = challenged(&store, handle).await;
-    challenged(&store, handle).await;
-    assert_eq!(store.bind(&handle, SECRET, &earlier, &key(), &[], *T0).await.expect("the store answers"), None);
+pub(crate) async fn over_sessions_bind_nothing(store: SharedStore) {
+    let handle = entered(&store).await;
+    end(&store, handle, protocol::problem::Ended::Revoked).await;
+    assert_eq!(bind_key(&store, handle, key(), SECRET).await, Binding::NoSession);
+    assert_eq!(bind_key(&store, self::handle(), key(), SECRET).await, Binding::NoSession);
 }
 
-pub(crate) async fn a_wrong_secret_changes_nothing(store: SharedStore) {
-    let handle = open(&store).await;
-    let right = challenged(&store, handle).await;
-    assert!(!store.challenge(&handle, "guessed", &challenge(), *T0).await.expect("the store answers"));
-    for one in [right, challenge()] {
-        assert_eq!(store.bind(&handle, "guessed", &one, &key(), &[], *T0).await.expect("the store answers"), None);
-    }
-    assert!(store.bind(&handle, SECRET, &right, &key(), &[], *T0).await.expect("the store answers").is_some());
-}
+pub(crate) async fn pending_key_replaces_the_frame_key_once(store: SharedStore) {
+    let handle = entered(&store).await;
+    let [old, new, never] = [key(), key(), key()];
+    let restore = |key, spent, fresh| Refill { restore: Some(key), ..asking(handle, spent, &[fresh], *T0) };
+    bind_key(&store, handle, old, SECRET).await;
+    assert_eq!(refilled(&store, restore(new, nonce(), nonce())).await, Refilled::NotPending);
+    bind_key(&store, handle, new, SECRET).await;
+    let [spent, unissued, issued] = nonces();
+    assert_eq!(refilled(&store, restore(never, spent, unissued)).await, Refilled::NotPending);
+    assert_eq!(frame_key(&store, handle).await, Some(old));
+    assert!(!passes(&store, handle, unissued, *T0).await);
 
-pub(crate) async fn the_time_to_bind_ends(store: SharedStore) {
-    let handle = open(&store).await;
-    let right = challenged(&store, handle).await;
-    let late = *T0 + MINUTE;
-    assert!(!store.challenge(&handle, SECRET, &right, late).await.expect("the store answers"));
-    assert_eq!(store.bind(&handle, SECRET, &right, &key(), &[], late).await.expect("the store answers"), None);
-    assert!(store.bind(&handle, SECRET, &right, &key(), &[], late - 1).await.expect("the store answers").is_some());
+    // Nothing was changed, so the same request with the right key is a first one.
+    assert_eq!(refilled(&store, restore(new, spent, issued)).await, Refilled::Done);
+    let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
+    assert_eq!((session.frame_key, session.pending_frame_key), (Some(new), None));
+    assert!(passes(&store, handle, issued, *T0).await);
+    assert_eq!(refilled(&store, restore(new, spent, nonce())).await, Refilled::Replayed);
+    assert_eq!(refilled(&store, restore(new, nonce(), nonce())).await, Refilled::NotPending);
+    assert!(matches!(bind_key(&store, handle, new, SECRET).await, Binding::Again(_)));
+    // The old key is one like any other now.
+    assert!(matches!(bind_key(&store, handle, old, SECRET).await, Binding::Pending(_)));
 }

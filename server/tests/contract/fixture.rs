@@ -10,7 +10,10 @@ use protocol::{
 };
 use server::{
     clock::{Clock, random},
-    store::{Admission, Admit, Admitted, AtCap, Cap, Limit, NewSession, Opening, Refill, Refilled, SharedStore},
+    store::{
+        Admission, Admit, Admitted, AtCap, Bind, Binding, Cap, Limit, NewSession, Opening, Refill, Refilled,
+        SharedStore,
+    },
 };
 
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -22,7 +25,7 @@ pub(crate) const AMPLE: Limit = Limit { max: 1_000_000, window: Duration::from_s
 /// When every session here was opened. An hour ahead, so that it is after any store was started.
 pub(crate) static T0: LazyLock<u64> = LazyLock::new(|| Clock::system().now() + HOUR);
 
-pub(crate) const SECRET: &str = "what the store keeps of the bind secret";
+pub(crate) const SECRET: &str = "what the store keeps of the sign secret";
 
 fn bytes<const N: usize>() -> [u8; N] {
     random().expect("randomness")
@@ -63,16 +66,17 @@ pub(crate) fn new_session(handle: SessionHandle) -> NewSession {
     NewSession {
         handle,
         user: user(),
+        confirmation_key: key(),
         created: *T0,
-        bind_by: *T0 + MINUTE,
+        enter_by: *T0 + MINUTE,
         expires: *T0 + 24 * HOUR,
         ip: "2001:db8::1".to_owned(),
         agent: "Agent \"é\" {1}\r\n\u{1F980}".to_owned(),
-        bind_secret: SECRET.to_owned(),
+        sign_secret: SECRET.to_owned(),
     }
 }
 
-/// A session that waits for its key.
+/// A session that is yet to be entered.
 pub(crate) async fn open(store: &SharedStore) -> SessionHandle {
     let handle = handle();
     assert_eq!(begin(store, new_session(handle), THREE).await, Opening::Opened(vec![]));
@@ -90,19 +94,50 @@ pub(crate) async fn end(store: &SharedStore, handle: SessionHandle, why: Ended) 
     store.end(&handle, &user, why, *T0).await.expect("the store answers")
 }
 
-/// A session that was bound at [`T0`] and has these nonces.
-pub(crate) async fn bound(store: &SharedStore, nonces: &[Nonce]) -> SessionHandle {
+/// Enters a session, if that is possible.
+pub(crate) async fn enter(store: &SharedStore, handle: SessionHandle, now: u64) -> bool {
+    store.enter(&handle, now).await.expect("the store answers").is_some()
+}
+
+/// A session that was entered at [`T0`] and has no frame key.
+pub(crate) async fn entered(store: &SharedStore) -> SessionHandle {
     let handle = open(store).await;
-    bind(store, handle, nonces).await;
+    assert!(enter(store, handle, *T0).await);
     handle
 }
 
-/// Binds a key to a session that waits for one.
-pub(crate) async fn bind(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce]) {
-    let challenge = challenge();
-    assert!(store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
-    let user = store.bind(&handle, SECRET, &challenge, &key(), nonces, *T0).await.expect("the store answers");
-    assert!(user.is_some());
+/// A session that was entered and bound at [`T0`] and has these nonces.
+pub(crate) async fn bound(store: &SharedStore, nonces: &[Nonce]) -> SessionHandle {
+    let handle = open(store).await;
+    enter_and_bind(store, handle, nonces, *T0).await;
+    handle
+}
+
+/// Enters a session and binds a frame key to it.
+pub(crate) async fn enter_and_bind(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce], now: u64) {
+    assert!(enter(store, handle, now).await);
+    let bind = Bind { now, ..binding(handle, key(), SECRET, nonces) };
+    assert!(matches!(store.bind(bind).await.expect("the store answers"), Binding::Bound(_)));
+}
+
+fn binding(handle: SessionHandle, key: PublicKey, secret: &str, nonces: &[Nonce]) -> Bind {
+    Bind { handle, sign_secret: secret.to_owned(), key, nonces: nonces.to_vec(), idle: IDLE, now: *T0 }
+}
+
+/// Binds a frame key.
+pub(crate) async fn bind_with(
+    store: &SharedStore,
+    handle: SessionHandle,
+    key: PublicKey,
+    secret: &str,
+    nonces: &[Nonce],
+) -> Binding {
+    store.bind(binding(handle, key, secret, nonces)).await.expect("the store answers")
+}
+
+/// As [`bind_with`], without nonces.
+pub(crate) async fn bind_key(store: &SharedStore, handle: SessionHandle, key: PublicKey, secret: &str) -> Binding {
+    bind_with(store, handle, key, secret, &[]).await
 }
 
 /// A request that nothing is wrong with.
@@ -180,7 +215,16 @@ pub(crate) async fn refill(
 
 /// A request for nonces that nothing is wrong with.
 pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> Refill {
-    Refill { handle, spent, created: now, nonces: nonces.to_vec(), idle: IDLE, nonce_life: NONCE_LIFE, now }
+    Refill {
+        handle,
+        spent,
+        restore: None,
+        created: now,
+        nonces: nonces.to_vec(),
+        idle: IDLE,
+        nonce_life: NONCE_LIFE,
+        now,
+    }
 }
 
 pub(crate) async fn refilled(store: &SharedStore, refill: Refill) -> Refilled {

@@ -5,13 +5,6 @@ use server::store::{Admission, Admit, AtCap, Cap, NewSession, Opening, SharedSto
 
 use super::fixture::*;
 
-pub(crate) async fn an_unbound_session_admits_nothing(store: SharedStore) {
-    let handle = open(&store).await;
-    assert_eq!(verdict(&store, request(handle, nonce(), *T0)).await, Verdict::NoSession);
-    assert!(!lives(&store, handle, *T0).await);
-    assert!(!refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
-}
-
 pub(crate) async fn idle_and_absolute_expiry_end_a_session(store: SharedStore) {
     let [one, other] = nonces();
     let handle = bound(&store, &[one, other]).await;
@@ -89,17 +82,18 @@ pub(crate) async fn an_ended_session_is_not_resurrected_by_requests_in_flight(st
         .await;
         assert!(!lives(&store, handle, *T0).await);
         // Nor is anything left for a session of that name.
-        assert!(!store.challenge(&handle, SECRET, &challenge(), *T0).await.expect("the store answers"));
+        assert!(!enter(&store, handle, *T0).await);
         begin(&store, new_session(handle), THREE).await;
-        assert_eq!(verdict(&store, request(handle, all[0], *T0)).await, Verdict::NoSession);
+        assert!(enter(&store, handle, *T0).await);
+        assert_eq!(verdict(&store, request(handle, all[0], *T0)).await, Verdict::BadNonce);
         end(&store, handle, Ended::Revoked).await;
     }
 }
 
-pub(crate) async fn a_session_not_yet_bound_can_be_ended(store: SharedStore) {
+pub(crate) async fn unentered_session_can_be_ended(store: SharedStore) {
     let handle = open(&store).await;
     end(&store, handle, Ended::Revoked).await;
-    assert!(!store.challenge(&handle, SECRET, &challenge(), *T0).await.expect("the store answers"));
+    assert!(!enter(&store, handle, *T0).await);
 }
 
 pub(crate) async fn an_ended_session_says_why_until_it_would_have_expired(store: SharedStore) {
@@ -126,7 +120,7 @@ pub(crate) async fn at_the_cap_the_oldest_session_ends(store: SharedStore) {
         handles.push(session.handle);
         let displaced = if at < 3 { vec![] } else { vec![handles[usize::try_from(at).expect("small") - 3]] };
         assert_eq!(begin(&store, session, THREE).await, Opening::Opened(displaced));
-        bind(&store, handles[handles.len() - 1], &[]).await;
+        enter_and_bind(&store, handles[handles.len() - 1], &[], *T0 + at).await;
     }
     let living = store.sessions(&user, IDLE, *T0 + 5).await.expect("the store answers");
     let living: Vec<_> = living.into_iter().map(|(handle, _)| handle).collect();
@@ -143,8 +137,8 @@ pub(crate) async fn at_the_cap_the_new_session_can_be_refused(store: SharedStore
     let (first_handle, second_handle) = (first.handle, second.handle);
     assert_eq!(begin(&store, first, cap).await, Opening::Opened(vec![]));
     assert_eq!(begin(&store, second, cap).await, Opening::Full);
-    assert!(!store.challenge(&second_handle, SECRET, &challenge(), *T0).await.expect("the store answers"));
-    bind(&store, first_handle, &[]).await;
+    assert!(!enter(&store, second_handle, *T0).await);
+    enter_and_bind(&store, first_handle, &[], *T0).await;
     assert_eq!(begin(&store, session(), cap).await, Opening::Full);
     // Who signs out makes room.
     assert!(store.end(&first_handle, &user, Ended::SignedOut, *T0).await.expect("the store answers"));
@@ -157,21 +151,17 @@ pub(crate) async fn what_is_over_does_not_count_towards_the_cap(store: SharedSto
     let at = |now| NewSession {
         user: user.clone(),
         created: now,
-        bind_by: now + MINUTE,
+        enter_by: now + MINUTE,
         expires: now + 24 * HOUR,
         ..new_session(handle())
     };
-    let unbound = at(*T0);
-    assert_eq!(begin(&store, unbound, cap).await, Opening::Opened(vec![]));
-    // It was never bound.
+    let unentered = at(*T0);
+    assert_eq!(begin(&store, unentered, cap).await, Opening::Opened(vec![]));
+    // It was never entered.
     let idle = at(*T0 + MINUTE);
     let handle = idle.handle;
     assert_eq!(begin(&store, idle, cap).await, Opening::Opened(vec![]));
-    let challenge = challenge();
-    let now = *T0 + MINUTE;
-    assert!(store.challenge(&handle, SECRET, &challenge, now).await.expect("the store answers"));
-    let bound = store.bind(&handle, SECRET, &challenge, &key(), &[], now).await.expect("the store answers");
-    assert!(bound.is_some());
+    enter_and_bind(&store, handle, &[], *T0 + MINUTE).await;
     assert_eq!(begin(&store, at(*T0 + 30 * MINUTE), cap).await, Opening::Full);
     assert_eq!(begin(&store, at(*T0 + 31 * MINUTE), cap).await, Opening::Opened(vec![]));
 }
@@ -190,8 +180,7 @@ pub(crate) async fn the_cap_holds_however_many_sign_in_at_once(store: SharedStor
     .await;
     let mut living = 0;
     for handle in handles {
-        let challenge = challenge();
-        living += u8::from(store.challenge(&handle, SECRET, &challenge, *T0).await.expect("the store answers"));
+        living += u8::from(enter(&store, handle, *T0).await);
     }
     assert_eq!(living, 3);
 }
@@ -201,20 +190,20 @@ pub(crate) async fn a_user_has_their_own_sessions_and_nobody_elses(store: Shared
     let session = NewSession { user: ada.clone(), ..new_session(handle()) };
     let handle = session.handle;
     begin(&store, session, THREE).await;
-    assert_eq!(store.sessions(&ada, IDLE, *T0).await.expect("the store answers"), [], "not bound yet");
-    bind(&store, handle, &[]).await;
+    assert_eq!(store.sessions(&ada, IDLE, *T0).await.expect("the store answers"), [], "not entered yet");
+    assert!(enter(&store, handle, *T0).await);
     let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
     assert_eq!(store.sessions(&ada, IDLE, *T0).await.expect("the store answers"), [(handle, session)]);
     assert_eq!(store.sessions(&bob, IDLE, *T0).await.expect("the store answers"), []);
     assert_eq!(store.sessions(&ada, IDLE, *T0 + HOUR).await.expect("the store answers"), [], "idle");
 }
 
-pub(crate) async fn all_sessions_of_a_user_are_named_those_without_a_key_too(store: SharedStore) {
+pub(crate) async fn handles_include_unentered_sessions(store: SharedStore) {
     let (ada, bob) = (user(), user());
     let at = |user: &UserName, created| NewSession {
         user: user.clone(),
         created,
-        bind_by: created + MINUTE,
+        enter_by: created + MINUTE,
         ..new_session(handle())
     };
     let (first, waiting, of_bob) = (at(&ada, *T0), at(&ada, *T0 + 1), at(&bob, *T0));
@@ -222,14 +211,14 @@ pub(crate) async fn all_sessions_of_a_user_are_named_those_without_a_key_too(sto
     for session in [first, waiting, of_bob] {
         begin(&store, session, THREE).await;
     }
-    bind(&store, handles[0], &[]).await;
+    enter_and_bind(&store, handles[0], &[], *T0).await;
     let named = async |now| store.handles(&ada, IDLE, now).await.expect("the store answers");
     assert_eq!(named(*T0 + 2).await, handles, "oldest first");
-    assert_eq!(named(*T0 + 1 + MINUTE).await, [handles[0]], "no key was bound in time");
+    assert_eq!(named(*T0 + 1 + MINUTE).await, [handles[0]], "not entered in time");
     assert_eq!(named(*T0 + 30 * MINUTE).await, [], "idle");
     assert!(store.end(&handles[1], &ada, Ended::Revoked, *T0).await.expect("the store answers"));
     assert_eq!(named(*T0 + 2).await, [handles[0]]);
-    assert!(!store.challenge(&handles[1], SECRET, &challenge(), *T0).await.expect("the store answers"));
+    assert!(!enter(&store, handles[1], *T0).await);
 }
 
 pub(crate) async fn a_theft_is_remembered_and_counted(store: SharedStore) {

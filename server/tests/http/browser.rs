@@ -165,7 +165,6 @@ pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
         target: [20, 15, 80, 30],
         hit: [24, 20],
         dwell: is_confirmed.then_some(900),
-        visible: is_confirmed.then_some(true),
     })
 }
 

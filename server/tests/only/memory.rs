@@ -35,19 +35,22 @@ async fn sessions_and_records_outlive_a_restart_and_nonces_do_not() {
 
     let store = restarted(&path);
     let [spent, unspent] = nonces();
-    let (handle, ended, unbound) =
+    let (handle, ended, unentered) =
         (bound(&store, &[spent, unspent]).await, bound(&store, &[]).await, open(&store).await);
     assert!(passes(&store, handle, spent, *T0).await);
     end(&store, ended, Ended::Revoked).await;
     let write = Write { key: key.clone(), seen: 0, value: "kept".to_owned() };
     assert!(store.write(&[write]).await.expect("the store answers"));
     until(&path, |text| text.contains("kept"));
+    let session = async |store: &SharedStore| store.session(&handle, IDLE, *T0).await.expect("the store answers");
+    let before = session(&store).await;
 
     // As a kill would leave it: the store before is not asked again.
     let store = restarted(&path);
-    assert!(lives(&store, handle, *T0).await);
+    assert!(before.as_ref().is_some_and(|session| session.frame_key.is_some()));
+    assert_eq!(session(&store).await, before, "with its keys");
     assert!(!lives(&store, ended, *T0).await);
-    assert!(!store.challenge(&unbound, SECRET, &challenge(), *T0).await.expect("the store answers"));
+    assert!(!enter(&store, unentered, *T0).await);
     let found = store.read(&[key]).await.expect("the store answers");
     assert_eq!(found[0].as_ref().map(|record| (record.version, record.value.as_str())), Some((1, "kept")));
     for nonce in [spent, unspent] {

@@ -179,17 +179,14 @@ pub(super) fn now() -> u64 {
     Clock::system().now()
 }
 
-/// Opens a session now and binds it, a moment after the store was started: its nonces would be as old as the store.
+/// Opens a session now, enters and binds it, a moment after the store was started: its nonces would be as old as the store.
 pub(super) async fn bound_now(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce]) {
     tokio::time::sleep(Duration::from_millis(2)).await;
     let (opened, session) = (now(), new_session(handle));
-    let lengths = (session.bind_by - session.created, session.expires - session.created);
-    let session = NewSession { created: opened, bind_by: opened + lengths.0, expires: opened + lengths.1, ..session };
+    let lengths = (session.enter_by - session.created, session.expires - session.created);
+    let session = NewSession { created: opened, enter_by: opened + lengths.0, expires: opened + lengths.1, ..session };
     begin(store, session, THREE).await;
-    let challenge = challenge();
-    assert!(store.challenge(&handle, SECRET, &challenge, opened).await.expect("the store answers"));
-    let user = store.bind(&handle, SECRET, &challenge, &key(), nonces, opened).await.expect("the store answers");
-    assert!(user.is_some());
+    enter_and_bind(store, handle, nonces, opened).await;
 }
 
 /// `read` is no script, so it does not notice the restart by itself.

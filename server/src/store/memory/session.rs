@@ -5,27 +5,23 @@ use std::{
     time::Duration,
 };
 
-use protocol::token::{Challenge, Nonce};
+use protocol::{key::PublicKey, token::Nonce};
 
 use crate::{
     risk::{Fingerprint, History, MAX_FINGERPRINTS, Running, Sample},
-    store::{Counted, Limit, MAX_NONCES, NewSession, Quota, Session, Theft},
+    store::{Bind, Binding, Counted, Limit, MAX_NONCES, NewSession, Quota, Session, Theft},
 };
 
 /// More than a clock errs between two readings. A time further ahead was written before the clock was set back.
 pub(super) const AHEAD: u64 = 60_000;
 
-/// A session that waits for its key.
-pub(super) struct Unbound {
-    pub(super) session: NewSession,
-    pub(super) challenge: Option<Challenge>,
-}
-
-/// A session that has its key.
-pub(super) struct Bound {
+/// A session, entered or not.
+pub(super) struct Stored {
     pub(super) session: Session,
+    /// The end of the time to enter it (Unix ms), until it is entered.
+    enter_by: Option<u64>,
     /// When it is over unless it is used again: Unix ms.
-    pub(super) ends: u64,
+    ends: u64,
     /// With the time of their issue, oldest first.
     nonces: Vec<(Nonce, u64)>,
     /// Nonces that were spent, with the time of their use or, where that is later, of their signature.
@@ -60,16 +56,31 @@ impl Window {
     }
 }
 
-impl Unbound {
-    pub(super) fn may_bind(&self, bind_secret: &str, now: u64) -> bool {
-        // Both are hashes of 256 random bits, so how long the comparison takes tells nothing.
-        now < self.session.bind_by && self.session.bind_secret == bind_secret
+impl Stored {
+    /// One that is yet to be entered.
+    pub(super) fn unentered(new: NewSession) -> Self {
+        let NewSession { user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret, .. } = new;
+        let (frame_key, pending_frame_key, theft, seen) = (None, None, None, created);
+        let session = Session {
+            user,
+            confirmation_key,
+            frame_key,
+            pending_frame_key,
+            created,
+            seen,
+            expires,
+            ip,
+            agent,
+            sign_secret,
+            theft,
+        };
+        Self { enter_by: Some(enter_by), ..Self::entered(session) }
     }
-}
 
-impl Bound {
-    pub(super) fn new(session: Session) -> Self {
+    /// One that lives.
+    pub(super) fn entered(session: Session) -> Self {
         Self {
+            enter_by: None,
             ends: session.expires,
             session,
             nonces: Vec::new(),
@@ -81,8 +92,55 @@ impl Bound {
         }
     }
 
+    pub(super) fn is_entered(&self) -> bool {
+        self.enter_by.is_none()
+    }
+
+    pub(super) fn may_enter(&self, now: u64) -> bool {
+        now < self.session.expires && self.enter_by.is_some_and(|enter_by| now < enter_by)
+    }
+
+    pub(super) fn enter(&mut self, now: u64) {
+        self.enter_by = None;
+        self.session.seen = now;
+    }
+
     pub(super) fn lives(&self, idle: Duration, now: u64) -> bool {
-        now < self.session.expires && now < self.session.seen.saturating_add(ms(idle))
+        self.is_entered() && now < self.session.expires && now < self.session.seen.saturating_add(ms(idle))
+    }
+
+    /// Whether it may be forgotten.
+    pub(super) fn is_over(&self, now: u64) -> bool {
+        now >= self.enter_by.unwrap_or(self.ends)
+    }
+
+    /// Binds a frame key to a living session.
+    pub(super) fn bind(&mut self, bind: &Bind) -> Binding {
+        // Both are hashes of 256 random bits, so how long the comparison takes tells nothing.
+        if self.session.sign_secret != bind.sign_secret {
+            return Binding::NoSession;
+        }
+        if self.session.confirmation_key == bind.key {
+            return Binding::ConfirmationKey;
+        }
+        let before = self.session.frame_key;
+        if before.is_some_and(|key| key != bind.key) {
+            self.session.pending_frame_key = Some(bind.key);
+            return Binding::Pending(Box::new(self.session.clone()));
+        }
+        self.session.frame_key = Some(bind.key);
+        self.issue(&bind.nonces, bind.now);
+        let session = Box::new(self.session.clone());
+        if before.is_some() { Binding::Again(session) } else { Binding::Bound(session) }
+    }
+
+    /// Replaces the frame key by the pending one, if it is this one.
+    pub(super) fn restore(&mut self, key: PublicKey) -> bool {
+        let is_pending = self.session.pending_frame_key == Some(key);
+        if is_pending {
+            self.session.frame_key = self.session.pending_frame_key.take();
+        }
+        is_pending
     }
 
     pub(super) fn has_live(&self, nonce: &Nonce, life: Duration, now: u64) -> bool {
@@ -117,8 +175,14 @@ impl Bound {
         self.nonces.drain(..self.nonces.len().saturating_sub(MAX_NONCES));
     }
 
+    /// Moves the time of last use, never back.
     pub(super) fn touch(&mut self, now: u64) {
         self.session.seen = self.session.seen.max(now);
+    }
+
+    /// It is over after so long without use.
+    pub(super) fn keep(&mut self, idle: Duration) {
+        self.ends = self.session.expires.min(self.session.seen.saturating_add(ms(idle)));
     }
 
     /// Remembers a sample, and gives what was known before.

@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, time::Duration};
 
-use protocol::{token::SessionHandle, value::UserName};
+use protocol::{
+    token::{Challenge, SessionHandle},
+    value::UserName,
+};
 
 use crate::store::RecordKey;
 
@@ -51,6 +54,10 @@ pub(super) fn ms(length: Duration) -> u128 {
 
 pub(super) fn session_keys(handle: &SessionHandle) -> [String; 3] {
     ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
+}
+
+pub(super) fn challenge_key(challenge: &Challenge) -> String {
+    format!("challenge:{challenge}")
 }
 
 pub(super) fn sessions_key(user: &UserName) -> String {

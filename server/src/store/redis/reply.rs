@@ -15,19 +15,25 @@ pub(super) fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 
     text.parse().map_err(failed)
 }
 
-/// Reads the fields in the order of the script's `living`.
+/// Reads the fields in the order of the script's `FIELDS`.
 pub(super) fn parse_session(fields: &[String]) -> Result<Session> {
-    let [user, key, created, seen, expires, ip, agent, theft] = fields else {
+    let [user, confirmation_key, created, seen, expires, ip, agent, sign_secret, frame_key, pending_frame_key, theft] =
+        fields
+    else {
         return Err(failed("a session in Redis has other fields"));
     };
+    let key_if_any = |text: &String| if text.is_empty() { Ok(None) } else { parse(text).map(Some) };
     Ok(Session {
         user: parse(user)?,
-        key: parse(key)?,
+        confirmation_key: parse(confirmation_key)?,
+        frame_key: key_if_any(frame_key)?,
+        pending_frame_key: key_if_any(pending_frame_key)?,
         created: parse(created)?,
         seen: parse(seen)?,
         expires: parse(expires)?,
         ip: ip.clone(),
         agent: agent.clone(),
+        sign_secret: sign_secret.clone(),
         theft: theft.split_once(' ').map(|(times, last)| parse_theft(times, last)).transpose()?,
     })
 }

@@ -1,0 +1,150 @@
+//! Sign-in and registration on the sign origin: `POST /sign-in` and `POST /register` (docs/PROTOCOL.md §4).
+//!
+//! The confirmation key is proven before the password is checked, and no session is opened or displaced before the password
+//! is right. Whether a name exists cannot be told from the reply, nor from how long it takes: the limits count names that
+//! do not exist too, and the hasher does the same work for them.
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use protocol::{
+    json,
+    key::PublicKey,
+    sign_origin::{SignIn, SignedIn, sign_in_statement},
+    value::UserName,
+};
+
+use crate::{
+    NewAccount, Pan,
+    assets::Page,
+    audit::{Event, Outcome},
+    authority::{check_source, read},
+    refusal::Reason,
+    sessions::Opened,
+    settings::per_minute,
+    sign_origin::{self, SignOrigin, take_challenge},
+    unverified::Target,
+    verify::{check_key, verify},
+};
+
+/// The largest body, in bytes: a password of 1024 bytes, each of which JSON may escape as six.
+const MAX_BODY: usize = 8192;
+
+/// The media type of a form that the browser has posted by itself.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Which of the two forms.
+#[derive(Clone, Copy)]
+enum Form {
+    SignIn,
+    Register(NewAccount),
+}
+
+impl Form {
+    fn action(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Register(_) => "register",
+        }
+    }
+
+    fn page(self) -> Page {
+        match self {
+            Self::SignIn => Page::SignIn,
+            Self::Register(_) => Page::Register,
+        }
+    }
+}
+
+/// `POST /sign-in`.
+pub(crate) async fn sign_in(State(pan): State<Pan>, request: Request) -> Response {
+    post(&pan, Form::SignIn, request).await
+}
+
+/// `POST /register`. Without the application's hook there is no such page.
+pub(crate) async fn register(State(SignOrigin { pan, register }): State<SignOrigin>, request: Request) -> Response {
+    match register {
+        Some(new_account) => post(&pan, Form::Register(new_account), request).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn post(pan: &Pan, form: Form, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if is_form(&parts.headers) {
+        return posted_without_script(pan, form.page(), body).await;
+    }
+    let mut user = None;
+    let opened = try_post(pan, form, &parts, body, &mut user).await;
+    match opened {
+        Ok(Opened { handle, ticket, cookie }) => {
+            pan.record(Event {
+                session: Some(handle),
+                user,
+                action: form.action().into(),
+                outcome: Outcome::Passed,
+                reason: None,
+            });
+            let enter = format!("{}/enter", pan.settings().origins.app);
+            let reply = SignedIn { ticket, enter, now: pan.now() };
+            ([(header::SET_COOKIE, cookie)], Json(reply)).into_response()
+        }
+        Err(reason) => {
+            if matches!(reason, Reason::WrongCredentials | Reason::BadSignature | Reason::BadChallenge) {
+                pan.note_failure(&parts);
+            }
+            pan.note_refused(None, user, form.action(), &reason);
+            reason.into_response()
+        }
+    }
+}
+
+/// Opens a session. `named` is whom the request names, once that is known.
+async fn try_post(
+    pan: &Pan,
+    form: Form,
+    parts: &Parts,
+    body: Body,
+    named: &mut Option<UserName>,
+) -> Result<Opened, Reason> {
+    check_source(pan.settings(), &parts.headers, Target::Sign)?;
+    let limits = pan.settings().limits;
+    pan.count_address("sign_ins", parts, limits.sign_ins_per_minute_and_address).await?;
+    let body = read(body, MAX_BODY).await?;
+    let SignIn { user, password, jwk, challenge, signature } = json::read(&body).map_err(|_| Reason::BodyMalformed)?;
+    *named = Some(user.clone());
+    let key = PublicKey::from(&jwk);
+    check_key(&key).map_err(|_| Reason::BadKey)?;
+    let statement = sign_in_statement(pan.settings().origins.sign.authority(), &challenge, &key.thumbprint());
+    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Reason::BadSignature)?;
+    take_challenge(pan, &challenge).await?;
+    match form {
+        Form::SignIn => {
+            let limit = per_minute(limits.sign_ins_per_minute_and_account);
+            pan.count("sign_ins", &format!("sign_in:user:{user}"), limit).await?;
+            pan.accounts().sign_in(&user, password.reveal()).await?;
+        }
+        Form::Register(new_account) => {
+            pan.accounts().register_with(&user, password.reveal(), new_account(&user)?).await?;
+        }
+    }
+    pan.open_session(&user, key, parts).await
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
+}
+
+/// A password manager has posted the form, or script is off: the page again, with a sentence. Nothing is checked or
+/// counted, because nothing of it is used.
+async fn posted_without_script(pan: &Pan, page: Page, body: Body) -> Response {
+    let body = read(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
+    let user = form_urlencoded::parse(&body).find(|(name, _)| name == "user").map(|(_, user)| user);
+    let html = page.html_after_post(pan.settings(), user.as_deref().unwrap_or_default());
+    sign_origin::page(pan, page, html)
+}

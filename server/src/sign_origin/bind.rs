@@ -1,0 +1,111 @@
+//! Challenges, and binding the frame key (docs/PROTOCOL.md §4).
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::request::Parts;
+use protocol::{
+    json,
+    key::PublicKey,
+    sign_origin::{self as message, Bound, Challenged, bind_statement},
+    token::Challenge,
+};
+
+use crate::{
+    Pan,
+    audit::{Event, Outcome},
+    authority::{check_source, fresh_nonces, read},
+    clock::random,
+    cookies::{SignCookie, sign_cookies},
+    refusal::Reason,
+    store::{Bind, Binding},
+    unverified::Target,
+    verify::{check_key, verify},
+};
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 2048;
+
+/// How long a challenge is valid, in ms.
+const CHALLENGE_LIFE: u64 = 60_000;
+
+/// `POST /challenge`: something fresh to sign. It belongs to no session.
+pub(super) async fn challenge(State(pan): State<Pan>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match try_challenge(&pan, &parts, body).await {
+        Ok(challenged) => Json(challenged).into_response(),
+        Err(reason) => pan.refuse(None, "challenge", reason),
+    }
+}
+
+async fn try_challenge(pan: &Pan, parts: &Parts, body: Body) -> Result<Challenged, Reason> {
+    check_source(pan.settings(), &parts.headers, Target::Sign)?;
+    pan.count_address("challenges", parts, pan.settings().limits.binds_per_minute_and_address).await?;
+    if read(body, MAX_BODY).await? != "{}" {
+        return Err(Reason::BodyMalformed);
+    }
+    let (challenge, now) = (Challenge::new(random()?), pan.now());
+    pan.store().add_challenge(&challenge, now.saturating_add(CHALLENGE_LIFE), now).await?;
+    Ok(Challenged { challenge, now })
+}
+
+/// Takes a challenge that this server, or one with the same store, gave out.
+///
+/// # Errors
+/// [`Reason::BadChallenge`] when it was taken before, expired, or was never given out.
+pub(crate) async fn take_challenge(pan: &Pan, challenge: &Challenge) -> Result<(), Reason> {
+    let is_taken = pan.store().take_challenge(challenge, pan.now()).await?;
+    if is_taken { Ok(()) } else { Err(Reason::BadChallenge) }
+}
+
+/// `POST /bind`: binds the frame key of a session, once. Only the frame can ask: page script can neither send this origin's
+/// `Origin`, nor read the cookie.
+pub(super) async fn bind(State(pan): State<Pan>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match try_bind(&pan, &parts, body).await {
+        Ok(bound) => Json(bound).into_response(),
+        Err(reason) => {
+            // What another site makes a browser send is no failed authentication of that browser.
+            if matches!(reason, Reason::NoSession(_) | Reason::BadSignature | Reason::BadChallenge) {
+                pan.note_failure(&parts);
+            }
+            pan.refuse(None, "bind", reason)
+        }
+    }
+}
+
+async fn try_bind(pan: &Pan, parts: &Parts, body: Body) -> Result<Bound, Reason> {
+    let settings = pan.settings();
+    check_source(settings, &parts.headers, Target::Sign)?;
+    // Counted after that: what other sites make a browser send here must not use up its address's limit.
+    pan.count_address("binds", parts, settings.limits.binds_per_minute_and_address).await?;
+    let cookie = sign_cookies(&parts.headers).into_iter().next().ok_or(Reason::NoSignCookie)?;
+    let SignCookie { handle, secret: sign_secret } = cookie;
+    let body = read(body, MAX_BODY).await?;
+    let message::Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Reason::BodyMalformed)?;
+    let key = PublicKey::from(&jwk);
+    check_key(&key).map_err(|_| Reason::BadKey)?;
+    let statement = bind_statement(settings.origins.sign.authority(), &challenge, &key.thumbprint());
+    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Reason::BadSignature)?;
+    take_challenge(pan, &challenge).await?;
+    let (nonces, now) = (fresh_nonces()?, pan.now());
+    let bind = Bind { handle, sign_secret, key, nonces: nonces.clone(), idle: settings.lifetimes.idle(), now };
+    let (session, action, nonces) = match pan.store().bind(bind).await? {
+        Binding::Bound(session) | Binding::Again(session) => (session, "bind", nonces),
+        Binding::Pending(session) => (session, "bind_pending", Vec::new()),
+        Binding::ConfirmationKey => return Err(Reason::KeyReused),
+        Binding::NoSession => return Err(Reason::NoSession(None)),
+    };
+    let keys = format!("frame {}, confirmation {}", key.thumbprint(), session.confirmation_key.thumbprint());
+    pan.record(Event {
+        session: Some(handle),
+        user: Some(session.user.clone()),
+        action: action.into(),
+        outcome: Outcome::Passed,
+        reason: Some(keys.into()),
+    });
+    Ok(Bound { session: handle, pending: nonces.is_empty(), nonces, now })
+}
