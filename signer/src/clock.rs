@@ -1,13 +1,13 @@
 //! The server's clock, as this device can tell it.
 //!
 //! Signatures carry the server's time, because a device's clock may be hours off. The offset is learned from replies of
-//! the frame's own origin and from nowhere else: a page under attack that could move it would hoard signatures for later.
+//! the sign origin and from nowhere else: a page under attack that could move it would hoard signatures for later.
 
 use std::cell::Cell;
 
-use protocol::message::{Refusal, Time};
+use protocol::sign_origin::Time;
 
-use crate::home::{self, Exchange};
+use crate::http::{self, Exchange, HttpError};
 
 /// How old an offset may be, in ms. Clocks drift apart by well under a second in this time.
 const FRESH: f64 = 600_000.0;
@@ -63,26 +63,26 @@ impl Offset {
 pub(crate) struct Clock(Cell<Option<Offset>>);
 
 impl Clock {
-    /// Learns from a reply of the frame's own origin that told the time.
+    /// Learns from a reply of the sign origin that told the time.
     pub(crate) fn learn(&self, server_now: u64, exchange: &Exchange) {
         #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
         self.0.set(Some(Offset::learn(server_now as f64, exchange.sent, exchange.received)));
     }
 
     /// Server's time minus the device's, in ms; asks the server when what is known may no longer hold, or when `anew`.
-    pub(crate) async fn offset(&self, anew: bool) -> Result<f64, Refusal> {
+    pub(crate) async fn offset(&self, anew: bool) -> Result<f64, HttpError> {
         let held = self.0.get().filter(|offset| !anew && offset.holds(Moment::now()));
         if let Some(offset) = held {
             return Ok(offset.ms);
         }
         // Whatever the server answers, without the time nothing can be signed.
-        let exchange = home::get("/time").await.map_err(|_| Refusal::Unreachable)?;
+        let exchange = http::get("/time").await.map_err(|_| HttpError::Unreachable)?;
         self.learn(exchange.read::<Time>()?.now, &exchange);
-        self.0.get().map(|offset| offset.ms).ok_or(Refusal::Unreachable)
+        self.0.get().map(|offset| offset.ms).ok_or(HttpError::Unreachable)
     }
 
     /// The server's time: Unix ms.
-    pub(crate) async fn server_now(&self) -> Result<u64, Refusal> {
+    pub(crate) async fn server_now(&self) -> Result<u64, HttpError> {
         Ok(server_time(js_sys::Date::now(), self.offset(false).await?))
     }
 }

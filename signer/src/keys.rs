@@ -1,4 +1,4 @@
-//! Session keys: ECDSA P-256 in `WebCrypto`, made so that their private half cannot be exported, not even by the frame.
+//! Session keys: ECDSA P-256 in `WebCrypto`, made so that their private half cannot be exported, not even by the sign origin's own script.
 
 use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
 use protocol::{key::PublicKey, signature::Signature};
@@ -19,7 +19,7 @@ impl Key {
         Ok(Self { private, public })
     }
 
-    /// A key as the vault kept it: the private half and the public point.
+    /// A key as the key store kept it: the private half and the public point.
     pub(crate) fn of(private: CryptoKey, point: &[u8]) -> Result<Self, JsValue> {
         let public = PublicKey::from_sec1(point).map_err(|_| JsValue::NULL)?;
         Ok(Self { private, public })
@@ -35,7 +35,7 @@ impl Key {
         &self.public
     }
 
-    /// Signs a text. Not for the page: what is signed is built by the frame.
+    /// Signs a text. Never for another page: what is signed is built on the sign origin.
     pub(crate) async fn sign(&self, text: &str) -> Result<Signature, JsValue> {
         let bytes = Uint8Array::from(text.as_bytes());
         let algorithm = object(r#"{"name":"ECDSA","hash":"SHA-256"}"#, &[])?;

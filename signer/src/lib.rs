@@ -1,51 +1,68 @@
-//! PAN's signing frame: the one place that can use a session's key.
+//! What PAN runs in the browser on the sign origin: the one place that can use a session's keys.
 //!
-//! It is a page of its own on the sign origin, shown inside the application's page and reachable from there by one
-//! message port. Script injected into the application can ask it for signatures; it cannot read the key, sign bytes of
-//! its own choosing, or press the confirmation sheet's button.
+//! Two programs are made of it. The **signing frame** is a hidden page inside the application's page, reachable from there
+//! by one message port; it signs with the frame key what needs no confirmation. The **pages** are top-level documents
+//! where users sign in, register and confirm; no other page can style, cover or shrink them, and the confirmation key is
+//! used nowhere else. Script injected into the application can ask the frame for signatures and open a confirmation; it
+//! cannot read a key, sign bytes of its own choosing, or confirm.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `frame` | the whole: what it remembers, how it answers |
-//! | `port` | the handshake with the page, and the messages |
-//! | `policy` | what may be signed |
+//! | `frame` | the signing frame |
+//! | `pages` | sign-in, registration and the confirmation window |
+//! | `port` | the handshake with the application's page, and the messages |
 //! | `sign` | signing a request |
-//! | `bind` | making a key and binding it to a session |
 //! | `keys` | `WebCrypto` |
-//! | `push` | hearing pushed frames |
-//! | `agreement` | the keys of pushed frames |
-//! | `vault` | `IndexedDB` |
-//! | `home` | requests to the frame's own origin |
+//! | `key_store` | `IndexedDB` |
+//! | `locks` | Web Locks |
+//! | `http` | requests to the sign origin |
 //! | `clock` | the server's time |
-//! | `sheet` | asking a person, from opening the sheet to the proof |
-//! | `arming` | when the sheet's button may be pressed |
-//! | `dialog` | what the sheet looks like |
 //!
-//! `policy`, `clock` and `arming` are tested natively; the rest is tested in a browser, in `end2end`.
+//! What needs no browser is tested natively (`clock`, `frame::policy`, `pages::arming`, `pages::cooldown`,
+//! `pages::request`); the rest is tested in a browser, in `end2end`.
 
-mod agreement;
-mod arming;
-mod bind;
 mod clock;
-mod dialog;
 mod frame;
-mod home;
+mod http;
+mod key_store;
 mod keys;
-mod policy;
+mod locks;
+mod pages;
 mod port;
-mod push;
-mod sheet;
 mod sign;
-mod vault;
 
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
 
-/// Starts the frame. An error is shown in the browser's console: the page was not served as it was built, or the
+/// Starts the signing frame. An error is shown in the browser's console: the page was not served as it was built, or the
 /// frame is not where it belongs.
-///
-/// # Errors
-/// Whatever the browser said.
-#[wasm_bindgen(start)]
-pub async fn start() -> Result<(), JsValue> {
-    frame::Frame::run().await
+pub fn start_frame() {
+    run(frame::Frame::run());
+}
+
+/// Starts the page that this document is. An error is shown in the browser's console, and the page says that it has not
+/// started.
+pub fn start_pages() {
+    run(pages::run());
+}
+
+fn run(program: impl Future<Output = Result<(), JsValue>> + 'static) {
+    spawn_local(async {
+        if let Err(error) = program.await {
+            web_sys::console::error_1(&error);
+        }
+    });
+}
+
+/// The content of a `<meta>` of this document.
+fn meta(name: &str) -> Result<String, JsValue> {
+    let document = web_sys::window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
+    let meta = document.query_selector(&["meta[name=", name, "]"].concat())?;
+    meta.and_then(|meta| meta.get_attribute("content")).ok_or(JsValue::NULL)
+}
+
+/// Host and port of an origin, as `@authority` has them.
+fn authority(origin: &str) -> &str {
+    // An origin has no path: what follows its last slash. (A search for "://" would weigh 3 KB.)
+    origin.rsplit_once('/').map_or("", |(_scheme, authority)| authority)
 }

@@ -1,10 +1,11 @@
-//! The one line to the page.
+//! The one line to the application's page.
 //!
-//! The frame says that it is ready, and takes the first port that its parent sends from the app origin. It takes no
-//! second one, and listens to no other window.
+//! The frame says to its parent, and the confirmation window to its opener, that it is ready, and takes the first port that
+//! comes back from that window at the app origin. It takes no second one, and listens to no other window.
 
 use js_sys::{Array, Promise};
-use protocol::message::{CONNECT, FromFrame, READY};
+use protocol::message::{CONNECT, READY};
+use serde::Serialize;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageEvent, MessagePort, Window};
@@ -16,26 +17,21 @@ const MAX_MESSAGE: usize = 512 * 1024;
 pub(crate) struct Port(MessagePort);
 
 impl Port {
-    /// Waits for the page. Never returns when the frame is not directly in a top-level page: `frame-ancestors` keeps
-    /// other pages out already; that the parent is the top keeps the app's own page from being put in a frame.
-    pub(crate) async fn claim(window: &Window, app_origin: &str) -> Result<Self, JsValue> {
-        let parent = window.parent()?.ok_or(JsValue::NULL)?;
-        if parent == *window || window.top()?.as_ref() != Some(&parent) {
-            return Err("PAN's frame works directly inside the application's page only".into());
-        }
+    /// Waits until `peer`, a window at the app origin, hands over a port.
+    pub(crate) async fn claim(window: &Window, peer: &Window, app_origin: &str) -> Result<Self, JsValue> {
         let origin = app_origin.to_owned();
-        let source = parent.clone();
-        let from_page = move |event: &MessageEvent| {
-            let is_parent = event.source().is_some_and(|window| window.loose_eq(&source));
-            is_parent && event.origin() == origin && event.data() == CONNECT
+        let source = peer.clone();
+        let from_peer = move |event: &MessageEvent| {
+            let is_peer = event.source().is_some_and(|window| window.loose_eq(&source));
+            is_peer && event.origin() == origin && event.data() == CONNECT
         };
         let mut listener = None;
         // A promise is settled once, so the first port is the only one.
         let first = Promise::new(&mut |resolve, _| {
-            let from_page = from_page.clone();
+            let from_peer = from_peer.clone();
             listener = Some(Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
                 let ports: Array = event.ports().unchecked_into();
-                if from_page(&event) && ports.length() == 1 {
+                if from_peer(&event) && ports.length() == 1 {
                     // Calling resolve cannot fail.
                     let _ = resolve.call1(&JsValue::NULL, &ports.get(0));
                 }
@@ -44,7 +40,7 @@ impl Port {
         let listener = listener.ok_or(JsValue::NULL)?;
         let callback = listener.as_ref().unchecked_ref();
         window.add_event_listener_with_callback("message", callback)?;
-        parent.post_message(&READY.into(), app_origin)?;
+        peer.post_message(&READY.into(), app_origin)?;
         let port = JsFuture::from(first).await?.unchecked_into();
         window.remove_event_listener_with_callback("message", callback)?;
         Ok(Self(port))
@@ -61,8 +57,19 @@ impl Port {
         self.0.set_onmessage(Some(listener.into_js_value().unchecked_ref()));
     }
 
+    /// Waits for the first message. There is no second one.
+    pub(crate) async fn first(&self) -> Result<String, JsValue> {
+        let first = Promise::new(&mut |resolve, _| {
+            self.listen(move |text| {
+                // Calling resolve cannot fail.
+                let _ = resolve.call1(&JsValue::NULL, &text.into());
+            });
+        });
+        JsFuture::from(first).await.map(|text| text.as_string().unwrap_or_default())
+    }
+
     /// Says something to the page.
-    pub(crate) fn say(&self, message: &FromFrame) {
+    pub(crate) fn say(&self, message: &impl Serialize) {
         // A message always has a JSON text, and a port takes every text, also when the page is gone.
         if let Ok(text) = serde_json::to_string(message) {
             let _ = self.0.post_message(&text.into());

@@ -1,66 +1,53 @@
-//! Signing one request (PROTOCOL.md §5).
+//! Signing one request (docs/PROTOCOL.md §5).
 
 use protocol::{
-    action::Level,
     digest::ContentDigest,
-    message::{Refusal, SignedHeaders, ToSign},
-    proof,
+    message::SignedHeaders,
     signature::{Covered, METHOD, SignatureInput},
-    token::Nonce,
+    token::{Nonce, SessionHandle},
 };
+use wasm_bindgen::JsValue;
 
-use crate::{
-    clock::{self, server_time},
-    frame::Frame,
-    keys, sheet,
-    vault::Vault,
-};
+use crate::{clock::server_time, keys::Key};
 
-/// Judges a request, has a person confirm it where that is asked, and signs it.
-pub(crate) async fn sign(frame: &Frame, ask: &ToSign) -> Result<SignedHeaders, Refusal> {
-    let permit = frame.policy.borrow().judge(ask, clock::steady())?;
-    // Loaded before the sheet opens, so that nobody confirms what cannot be signed.
-    let vault = Vault::open().await.map_err(|_| Refusal::VaultClosed)?;
-    let key = vault.load(&ask.session).await.map_err(|_| Refusal::VaultClosed)?.ok_or(Refusal::NoKey)?;
+/// A request to sign. Whether it may be signed has been decided.
+pub(crate) struct Order<'a> {
+    /// Host and port of the origin that it is sent to.
+    pub(crate) authority: &'a str,
+    /// Where to.
+    pub(crate) path: &'a str,
+    /// The body, exactly as it will be sent.
+    pub(crate) body: &'a str,
+    /// The session.
+    pub(crate) session: &'a SessionHandle,
+    /// The nonce to spend.
+    pub(crate) nonce: Nonce,
+    /// The value of `X-Interaction-Proof`.
+    pub(crate) proof: String,
+}
 
-    let mut recorded = match ask.level {
-        Level::Confirmed => Some(sheet::confirm(frame, permit.entry.name, &permit.summary).await?),
-        Level::Signed | Level::Interaction => ask.proof.clone(),
-    };
-
-    // A page asks for nonces when nothing of it was accepted for a while; a wrong clock may be why.
-    let offset = frame.clock.offset(ask.nonce.is_none()).await?;
-    if let Some(proof) = &mut recorded {
-        #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
-        let device = proof.at as f64;
-        proof.at = server_time(device, offset);
+impl Order<'_> {
+    /// Signs it with a key, at the server's time: `offset` is that minus the device's, in ms.
+    pub(crate) async fn sign(self, key: &Key, offset: f64) -> Result<SignedHeaders, JsValue> {
+        let created = server_time(js_sys::Date::now(), offset) / 1000;
+        let input = SignatureInput::new(created, self.nonce, key.public().thumbprint()).map_err(|_| JsValue::NULL)?;
+        let digest = ContentDigest::of(self.body.as_bytes());
+        let covered = Covered {
+            method: METHOD,
+            authority: self.authority,
+            path: self.path,
+            query: "",
+            digest: &digest,
+            session: self.session,
+            proof: &self.proof,
+        };
+        let signature = key.sign(&covered.base(&input)).await?;
+        Ok(SignedHeaders {
+            session: self.session.to_string(),
+            proof: self.proof,
+            digest: digest.to_string(),
+            signature_input: input.to_string(),
+            signature: signature.to_string(),
+        })
     }
-    let proof = proof::header(recorded.as_ref()).map_err(|_| Refusal::BadProof)?;
-    let nonce = match ask.nonce {
-        Some(nonce) => nonce,
-        None => keys::random().map(Nonce::new).map_err(|_| Refusal::BadNonce)?,
-    };
-    let created = server_time(js_sys::Date::now(), offset) / 1000;
-    let input = SignatureInput::new(created, nonce, key.public().thumbprint()).map_err(|_| Refusal::Unreachable)?;
-    let digest = ContentDigest::of(ask.body.as_bytes());
-    let covered = Covered {
-        method: METHOD,
-        authority: frame.app_authority(),
-        path: permit.entry.path,
-        query: "",
-        digest: &digest,
-        session: &ask.session,
-        proof: &proof,
-    };
-
-    // Nothing waits between spending the nonce and handing the bytes to the key.
-    frame.policy.borrow_mut().spend(nonce, clock::steady())?;
-    let signature = key.sign(&covered.base(&input)).await.map_err(|_| Refusal::NoKey)?;
-    Ok(SignedHeaders {
-        session: ask.session.to_string(),
-        proof,
-        digest: digest.to_string(),
-        signature_input: input.to_string(),
-        signature: signature.to_string(),
-    })
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    action::{Action as _, Entry, Level, Summary},
+    action::{Action as _, Entry, Level},
     catalogue::{self, Nonces},
     message::{Refusal, ToSign},
     proof::Recorder,
@@ -29,23 +29,16 @@ pub(crate) struct Policy {
     spent: VecDeque<(f64, Nonce)>,
 }
 
-/// A request that may be signed, once its nonce is [`Policy::spend`]-able and, at level Confirmed, a person agrees.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    /// The action that it is.
-    pub(crate) entry: &'static Entry,
-    /// What it would do, from the very bytes that will be signed.
-    pub(crate) summary: Summary,
-}
-
 impl Policy {
-    /// Judges a request. `now` is on a clock that never goes back, in ms.
-    ///
-    /// Nothing is spent yet: a sheet that is cancelled costs no nonce.
-    pub(crate) fn judge(&self, ask: &ToSign, now: f64) -> Result<Permit, Refusal> {
+    /// Judges a request, and gives the action that it is. `now` is on a clock that never goes back, in ms. Nothing is spent
+    /// yet.
+    pub(crate) fn judge(&self, ask: &ToSign, now: f64) -> Result<&'static Entry, Refusal> {
         // A query is no part of any path in the catalogue, so it is refused here too.
         let entry = catalogue::at(&ask.path).ok_or(Refusal::UnknownAction)?;
-        let summary = entry.summarize(ask.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
+        entry.summarize(ask.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
+        if ask.level == Level::Confirmed {
+            return Err(Refusal::NotHere);
+        }
         if ask.level < entry.level {
             return Err(Refusal::LevelTooLow);
         }
@@ -57,7 +50,7 @@ impl Policy {
             None if entry.path == Nonces::PATH => {}
             _ => return Err(Refusal::BadNonce),
         }
-        Ok(Permit { entry, summary })
+        Ok(entry)
     }
 
     /// Spends a nonce for one signature. It is asked last, so that of two requests with the same nonce that were judged
@@ -80,14 +73,13 @@ impl Policy {
     }
 }
 
-/// Whether the proof is the one that the level asks for. Only the page's own recording can come from the page: what is
-/// recorded in the frame, the frame writes.
+/// Whether the proof is the one that the level asks for: the page's own recording, or none.
 fn proof_fits(ask: &ToSign, entry: &Entry) -> bool {
     match (&ask.proof, ask.level) {
         (Some(proof), Level::Interaction) => {
             proof.by == Recorder::App && proof.action == entry.name && proof.to_header().is_ok()
         }
-        (None, Level::Signed | Level::Confirmed) => true,
+        (None, Level::Signed) => true,
         _ => false,
     }
 }
@@ -137,7 +129,6 @@ mod tests {
             target: [0, 0, 10, 10],
             hit: [5, 5],
             dwell: None,
-            visible: None,
         }
     }
 
@@ -146,22 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn each_action_is_permitted_at_its_level_and_above() {
+    fn each_action_is_permitted_at_its_level() {
         assert_eq!(refusal(&ask("/api/account", "{}", Level::Signed)), None);
-        assert_eq!(refusal(&ask("/api/account", "{}", Level::Confirmed)), None);
-        assert_eq!(refusal(&ask("/api/display_name", RENAME, Level::Confirmed)), None);
-        assert_eq!(refusal(&ask("/api/transfer", TRANSFER, Level::Confirmed)), None);
         let rename =
             ToSign { proof: Some(proof("display_name")), ..ask("/api/display_name", RENAME, Level::Interaction) };
         assert_eq!(refusal(&rename), None);
     }
 
     #[test]
-    fn the_summary_is_of_the_bytes_that_are_signed() {
-        let judged = Policy::default().judge(&ask("/api/transfer", TRANSFER, Level::Confirmed), 0.0);
-        let permit = judged.expect("it is permitted");
-        assert_eq!(permit.summary.lines[0], ("Amount", "12.00 EUR".to_owned()));
-        assert_eq!(permit.entry.name, "transfer");
+    fn confirmed_requests_are_never_signed_here() {
+        for (path, body) in [("/api/transfer", TRANSFER), ("/api/display_name", RENAME), ("/api/account", "{}")] {
+            assert_eq!(refusal(&ask(path, body, Level::Confirmed)), Some(Refusal::NotHere), "{path}");
+        }
     }
 
     #[test]
@@ -201,15 +188,11 @@ mod tests {
             Some(Proof { by: Recorder::Signer, ..proof("display_name") }),
             Some(Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(900), ..proof("display_name") }),
             Some(Proof { kind: Kind::Confirm, ..proof("display_name") }),
-            Some(Proof { visible: Some(true), ..proof("display_name") }),
             Some(Proof { path: vec![[1, 1, 1]; 101], ..proof("display_name") }),
         ];
         for proof in wrong {
             assert_eq!(refusal(&rename(proof.clone())), Some(Refusal::BadProof), "{proof:?}");
         }
-        let forged = Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(900), ..proof("transfer") };
-        let confirmed = ToSign { proof: Some(forged), ..ask("/api/transfer", TRANSFER, Level::Confirmed) };
-        assert_eq!(refusal(&confirmed), Some(Refusal::BadProof));
         let signed = ToSign { proof: Some(proof("account")), ..ask("/api/account", "{}", Level::Signed) };
         assert_eq!(refusal(&signed), Some(Refusal::BadProof));
     }

@@ -1,32 +1,30 @@
 //! Hearing pushed frames (PROTOCOL.md §9): agrees their keys, writes the request for their connection, and lets through
 //! what is signed, new, next and for this connection.
 //!
-//! The page carries everything to and fro, and could alter it all. It gets no key, and no text that the other half of a key
-//! has not signed. Whose half that is the frame cannot tell (SECURITY.md): a page under attack can deceive itself.
+//! Keys are agreed with the frame's own origin, by the frame's own requests. The page carries what is pushed, and could alter
+//! it all; it gets no key, and no text that the server has not signed.
 
 use protocol::{
     action::{Action, Level},
     catalogue::{PushKeys, PushStream},
     key::PublicKey,
-    message::{Answer, Refusal, ToSign},
+    message::{Answer, Refusal, SignedHeaders, ToSign},
     push::{AgreedKey, ConnectionId, Cursor, Envelope, Inbox, KeyId, Rejected},
     token::{Nonce, SessionHandle},
 };
 use web_sys::CryptoKey;
 
-use crate::{
+use super::{
+    Frame,
     agreement::{Half, holds},
-    frame::Frame,
-    keys::random,
-    sign::sign,
+    request::sign_for,
 };
+use crate::{http, keys::random};
 
 /// The one connection that this page has, or is about to have.
 pub(crate) struct Listening {
     session: SessionHandle,
     inbox: Inbox<CryptoKey>,
-    /// Our half of an agreement whose other half is still to come.
-    half: Option<Half>,
     /// The first key that was agreed, and our point of it, until the connection is asked for: once.
     first: Option<(KeyId, PublicKey)>,
     /// Why a frame was not believed, until the server has heard of it.
@@ -38,39 +36,30 @@ pub(crate) fn is_ours(path: &str) -> bool {
     path == PushKeys::PATH || path == PushStream::PATH
 }
 
-/// Writes and signs the request for a key.
+/// Agrees a key with the frame's own origin.
 pub(crate) async fn agree(frame: &Frame, session: SessionHandle, nonce: Nonce, renew: bool) -> Result<Answer, Refusal> {
     let half = Half::generate().await.map_err(|_| Refusal::NoConnection)?;
     let open = frame.listening.borrow().as_ref().filter(|open| open.session == session).map(|open| open.inbox.conn());
     let conn = if renew { open } else { random().map(ConnectionId::new).ok() }.ok_or(Refusal::NoConnection)?;
-    let request = write(frame, session, nonce, &PushKeys { key: half.point, conn }).await?;
-
-    let mut listening = frame.listening.borrow_mut();
     if !renew {
+        let mut listening = frame.listening.borrow_mut();
         let rejected = listening.take().and_then(|before| before.rejected);
         let inbox = Inbox::new(conn, frame.tolerance);
-        *listening = Some(Listening { session, inbox, half: None, first: None, rejected });
+        *listening = Some(Listening { session, inbox, first: None, rejected });
     }
-    if let Some(listening) = listening.as_mut().filter(|listening| listening.inbox.conn() == conn) {
-        listening.half = Some(half);
-    }
-    Ok(request)
-}
 
-/// Derives the key that was agreed.
-pub(crate) async fn agreed(frame: &Frame, agreed: AgreedKey) -> Result<Answer, Refusal> {
-    let (session, conn, half) = {
-        let mut listening = frame.listening.borrow_mut();
-        let listening = listening.as_mut().ok_or(Refusal::NoConnection)?;
-        (listening.session, listening.inbox.conn(), listening.half.take().ok_or(Refusal::NoConnection)?)
-    };
+    let body = serde_json::to_string(&PushKeys { key: half.point, conn }).map_err(|_| Refusal::Malformed)?;
+    let (body, headers) = write(frame, session, nonce, PushKeys::PATH, body, &frame.sign_authority).await?;
+    let reply = http::post(PushKeys::PATH, &body, &headers.each()).await?;
+    let agreed: AgreedKey = reply.read()?;
     let key = half.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
+
     let mut listening = frame.listening.borrow_mut();
     let listening = listening.as_mut().filter(|listening| listening.inbox.conn() == conn);
     let listening = listening.ok_or(Refusal::NoConnection)?;
     listening.inbox.add_key(agreed.kid.clone(), key, agreed.expires_at);
     listening.first = Some((agreed.kid, half.point));
-    Ok(Answer::Done {})
+    Ok(Answer::Agreed { nonces: reply.nonces })
 }
 
 /// Writes and signs the request for the connection that has a key.
@@ -84,7 +73,9 @@ pub(crate) async fn open(frame: &Frame, nonce: Nonce, after: Option<Cursor>) -> 
         let conn = listening.inbox.conn();
         (listening.session, PushStream { conn, kid, key, after, rejected: listening.rejected })
     };
-    write(frame, session, nonce, &request).await
+    let body = serde_json::to_string(&request).map_err(|_| Refusal::Malformed)?;
+    let (body, headers) = write(frame, session, nonce, PushStream::PATH, body, frame.app_authority()).await?;
+    Ok(Answer::Written { body, headers })
 }
 
 /// Verifies the next frame.
@@ -118,25 +109,16 @@ async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected>
 }
 
 /// Signs a request that the frame has written itself.
-fn write<A: Action>(
-    frame: &Frame,
-    session: SessionHandle,
-    nonce: Nonce,
-    action: &A,
-) -> impl Future<Output = Result<Answer, Refusal>> {
-    sign_written(frame, session, nonce, A::PATH, serde_json::to_string(action))
-}
-
-/// Not generic, so that it is in the frame once.
-async fn sign_written(
+async fn write(
     frame: &Frame,
     session: SessionHandle,
     nonce: Nonce,
     path: &str,
-    body: serde_json::Result<String>,
-) -> Result<Answer, Refusal> {
-    let (path, body) = (path.to_owned(), body.map_err(|_| Refusal::Malformed)?);
-    let request = ToSign { session, path, body, level: Level::Signed, nonce: Some(nonce), proof: None };
-    let headers = sign(frame, &request).await?;
-    Ok(Answer::Written { body: request.body, headers })
+    body: String,
+    authority: &str,
+) -> Result<(String, SignedHeaders), Refusal> {
+    let request =
+        ToSign { session, path: path.to_owned(), body, level: Level::Signed, nonce: Some(nonce), proof: None };
+    let headers = sign_for(frame, &request, authority).await?;
+    Ok((request.body, headers))
 }

@@ -1,0 +1,5 @@
+//! The signing frame.
+
+fn main() {
+    signer::start_frame();
+}

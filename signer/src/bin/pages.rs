@@ -1,0 +1,5 @@
+//! The pages of the sign origin.
+
+fn main() {
+    signer::start_pages();
+}

@@ -1,0 +1,105 @@
+//! Requests to the sign origin, and to no other.
+
+use js_sys::Promise;
+use protocol::{
+    json,
+    message::{Refusal, WindowRejection, header},
+    problem::{Code, Problem},
+    token::Nonce,
+};
+use serde::de::DeserializeOwned;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, RequestMode, RequestRedirect, Response};
+
+use crate::clock::Moment;
+
+/// How long a reply may take, in ms.
+const TIMEOUT: u32 = 20_000;
+
+/// Why there is no reply of use.
+#[derive(Debug)]
+pub(crate) enum HttpError {
+    /// None came, or not from PAN.
+    Unreachable,
+    /// The server rejected the request.
+    Rejected(Box<Problem>),
+}
+
+impl From<HttpError> for Refusal {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable => Self::Unreachable,
+            HttpError::Rejected(problem) => Self::OriginRejected(problem.code),
+        }
+    }
+}
+
+impl From<HttpError> for WindowRejection {
+    fn from(_error: HttpError) -> Self {
+        Self::Unreachable
+    }
+}
+
+/// A reply, and when it was asked for and came.
+pub(crate) struct Exchange {
+    body: String,
+    /// The nonces that it brought.
+    pub(crate) nonces: Vec<Nonce>,
+    /// Just before the request.
+    pub(crate) sent: Moment,
+    /// When the reply's head had come.
+    pub(crate) received: Moment,
+}
+
+impl Exchange {
+    /// The reply's body.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        json::read(self.body.as_bytes()).map_err(|_| HttpError::Unreachable)
+    }
+}
+
+/// Asks for a resource.
+pub(crate) async fn get(path: &str) -> Result<Exchange, HttpError> {
+    exchange(path, &RequestInit::new()).await
+}
+
+/// Posts JSON, with more headers.
+pub(crate) async fn post(path: &str, json: &str, more: &[(&str, &str)]) -> Result<Exchange, HttpError> {
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_body_opt_str(Some(json));
+    let headers = Headers::new().map_err(unreachable)?;
+    for (name, value) in [&[("content-type", "application/json")], more].concat() {
+        headers.set(name, value).map_err(unreachable)?;
+    }
+    init.set_headers_headers(&headers);
+    exchange(path, &init).await
+}
+
+async fn exchange(path: &str, init: &RequestInit) -> Result<Exchange, HttpError> {
+    init.set_mode(RequestMode::SameOrigin);
+    init.set_redirect(RequestRedirect::Error);
+    init.set_cache(RequestCache::NoStore);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT)));
+    let window = web_sys::window().ok_or(HttpError::Unreachable)?;
+    let sent = Moment::now();
+    let response: Response = done(window.fetch_with_str_and_init(path, init)).await?.unchecked_into();
+    let received = Moment::now();
+    let body = done(response.text().map_err(unreachable)?).await?.as_string().unwrap_or_default();
+    if response.ok() {
+        let nonces = response.headers().get(header::NONCE).ok().flatten().unwrap_or_default();
+        let nonces = nonces.split(", ").filter_map(|nonce| Nonce::parse(nonce).ok()).collect();
+        return Ok(Exchange { body, nonces, sent, received });
+    }
+    let problem = json::read::<Problem>(body.as_bytes());
+    Err(HttpError::Rejected(Box::new(problem.unwrap_or_else(|_| Code::Unavailable.into()))))
+}
+
+async fn done(promise: Promise) -> Result<JsValue, HttpError> {
+    JsFuture::from(promise).await.map_err(unreachable)
+}
+
+fn unreachable(_error: JsValue) -> HttpError {
+    HttpError::Unreachable
+}

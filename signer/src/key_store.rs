@@ -1,0 +1,222 @@
+//! Where keys are kept: `IndexedDB` of the sign origin, which no script of the app origin can open.
+//!
+//! Two stores, one for each kind of key. A record is `{session, key, point, …}` under a number that grows, so that the
+//! oldest can be told. An index holds each session to one record. A browser may keep the frame's storage apart from that
+//! of the top-level pages; nothing here counts on the two being one.
+
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use protocol::token::SessionHandle;
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    IdbDatabase, IdbIndexParameters, IdbKeyRange, IdbObjectStore, IdbObjectStoreParameters, IdbOpenDbRequest,
+    IdbRequest, IdbTransaction, IdbTransactionMode,
+};
+
+use crate::keys::Key;
+
+const DATABASE: &str = "pan";
+const VERSION: u32 = 2;
+
+/// Frame keys: `bound` says whether the server has bound the key.
+const FRAME_KEYS: &str = "keys";
+
+/// Confirmation keys: `user` is who signed in, `made` when (Unix ms). While the server is asked there is no `session`.
+const CONFIRMATION_KEYS: &str = "confirmation_keys";
+
+const SESSION: &str = "session";
+const KEY: &str = "key";
+const POINT: &str = "point";
+const BOUND: &str = "bound";
+const USER: &str = "user";
+const MADE: &str = "made";
+
+/// How many records of a store are left when a new one is written. One session is live in a browser at a time; the others
+/// are of sessions that ended unnoticed.
+const KEPT: f64 = 8.0;
+
+/// After how long a confirmation key without a session is dropped, in ms: its sign-in was abandoned.
+const ABANDONED: f64 = 600_000.0;
+
+/// The number of a record.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordId(f64);
+
+/// The open key store. Every error of it means that the browser does not let this origin keep keys (private mode, blocked
+/// storage, full or broken disk); that a key is not there is no error.
+pub(crate) struct KeyStore(IdbDatabase);
+
+impl Drop for KeyStore {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl KeyStore {
+    /// Opens the store, and makes it at the first time.
+    pub(crate) async fn open() -> Result<Self, JsValue> {
+        let factory = web_sys::window().ok_or(JsValue::NULL)?.indexed_db()?.ok_or(JsValue::NULL)?;
+        let request = factory.open_with_u32(DATABASE, VERSION)?;
+        let to_upgrade = request.clone();
+        let upgrade = Closure::once(move || create(&to_upgrade));
+        request.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+        result(&request).await.map(|database| Self(database.unchecked_into()))
+    }
+
+    /// The frame key of a session, and whether it is bound.
+    pub(crate) async fn frame_key(&self, session: &SessionHandle) -> Result<Option<(RecordId, Key, bool)>, JsValue> {
+        let Some((id, record)) = self.find(FRAME_KEYS, session).await? else { return Ok(None) };
+        let is_bound = Reflect::get(&record, &BOUND.into())?.is_truthy();
+        Ok(Some((id, key_of(&record)?, is_bound)))
+    }
+
+    /// Keeps a frame key: under a new number, or in place of the record that has `id`.
+    pub(crate) async fn keep_frame_key(
+        &self,
+        id: Option<RecordId>,
+        session: &SessionHandle,
+        key: &Key,
+        is_bound: bool,
+    ) -> Result<RecordId, JsValue> {
+        let record = record_of(Some(session), key)?;
+        Reflect::set(&record, &BOUND.into(), &is_bound.into())?;
+        let RecordId(id) = self.keep(FRAME_KEYS, id, &record).await?;
+        let (transaction, store) = self.begin(FRAME_KEYS, IdbTransactionMode::Readwrite)?;
+        store.delete(&IdbKeyRange::upper_bound(&(id - KEPT).into())?.into())?;
+        committed(&transaction).await?;
+        Ok(RecordId(id))
+    }
+
+    /// Destroys the frame key of a session, if there is one.
+    pub(crate) async fn forget_frame_key(&self, session: &SessionHandle) -> Result<(), JsValue> {
+        let Some((RecordId(id), _)) = self.find(FRAME_KEYS, session).await? else { return Ok(()) };
+        let (transaction, store) = self.begin(FRAME_KEYS, IdbTransactionMode::Readwrite)?;
+        store.delete(&id.into())?;
+        committed(&transaction).await
+    }
+
+    /// The confirmation key of a session, and who signed in.
+    pub(crate) async fn confirmation_key(&self, session: &SessionHandle) -> Result<Option<(Key, String)>, JsValue> {
+        let Some((_, record)) = self.find(CONFIRMATION_KEYS, session).await? else { return Ok(None) };
+        let user = Reflect::get(&record, &USER.into())?.as_string().unwrap_or_default();
+        Ok(Some((key_of(&record)?, user)))
+    }
+
+    /// Keeps a confirmation key: under a new number and without a session before the server is asked, then with the
+    /// session under the same number.
+    pub(crate) async fn keep_confirmation_key(
+        &self,
+        id: Option<RecordId>,
+        session: Option<&SessionHandle>,
+        key: &Key,
+        user: &str,
+    ) -> Result<RecordId, JsValue> {
+        self.tidy(id).await?;
+        let record = record_of(session, key)?;
+        Reflect::set(&record, &USER.into(), &user.into())?;
+        Reflect::set(&record, &MADE.into(), &js_sys::Date::now().into())?;
+        self.keep(CONFIRMATION_KEYS, id, &record).await
+    }
+
+    /// Drops confirmation keys, other than `own`, of sign-ins that were abandoned, and of the oldest sessions.
+    async fn tidy(&self, own: Option<RecordId>) -> Result<(), JsValue> {
+        let (transaction, store) = self.begin(CONFIRMATION_KEYS, IdbTransactionMode::Readwrite)?;
+        let ids: Array = result(&store.get_all_keys()?).await?.unchecked_into();
+        let records: Array = result(&store.get_all()?).await?.unchecked_into();
+        let mut sessions = 0.0;
+        // Numbers grow: the newest first.
+        for at in (0..ids.length()).rev() {
+            let (id, record) = (ids.get(at), records.get(at));
+            let made = Reflect::get(&record, &MADE.into())?.as_f64().unwrap_or_default();
+            let is_of_session = Reflect::has(&record, &SESSION.into())?;
+            sessions += f64::from(u8::from(is_of_session));
+            let is_old = if is_of_session { sessions >= KEPT } else { js_sys::Date::now() - made > ABANDONED };
+            if is_old && own.map(|RecordId(own)| own.into()) != Some(id.clone()) {
+                store.delete(&id)?;
+            }
+        }
+        committed(&transaction).await
+    }
+
+    async fn find(&self, store: &str, session: &SessionHandle) -> Result<Option<(RecordId, JsValue)>, JsValue> {
+        let (_, store) = self.begin(store, IdbTransactionMode::Readonly)?;
+        let (index, name) = (store.index(SESSION)?, name(session));
+        let id = result(&index.get_key(&name)?).await?.as_f64();
+        let record = result(&index.get(&name)?).await?;
+        Ok(id.map(|id| (RecordId(id), record)))
+    }
+
+    async fn keep(&self, store: &str, id: Option<RecordId>, record: &Object) -> Result<RecordId, JsValue> {
+        let (transaction, store) = self.begin(store, IdbTransactionMode::Readwrite)?;
+        // The same call for both, so that a browser that cannot do it shows that the first time.
+        let request = match id {
+            Some(RecordId(id)) => store.put_with_key(record, &id.into()),
+            None => store.put(record),
+        }?;
+        let id = result(&request).await?.as_f64().unwrap_or_default();
+        committed(&transaction).await?;
+        Ok(RecordId(id))
+    }
+
+    fn begin(&self, store: &str, mode: IdbTransactionMode) -> Result<(IdbTransaction, IdbObjectStore), JsValue> {
+        let transaction = self.0.transaction_with_str_and_mode(store, mode)?;
+        let store = transaction.object_store(store)?;
+        Ok((transaction, store))
+    }
+}
+
+fn record_of(session: Option<&SessionHandle>, key: &Key) -> Result<Object, JsValue> {
+    let record = Object::new();
+    if let Some(session) = session {
+        Reflect::set(&record, &SESSION.into(), &name(session))?;
+    }
+    Reflect::set(&record, &KEY.into(), key.private())?;
+    Reflect::set(&record, &POINT.into(), &Uint8Array::from(&key.public().as_sec1()[..]))?;
+    Ok(record)
+}
+
+fn key_of(record: &JsValue) -> Result<Key, JsValue> {
+    let point = Uint8Array::new(&Reflect::get(record, &POINT.into())?).to_vec();
+    Key::of(Reflect::get(record, &KEY.into())?.unchecked_into(), &point)
+}
+
+fn name(session: &SessionHandle) -> JsValue {
+    session.to_string().into()
+}
+
+/// Makes both stores. Records of version 1 are of sessions that no longer exist.
+fn create(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
+    let database: IdbDatabase = request.result()?.unchecked_into();
+    if database.object_store_names().contains(FRAME_KEYS) {
+        database.delete_object_store(FRAME_KEYS)?;
+    }
+    for name in [FRAME_KEYS, CONFIRMATION_KEYS] {
+        let numbered = IdbObjectStoreParameters::new();
+        numbered.set_auto_increment(true);
+        let store = database.create_object_store_with_optional_parameters(name, &numbered)?;
+        let unique = IdbIndexParameters::new();
+        unique.set_unique(true);
+        store.create_index_with_str_and_optional_parameters(SESSION, SESSION, &unique)?;
+    }
+    Ok(())
+}
+
+/// Waits for a request's result.
+async fn result(request: &IdbRequest) -> Result<JsValue, JsValue> {
+    JsFuture::from(Promise::new(&mut |resolve, reject| {
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
+    }))
+    .await?;
+    request.result()
+}
+
+/// Waits until a transaction is on disk.
+async fn committed(transaction: &IdbTransaction) -> Result<(), JsValue> {
+    JsFuture::from(Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    }))
+    .await
+    .map(drop)
+}

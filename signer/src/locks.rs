@@ -1,0 +1,64 @@
+//! Web Locks: what one document of this browser does at a time. Where there are none, everything is allowed.
+
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+/// A lock. Dropping it releases it, as closing the document does.
+pub(crate) struct Lock(Option<Function>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(release) = &self.0 {
+            // Resolving a promise cannot fail.
+            let _ = release.call0(&JsValue::NULL);
+        }
+    }
+}
+
+/// Waits for a lock.
+pub(crate) async fn wait_for(name: &str) -> Lock {
+    request(name, false).await.unwrap_or(Lock(None))
+}
+
+/// Takes a lock; `None` when another document has it.
+pub(crate) async fn try_take(name: &str) -> Option<Lock> {
+    request(name, true).await
+}
+
+async fn request(name: &str, if_available: bool) -> Option<Lock> {
+    let Ok(granted) = try_request(name, if_available) else { return Some(Lock(None)) };
+    match JsFuture::from(granted).await {
+        Ok(release) if release.is_function() => Some(Lock(Some(release.unchecked_into()))),
+        Ok(_) => None,
+        // The browser has no locks for this document.
+        Err(_) => Some(Lock(None)),
+    }
+}
+
+/// Asks for a lock. The promise gives the function that releases it, or nothing when another document has it.
+fn try_request(name: &str, if_available: bool) -> Result<Promise, JsValue> {
+    let navigator = web_sys::window().ok_or(JsValue::NULL)?.navigator();
+    let locks = Reflect::get(&navigator, &"locks".into())?;
+    let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+    let options = Object::new();
+    Reflect::set(&options, &"ifAvailable".into(), &if_available.into())?;
+    let mut asked = Err(JsValue::NULL);
+    let granted = Promise::new(&mut |grant, deny| {
+        let held = Closure::once_into_js(move |lock: JsValue| {
+            let mut release = JsValue::NULL;
+            let until = Promise::new(&mut |resolve, _| release = resolve.into());
+            // Resolving a promise cannot fail.
+            let _ = grant.call1(&JsValue::NULL, if lock.is_null() { &lock } else { &release });
+            if lock.is_null() { JsValue::NULL } else { until.into() }
+        });
+        asked = request.call3(&locks, &name.into(), &options, &held).map(|until| (until, deny));
+    });
+    let (until, deny) = asked?;
+    spawn_local(async move {
+        if JsFuture::from(until.unchecked_into::<Promise>()).await.is_err() {
+            let _ = deny.call0(&JsValue::NULL);
+        }
+    });
+    Ok(granted)
+}

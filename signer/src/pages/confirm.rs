@@ -1,0 +1,327 @@
+//! The confirmation window: takes one request, shows it, and signs it when the user confirms.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
+};
+
+use js_sys::{Function, Promise};
+use protocol::{
+    message::{FromWindow, SignedHeaders, WindowRejection},
+    proof::{self, Kind, Proof, Recorder},
+    token::Nonce,
+};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Event, KeyboardEvent, MouseEvent, Storage, Window};
+
+use super::{
+    Page,
+    arming::{Activation, Arming, Geometry, View},
+    confirm_view::{ConfirmView, rejection},
+    cooldown::Cooldown,
+    dom::listen,
+    fragment,
+    request::Request,
+};
+use crate::{
+    clock::{server_time, steady},
+    key_store::KeyStore,
+    keys, locks,
+    port::Port,
+    sign::Order,
+};
+
+/// How long the user may take, in ms: less than a nonce lives.
+const TIMEOUT: f64 = 240_000.0;
+
+/// How often the window looks at itself, in ms.
+const TICK: i32 = 50;
+
+/// How long the outcome is shown before the window closes itself, in ms.
+const FAREWELL: i32 = 700;
+
+/// After how long without a request the window says so, in ms.
+const SLOW: i32 = 10_000;
+
+/// Held while a confirmation is open: one at a time in this browser profile.
+const LOCK: &str = "pan-confirm";
+
+/// Where the times of unwanted confirmations are kept.
+const COOLDOWN: &str = "pan-unwanted";
+
+/// Takes the request of the fragment or the opener, and answers it.
+pub(super) async fn run(page: Page) -> Result<(), JsValue> {
+    let view = Rc::new(ConfirmView::find(&page.dom)?);
+    match fragment::take(&page)? {
+        Some(Ok(link)) => {
+            let decided = decide(&page, &view, Request::judge(link.request), || {}).await;
+            return fragment::answer(&page, &link.return_path, &message(decided));
+        }
+        Some(Err(reason)) => {
+            show_rejection(&view, reason);
+            return Ok(());
+        }
+        None => {}
+    }
+    let opener = page.dom.window.opener()?;
+    let window = page.dom.window.clone();
+    listen(&view.close, "click", move |_| close(&window))?;
+    if opener.is_null() {
+        view.show_outcome("Nothing to confirm", "This page opens by itself when there is something to confirm.");
+        return Ok(());
+    }
+    let slow = Rc::clone(&view);
+    page.dom.after(SLOW, move || slow.show_slow())?;
+    let port = Rc::new(Port::claim(&page.dom.window, opener.unchecked_ref::<Window>(), &page.app_origin).await?);
+    let request = Request::from_message(&port.first().await?);
+
+    // A window that is closed, reloaded or navigated has cancelled.
+    let is_decided = Rc::new(Cell::new(false));
+    let (leaving, undecided) = (Rc::clone(&port), Rc::clone(&is_decided));
+    page.dom.on_window("pagehide", move |_| {
+        if !undecided.get() {
+            leaving.say(&FromWindow::Rejected(WindowRejection::Cancelled));
+        }
+    })?;
+    let decided = decide(&page, &view, request, || port.say(&FromWindow::Shown {})).await;
+    is_decided.set(true);
+    let closes = matches!(decided, Ok(_) | Err(WindowRejection::Cancelled));
+    match decided {
+        Ok(_) => view.show_outcome("Confirmed", "You can close this window."),
+        Err(reason) => show_rejection(&view, reason),
+    }
+    port.say(&message(decided));
+    if closes {
+        let window = page.dom.window.clone();
+        page.dom.after(FAREWELL, move || close(&window))?;
+    }
+    Ok(())
+}
+
+fn show_rejection(view: &ConfirmView, reason: WindowRejection) {
+    let (title, text) = rejection(reason);
+    view.show_outcome(title, &text);
+}
+
+fn message(decided: Result<SignedHeaders, WindowRejection>) -> FromWindow {
+    decided.map_or_else(FromWindow::Rejected, FromWindow::Signed)
+}
+
+fn close(window: &Window) {
+    // A window that may not close itself stays, and says that it can be closed.
+    let _ = window.close();
+}
+
+/// Shows a request and waits for the user. Gives the headers that the request is to be sent with.
+async fn decide(
+    page: &Page,
+    view: &Rc<ConfirmView>,
+    request: Result<Request, WindowRejection>,
+    shown: impl FnOnce(),
+) -> Result<SignedHeaders, WindowRejection> {
+    let request = request?;
+    let closed = |_| WindowRejection::StorageClosed;
+    let store = KeyStore::open().await.map_err(closed)?;
+    let found = store.confirmation_key(&request.order.session).await.map_err(closed)?;
+    let (key, user) = found.ok_or(WindowRejection::NoKey)?;
+    let _lock = locks::try_take(LOCK).await.ok_or(WindowRejection::Busy)?;
+    let storage = page.dom.window.local_storage().ok().flatten().ok_or(WindowRejection::StorageClosed)?;
+    let began = js_sys::Date::now();
+    let mut unwanted = unwanted(&storage, began);
+    if let Some(seconds) = unwanted.pause(began) {
+        return Err(WindowRejection::Paused { seconds });
+    }
+    page.clock.offset(false).await?;
+
+    let shown_at = js_sys::Date::now();
+    unwanted.note(shown_at);
+    storage.set_item(COOLDOWN, &unwanted.to_text()).map_err(closed)?;
+    // Whatever the browser refuses here, no user has been asked.
+    let watch = Watch::start(page, view, request.entry.name).map_err(|_| WindowRejection::Malformed)?;
+    view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
+    shown();
+    let mut proof = watch.decision().await?;
+    let mut unwanted = self::unwanted(&storage, js_sys::Date::now());
+    unwanted.take_off(shown_at);
+    // A full store only makes the pause come sooner.
+    let _ = storage.set_item(COOLDOWN, &unwanted.to_text());
+
+    let offset = page.clock.offset(false).await?;
+    proof.at = server_time(js_sys::Date::now(), offset);
+    let nonce = match request.order.nonce {
+        Some(nonce) => nonce,
+        None => keys::random().map(Nonce::new).map_err(|_| WindowRejection::Malformed)?,
+    };
+    let order = Order {
+        authority: page.app_authority(),
+        path: request.entry.path,
+        body: &request.order.body,
+        session: &request.order.session,
+        nonce,
+        proof: proof::header(Some(&proof)).map_err(|_| WindowRejection::Malformed)?,
+    };
+    order.sign(&key, offset).await.map_err(|_| WindowRejection::NoKey)
+}
+
+fn unwanted(storage: &Storage, now: f64) -> Cooldown {
+    Cooldown::parse(&storage.get_item(COOLDOWN).ok().flatten().unwrap_or_default(), now)
+}
+
+/// Follows how the window is seen and used until the user has decided.
+struct Watch {
+    view: Rc<ConfirmView>,
+    window: Window,
+    action: &'static str,
+    began: f64,
+    arming: RefCell<Arming>,
+    /// The content has been scrolled to its end.
+    is_read: Cell<bool>,
+    /// The last press did not count.
+    was_early: Cell<bool>,
+    decision: RefCell<Option<Result<Proof, WindowRejection>>>,
+    resolve: OnceCell<Function>,
+    decided: OnceCell<Promise>,
+}
+
+impl Watch {
+    fn start(page: &Page, view: &Rc<ConfirmView>, action: &'static str) -> Result<Rc<Self>, JsValue> {
+        let watch = Rc::new(Self {
+            view: Rc::clone(view),
+            window: page.dom.window.clone(),
+            action,
+            began: steady(),
+            arming: RefCell::new(Arming::new(steady())),
+            is_read: Cell::new(false),
+            was_early: Cell::new(false),
+            decision: RefCell::new(None),
+            resolve: OnceCell::new(),
+            decided: OnceCell::new(),
+        });
+        let decided = Promise::new(&mut |resolve, _| drop(watch.resolve.set(resolve)));
+        // Both are empty until here.
+        drop(watch.decided.set(decided));
+        for name in ["click", "keydown", "pointerdown", "resize", "scroll", "focus", "blur", "visibilitychange"] {
+            let listening = Rc::clone(&watch);
+            page.dom.on_window(name, move |event| listening.event(event))?;
+        }
+        let ticking = Rc::clone(&watch);
+        page.dom.every(TICK, move || ticking.tick())?;
+        Ok(watch)
+    }
+
+    /// Waits for the user.
+    async fn decision(&self) -> Result<Proof, WindowRejection> {
+        let decided = self.decided.get().cloned().ok_or(WindowRejection::Cancelled)?;
+        JsFuture::from(decided).await.map_err(|_| WindowRejection::Cancelled)?;
+        self.decision.borrow().clone().unwrap_or(Err(WindowRejection::Cancelled))
+    }
+
+    /// The first decision counts.
+    fn decide(&self, decision: Result<Proof, WindowRejection>) {
+        self.decision.borrow_mut().get_or_insert(decision);
+        if let Some(resolve) = self.resolve.get() {
+            // Calling resolve cannot fail.
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    }
+
+    fn tick(&self) {
+        if self.decision.borrow().is_some() {
+            return;
+        }
+        let now = steady();
+        if now - self.began >= TIMEOUT {
+            self.decide(Err(WindowRejection::TimedOut));
+            return;
+        }
+        if self.view.is_at_end() {
+            self.is_read.set(true);
+        }
+        self.arming.borrow_mut().look(self.look(), now);
+        let state = self.arming.borrow().state(now);
+        self.view.show_state(state, self.was_early.get());
+    }
+
+    fn look(&self) -> View {
+        let number = |value: Result<JsValue, JsValue>| value.ok().and_then(|value| value.as_f64()).unwrap_or_default();
+        let window = &self.window;
+        let document = window.document();
+        View {
+            is_visible: document.as_ref().is_some_and(|document| !document.hidden()),
+            is_focused: document.is_some_and(|document| document.has_focus().unwrap_or(false)),
+            is_read: self.is_read.get(),
+            geometry: Geometry {
+                inner: [number(window.inner_width()), number(window.inner_height())],
+                outer: [number(window.outer_width()), number(window.outer_height())],
+                pixel_ratio: window.device_pixel_ratio(),
+                position: [number(window.screen_x()), number(window.screen_y())],
+            },
+        }
+    }
+
+    fn event(&self, event: &Event) {
+        if !event.is_trusted() || self.decision.borrow().is_some() {
+            return;
+        }
+        match event.type_().as_str() {
+            "click" => self.click(event.unchecked_ref()),
+            "keydown" => self.key(event.unchecked_ref()),
+            "pointerdown" if ConfirmView::is_on(&self.view.confirm, event) => {
+                self.arming.borrow_mut().press(steady());
+            }
+            "resize" => self.is_read.set(false),
+            _ => {}
+        }
+        self.tick();
+    }
+
+    fn key(&self, event: &KeyboardEvent) {
+        match event.key().as_str() {
+            "Escape" => self.decide(Err(WindowRejection::Cancelled)),
+            "Enter" | " " if ConfirmView::is_on(&self.view.confirm, event) => {
+                if event.repeat() {
+                    // A key that has been held since before the window was there.
+                    event.prevent_default();
+                    self.was_early.set(true);
+                } else {
+                    self.arming.borrow_mut().press(steady());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn click(&self, event: &MouseEvent) {
+        if ConfirmView::is_on(&self.view.cancel, event) {
+            self.decide(Err(WindowRejection::Cancelled));
+        } else if ConfirmView::is_on(&self.view.confirm, event) {
+            match self.arming.borrow_mut().activate(steady()) {
+                Some(activation) => self.decide(Ok(self.proof(activation, event))),
+                None => self.was_early.set(true),
+            }
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "pixels and times fit, and `as` saturates"
+    )]
+    fn proof(&self, activation: Activation, event: &MouseEvent) -> Proof {
+        let area = self.view.confirm.get_bounding_client_rect();
+        let pixels = |length: f64| length.round() as i32;
+        Proof {
+            v: 1,
+            by: Recorder::Signer,
+            action: self.action.to_owned(),
+            kind: Kind::Confirm,
+            at: js_sys::Date::now() as u64,
+            hold: activation.hold as u32,
+            path: Vec::new(),
+            target: [pixels(area.x()), pixels(area.y()), pixels(area.width()), pixels(area.height())],
+            hit: [event.client_x(), event.client_y()],
+            dwell: Some(activation.dwell as u32),
+        }
+    }
+}

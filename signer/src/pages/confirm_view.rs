@@ -1,0 +1,175 @@
+//! What the confirmation window shows: fills in the elements of `confirm.html`.
+//!
+//! Only text is ever written. Every value goes through [`visible`], and `bdi` elements keep its direction from reordering
+//! what stands around it.
+
+use protocol::{message::WindowRejection, value::visible};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{HtmlElement, Node};
+
+use super::{
+    arming::{Obstacle, State},
+    dom::{Dom, set_text},
+    request::Request,
+};
+
+/// Up to this many characters a leading value is shown large.
+const LARGE: usize = 40;
+
+/// The elements.
+pub(super) struct ConfirmView {
+    dom: Dom,
+    waiting: HtmlElement,
+    request: HtmlElement,
+    title: HtmlElement,
+    lines: HtmlElement,
+    status: HtmlElement,
+    actions: HtmlElement,
+    label: HtmlElement,
+    /// Confirms.
+    pub(super) confirm: HtmlElement,
+    /// Rejects.
+    pub(super) cancel: HtmlElement,
+    outcome: HtmlElement,
+    outcome_title: HtmlElement,
+    outcome_text: HtmlElement,
+    /// Closes the window when all is over.
+    pub(super) close: HtmlElement,
+}
+
+impl ConfirmView {
+    /// Finds the elements.
+    pub(super) fn find(dom: &Dom) -> Result<Self, JsValue> {
+        Ok(Self {
+            dom: dom.clone(),
+            waiting: dom.element("waiting")?,
+            request: dom.element("request")?,
+            title: dom.element("title")?,
+            lines: dom.element("lines")?,
+            status: dom.element("status")?,
+            actions: dom.element("actions")?,
+            label: dom.element("label")?,
+            confirm: dom.element("confirm")?,
+            cancel: dom.element("cancel")?,
+            outcome: dom.element("outcome")?,
+            outcome_title: dom.element("outcome-title")?,
+            outcome_text: dom.element("outcome-text")?,
+            close: dom.element("close")?,
+        })
+    }
+
+    /// Says that the request has not come for a while.
+    pub(super) fn show_slow(&self) {
+        set_text(
+            &self.waiting,
+            "The page that opened this window has not said what to confirm. Close it and try again.",
+        );
+    }
+
+    /// Shows a request: once, and nothing of it changes afterwards.
+    pub(super) fn show_request(&self, request: &Request, user: &str) -> Result<(), JsValue> {
+        set_text(&self.title, &visible(request.summary.title));
+        set_text(&self.label, &visible(&request.summary.button));
+        set_text(&self.dom.element("user")?, &visible(user));
+        self.dom.element::<HtmlElement>("signed-in")?.set_hidden(false);
+        for (at, (name, value)) in request.summary.lines.iter().enumerate() {
+            let line = self.dom.append(&self.lines, "div", "")?;
+            if at < 2 && value.chars().count() <= LARGE {
+                line.set_attribute("class", "large")?;
+            }
+            self.dom.append(&line, "dt", &visible(name))?;
+            let shown = self.dom.append(&line, "dd", "")?;
+            self.dom.append(&shown, "bdi", &visible(value))?;
+        }
+        self.waiting.set_hidden(true);
+        self.request.set_hidden(false);
+        self.title.focus()
+    }
+
+    /// Whether the end of the content is in view.
+    pub(super) fn is_at_end(&self) -> bool {
+        let height = self.dom.window.inner_height().ok().and_then(|height| height.as_f64()).unwrap_or_default();
+        !self.request.hidden() && self.actions.get_bounding_client_rect().bottom() <= height + 2.0
+    }
+
+    /// Whether an event came from an element, or from within it.
+    pub(super) fn is_on(element: &HtmlElement, event: &web_sys::Event) -> bool {
+        event.target().is_some_and(|target| element.contains(Some(target.unchecked_ref::<Node>())))
+    }
+
+    /// Shows whether the button works, and if not, why. `was_early` after a press that did not count.
+    pub(super) fn show_state(&self, state: State, was_early: bool) {
+        let (name, text) = match state {
+            State::Armed => ("armed", "Check every line, then confirm or cancel."),
+            State::Waiting => ("waiting", "You can confirm in a moment, when you have had time to read this."),
+            State::Blocked(obstacle) => ("blocked", explain(obstacle)),
+        };
+        let text = match (state, was_early) {
+            (State::Armed, true) => "Not confirmed: that press began too early. You can confirm now.".to_owned(),
+            (_, true) => ["Not confirmed yet. ", text].concat(),
+            (_, false) => text.to_owned(),
+        };
+        // Setting an attribute of these names cannot fail.
+        let _ = self.confirm.set_attribute("aria-disabled", if state == State::Armed { "false" } else { "true" });
+        let _ = self.request.set_attribute("data-state", name);
+        set_text(&self.status, &text);
+    }
+
+    /// Shows how it ended, in place of the request.
+    pub(super) fn show_outcome(&self, title: &str, text: &str) {
+        for section in [&self.waiting, &self.request] {
+            section.set_hidden(true);
+        }
+        set_text(&self.outcome_title, title);
+        set_text(&self.outcome_text, text);
+        self.outcome.set_hidden(false);
+        // An element that cannot take the focus leaves it where it is.
+        let _ = self.outcome_title.focus();
+    }
+}
+
+fn explain(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Background => "This window is in the background. Select it to go on.",
+        Obstacle::Small => "This window is too small to read. Make it larger to go on.",
+        Obstacle::ZoomedOut => "The page is zoomed out too far to read. Zoom in to go on.",
+        Obstacle::Unread => "There is more below. Scroll to the end to go on.",
+    }
+}
+
+/// Heading and text for a request that was not confirmed.
+pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
+    let (title, text) = match rejection {
+        WindowRejection::Cancelled => ("Cancelled", "Nothing was done. You can close this window."),
+        WindowRejection::TimedOut => {
+            ("Too late", "You did not answer in time, so nothing was done. Close this window and start again.")
+        }
+        WindowRejection::Busy => {
+            ("Another confirmation is open", "Answer that one first. Nothing was done here; you can close this window.")
+        }
+        WindowRejection::Paused { seconds } => {
+            let wait = [
+                "Several confirmations were cancelled or ignored, so there are none for ",
+                &seconds.to_string(),
+                " seconds. If you did not ask for them, close the page that did, and do not go on there.",
+            ];
+            return ("Confirmations are paused", wait.concat());
+        }
+        WindowRejection::NoKey => (
+            "Sign in again",
+            "This browser cannot confirm for your session any more. Close this window and sign in again.",
+        ),
+        WindowRejection::Malformed => (
+            "This cannot be confirmed",
+            "The page asked for something unknown. Close this window, reload the page and try again.",
+        ),
+        WindowRejection::StorageClosed => (
+            "Your key cannot be read",
+            "This browser blocks the storage that keeps it. Allow site data for this address, then try again.",
+        ),
+        WindowRejection::Unreachable => {
+            ("The server cannot be reached", "Check your connection. Then close this window and try again.")
+        }
+    };
+    (title, text.to_owned())
+}

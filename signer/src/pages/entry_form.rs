@@ -1,0 +1,258 @@
+//! Signing in and registering: one form, two paths.
+//!
+//! The confirmation key is made and stored before the password is sent, so that no session is opened that this browser
+//! could not use.
+
+use std::{cell::Cell, rc::Rc};
+
+use protocol::{
+    problem::{Code, Problem},
+    return_path,
+    sign_origin::{Challenged, Password, SignIn, SignedIn, sign_in_statement},
+    value::UserName,
+};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearchParams};
+
+use super::{
+    Page,
+    dom::{listen, set_text},
+    enter,
+};
+use crate::{
+    http::{self, HttpError},
+    key_store::{KeyStore, RecordId},
+    keys::Key,
+};
+
+/// After this time the page says that it is still waiting, in ms.
+const SLOW: i32 = 4_000;
+
+const STORAGE: &str = "This browser does not let this site keep keys, so you cannot sign in here. Leave private browsing, allow \
+    site data for this address, or use another browser. Then reload the page.";
+const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
+const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
+
+/// What went wrong, for the user.
+enum Trouble {
+    User(String),
+    Password(String),
+    Form(String),
+}
+
+impl From<HttpError> for Trouble {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable => Self::Form(UNREACHABLE.to_owned()),
+            HttpError::Rejected(problem) => problem_text(*problem),
+        }
+    }
+}
+
+fn problem_text(problem: Problem) -> Trouble {
+    let form = |text: &str| Trouble::Form(text.to_owned());
+    match problem.code {
+        Code::WrongCredentials => form("User name or password is wrong. Check both, then try again."),
+        Code::NameTaken => Trouble::User("That user name is taken. Choose another one.".to_owned()),
+        Code::WeakPassword => {
+            Trouble::Password(problem.detail.unwrap_or_else(|| "Choose a stronger password.".to_owned()))
+        }
+        Code::TooManySessions => {
+            form("You are signed in on too many devices. Sign out on one of them, then try again.")
+        }
+        Code::RateLimited => form(&match problem.retry_after {
+            Some(1) => "Too many attempts. Try again in one second.".to_owned(),
+            Some(seconds) => ["Too many attempts. Try again in ", &seconds.to_string(), " seconds."].concat(),
+            None => "Too many attempts. Wait a minute, then try again.".to_owned(),
+        }),
+        Code::Unavailable => form("The service is not available at the moment. Try again in a minute."),
+        _ => form(REJECTED),
+    }
+}
+
+fn storage(_error: JsValue) -> Trouble {
+    Trouble::Form(STORAGE.to_owned())
+}
+
+/// The form.
+struct EntryForm {
+    page: Page,
+    path: &'static str,
+    return_path: String,
+    form: HtmlFormElement,
+    user: HtmlInputElement,
+    password: HtmlInputElement,
+    submit: HtmlElement,
+    reveal: HtmlElement,
+    alert: HtmlElement,
+    status: HtmlElement,
+    user_error: HtmlElement,
+    password_error: HtmlElement,
+    /// An attempt is under way.
+    is_busy: Cell<bool>,
+    /// The key of the last attempt, which the next one uses again.
+    key: Cell<Option<(RecordId, Key)>>,
+}
+
+/// Runs the page whose form is sent to that path.
+pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
+    let search = page.dom.window.location().search()?;
+    let asked = UrlSearchParams::new_with_str(&search)?.get("return").unwrap_or_default();
+    let dom = page.dom.clone();
+    let form = Rc::new(EntryForm {
+        page,
+        path,
+        return_path: return_path::check(&asked).to_owned(),
+        form: dom.element("form")?,
+        user: dom.element("user")?,
+        password: dom.element("password")?,
+        submit: dom.element("submit")?,
+        reveal: dom.element("reveal")?,
+        alert: dom.element("alert")?,
+        status: dom.element("status")?,
+        user_error: dom.element("user-error")?,
+        password_error: dom.element("password-error")?,
+        is_busy: Cell::new(false),
+        key: Cell::new(None),
+    });
+    // What submits the form without this script, and the other page, keep where the user returns to.
+    form.form.set_action(&[path, &search].concat());
+    let other = dom.element::<HtmlElement>("other")?;
+    let href = other.get_attribute("href").unwrap_or_default();
+    other.set_attribute("href", &[href, search].concat())?;
+    form.form.set_no_validate(true);
+    form.listen()?;
+    if KeyStore::open().await.is_err() {
+        form.show(Trouble::Form(STORAGE.to_owned()));
+    } else if dom.document.active_element().is_none_or(|active| active.tag_name() == "BODY") {
+        let first = if form.user.value().is_empty() { &form.user } else { &form.password };
+        first.focus()?;
+    }
+    Ok(())
+}
+
+impl EntryForm {
+    fn listen(self: &Rc<Self>) -> Result<(), JsValue> {
+        let form = Rc::clone(self);
+        listen(&self.form, "submit", move |event| {
+            event.prevent_default();
+            let form = Rc::clone(&form);
+            spawn_local(async move { form.send().await });
+        })?;
+        let form = Rc::clone(self);
+        listen(&self.reveal, "click", move |_| form.toggle_password())?;
+        self.reveal.set_hidden(false);
+        Ok(())
+    }
+
+    fn toggle_password(&self) {
+        let reveals = self.password.type_() == "password";
+        self.password.set_type(if reveals { "text" } else { "password" });
+        set_text(&self.reveal, if reveals { "Hide" } else { "Show" });
+        // Setting an attribute of this name cannot fail.
+        let _ = self.reveal.set_attribute("aria-pressed", if reveals { "true" } else { "false" });
+    }
+
+    /// Sends what was typed, one attempt at a time.
+    async fn send(self: Rc<Self>) {
+        if self.is_busy.replace(true) {
+            return;
+        }
+        self.clear();
+        let _ = self.submit.set_attribute("aria-disabled", "true");
+        set_text(&self.status, "One moment…");
+        let waiting = Rc::clone(&self);
+        let _ = self.page.dom.after(SLOW, move || {
+            if waiting.is_busy.get() {
+                set_text(&waiting.status, "This takes longer than usual. Please wait.");
+            }
+        });
+        if let Err(trouble) = self.attempt().await {
+            self.is_busy.set(false);
+            let _ = self.submit.remove_attribute("aria-disabled");
+            set_text(&self.status, "");
+            self.show(trouble);
+        }
+    }
+
+    async fn attempt(&self) -> Result<(), Trouble> {
+        let user = UserName::parse(self.user.value().trim()).map_err(|_| {
+            Trouble::User("A user name has 3 to 32 of a–z, 0–9, - and _, and begins with a letter.".to_owned())
+        })?;
+        let password = Password::new(self.password.value());
+        if password.reveal().is_empty() {
+            return Err(Trouble::Password("Enter your password.".to_owned()));
+        }
+
+        let store = KeyStore::open().await.map_err(storage)?;
+        let (id, key) = self.stored_key(&store, user.as_str()).await.map_err(storage)?;
+        let reply = self.ask(&key, user.clone(), password).await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.key.set(Some((id, key)));
+                return Err(self.explain(error));
+            }
+        };
+        let session = reply.ticket.token().handle();
+        store.keep_confirmation_key(Some(id), Some(&session), &key, user.as_str()).await.map_err(storage)?;
+        let entered = enter::submit(&self.page, &reply, &key, &self.return_path).await;
+        entered.map_err(|_| Trouble::Form(REJECTED.to_owned()))
+    }
+
+    /// A key that is in the store.
+    async fn stored_key(&self, store: &KeyStore, user: &str) -> Result<(RecordId, Key), JsValue> {
+        let (id, key) = match self.key.take() {
+            Some((id, key)) => (Some(id), key),
+            None => (None, Key::generate().await?),
+        };
+        Ok((store.keep_confirmation_key(id, None, &key, user).await?, key))
+    }
+
+    /// Asks the server to open a session with that confirmation key.
+    async fn ask(&self, key: &Key, user: UserName, password: Password) -> Result<SignedIn, HttpError> {
+        let exchange = http::post("/challenge", "{}", &[]).await?;
+        let Challenged { challenge, now } = exchange.read()?;
+        self.page.clock.learn(now, &exchange);
+        let statement = sign_in_statement(&self.page.sign_authority, &challenge, &key.public().thumbprint());
+        let signature = key.sign(&statement).await.map_err(|_| HttpError::Unreachable)?;
+        let request = SignIn { user, password, jwk: key.public().to_jwk(), challenge, signature };
+        let json = serde_json::to_string(&request).map_err(|_| HttpError::Unreachable)?;
+        http::post(self.path, &json, &[]).await?.read()
+    }
+
+    fn explain(&self, error: HttpError) -> Trouble {
+        match (error, self.path) {
+            (HttpError::Unreachable, "/register") => Trouble::Form(
+                "No answer came from the server. Your account may have been opened: try to sign in with it before you try again."
+                    .to_owned(),
+            ),
+            (error, _) => error.into(),
+        }
+    }
+
+    fn clear(&self) {
+        for text in [&self.alert, &self.user_error, &self.password_error] {
+            set_text(text, "");
+        }
+        for input in [&self.user, &self.password] {
+            let _ = input.remove_attribute("aria-invalid");
+        }
+    }
+
+    /// Says what is wrong, and puts the focus where it can be corrected. What was typed stays.
+    fn show(&self, trouble: Trouble) {
+        let (input, place, text) = match trouble {
+            Trouble::User(text) => (Some(&self.user), &self.user_error, text),
+            Trouble::Password(text) => (Some(&self.password), &self.password_error, text),
+            Trouble::Form(text) => (None, &self.alert, text),
+        };
+        set_text(place, &text);
+        if let Some(input) = input {
+            let _ = input.set_attribute("aria-invalid", "true");
+            // An element that cannot take the focus leaves it where it is.
+            let _ = input.focus();
+        }
+    }
+}
