@@ -8,7 +8,8 @@ use leptos::server_fn::{
     error::{FromServerFnError, ServerFnErrorErr},
 };
 use protocol::{
-    message::Refusal,
+    key::KeyThumbprint,
+    message::{Refusal, WindowRejection},
     problem::{Code, Ended, Problem},
 };
 use serde::{Deserialize, Serialize};
@@ -23,26 +24,32 @@ pub enum Fault {
     /// The cookie names a session whose key this browser does not have.
     #[error("This browser no longer has the key of your session. Sign in again to get a new one.")]
     LostKey,
+    /// The signing frame has lost its key, and has a new one that the confirmation key can let in.
+    #[error("This browser has lost one of its keys. Restore it to go on: you confirm it, and need not sign in again.")]
+    FrameKeyLost(KeyThumbprint),
     /// The server does not know the session any more.
     #[error("Your session has ended. Sign in again to go on.")]
     Ended,
     /// The server has ended the session before its time, and says why.
     #[error("{}", ended(*.0))]
     EndedBecause(Ended),
-    /// There are as many sessions as there may be.
-    #[error("You are signed in on too many devices. Sign out on one of them, then try again.")]
-    TooManySessions,
-    /// The person refused on the sheet.
+    /// The user rejected in the confirmation window, or closed it.
     #[error("You cancelled. Nothing was done.")]
     Cancelled,
-    /// Nobody answered the sheet.
+    /// The user did not answer in the confirmation window.
     #[error("The confirmation was not answered in time, so nothing was done. Try again.")]
     ConfirmationTimedOut,
-    /// The frame already shows a sheet.
+    /// Another confirmation window is open.
     #[error("Another confirmation is open. Answer it first.")]
-    SheetBusy,
+    ConfirmationBusy,
+    /// Too many confirmations were cancelled or ignored.
+    #[error("Several confirmations were cancelled, so there is a pause. Try again in {seconds} seconds.")]
+    ConfirmationPaused {
+        /// How long it lasts.
+        seconds: u32,
+    },
     /// No frame, or one that never said hello.
-    #[error("The confirmation frame did not load. Turn off what may block it for this site, then reload the page.")]
+    #[error("The signing frame did not load. Turn off what may block it for this site, then reload the page.")]
     NoFrame,
     /// The frame cannot open its key store.
     #[error(
@@ -73,15 +80,6 @@ pub enum Fault {
     /// The request is not one that the server understands.
     #[error("The server did not understand this request. Reload the page, then try again.")]
     Malformed,
-    /// User name and password do not belong together.
-    #[error("User name or password is wrong. Check both, then try again.")]
-    WrongCredentials,
-    /// Somebody has that user name.
-    #[error("That user name is taken. Choose another one.")]
-    NameTaken,
-    /// The password breaks the rule, which is said.
-    #[error("That password cannot be used. {0}")]
-    Password(String),
     /// The application refuses, in its own words.
     #[error("{0}")]
     Declined(String),
@@ -113,15 +111,14 @@ impl Fault {
     /// The HTTP status of a server function's reply with this fault.
     pub fn status(&self) -> u16 {
         match self {
-            Self::SignedOut | Self::LostKey | Self::Ended | Self::EndedBecause(_) | Self::WrongCredentials => 401,
+            Self::SignedOut | Self::LostKey | Self::FrameKeyLost(_) | Self::Ended | Self::EndedBecause(_) => 401,
             Self::Unverified => 403,
-            Self::NameTaken | Self::TooManySessions => 409,
-            Self::Password(_) | Self::Declined(_) => 422,
-            Self::RateLimited { .. } => 429,
+            Self::Declined(_) => 422,
+            Self::RateLimited { .. } | Self::ConfirmationPaused { .. } => 429,
             Self::Busy | Self::Unavailable | Self::ServerAway | Self::Unsure => 503,
             Self::Cancelled
             | Self::ConfirmationTimedOut
-            | Self::SheetBusy
+            | Self::ConfirmationBusy
             | Self::NoFrame
             | Self::StorageBlocked
             | Self::Malformed
@@ -166,6 +163,10 @@ impl From<Problem> for Fault {
             Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
             Code::Unavailable => Self::Unavailable,
             Code::Malformed => Self::Malformed,
+            // The sign origin's own pages answer these.
+            Code::WrongCredentials | Code::NameTaken | Code::WeakPassword | Code::TooManySessions => {
+                Self::Declined(problem.detail.unwrap_or(problem.title))
+            }
         }
     }
 }
@@ -176,19 +177,33 @@ impl From<Refusal> for Fault {
             Refusal::NoKey => Self::LostKey,
             Refusal::VaultClosed => Self::StorageBlocked,
             Refusal::Unreachable => Self::ServerAway,
-            Refusal::Busy => Self::SheetBusy,
-            Refusal::Cancelled => Self::Cancelled,
-            Refusal::TimedOut => Self::ConfirmationTimedOut,
+            Refusal::KeyLost { key } => Self::FrameKeyLost(key),
             Refusal::TooMany => Self::RateLimited { seconds: None },
-            Refusal::BindRefused(code) => Self::from(Problem::from(code)),
+            Refusal::OriginRejected(code) => Self::from(Problem::from(code)),
             Refusal::Rejected => Self::Unverified,
             Refusal::Malformed
+            | Refusal::NotHere
             | Refusal::NoConnection
             | Refusal::UnknownAction
             | Refusal::UnknownArguments
             | Refusal::LevelTooLow
             | Refusal::BadNonce
             | Refusal::BadProof => Self::Malformed,
+        }
+    }
+}
+
+impl From<WindowRejection> for Fault {
+    fn from(rejection: WindowRejection) -> Self {
+        match rejection {
+            WindowRejection::Cancelled => Self::Cancelled,
+            WindowRejection::TimedOut => Self::ConfirmationTimedOut,
+            WindowRejection::Busy => Self::ConfirmationBusy,
+            WindowRejection::Paused { seconds } => Self::ConfirmationPaused { seconds },
+            WindowRejection::NoKey => Self::LostKey,
+            WindowRejection::Malformed => Self::Malformed,
+            WindowRejection::StorageClosed => Self::StorageBlocked,
+            WindowRejection::Unreachable => Self::ServerAway,
         }
     }
 }
@@ -222,7 +237,7 @@ mod tests {
             Fault::LostKey,
             Fault::RateLimited { seconds: Some(30) },
             Fault::Declined("Not enough money.".into()),
-            Fault::Password("Take more characters.".into()),
+            Fault::ConfirmationPaused { seconds: 9 },
         ] {
             assert_eq!(Fault::de(fault.ser()), fault);
         }
@@ -239,11 +254,13 @@ mod tests {
             Fault::Unavailable,
             Fault::NoFrame,
             Fault::StorageBlocked,
+            Fault::ConfirmationBusy,
+            Fault::ConfirmationPaused { seconds: 9 },
         ]
         .iter()
         .map(ToString::to_string)
         .collect();
-        assert_eq!(sentences.len(), 8);
+        assert_eq!(sentences.len(), 10);
         assert!(sentences.iter().all(|sentence| sentence.ends_with('.')));
     }
 
@@ -267,7 +284,7 @@ mod tests {
             assert_eq!(problem.status, fault.status());
             assert_eq!(Fault::from(problem), fault);
         }
-        assert_eq!(Fault::WrongCredentials.problem(), None, "the application's own");
+        assert_eq!(Fault::Declined("No.".into()).problem(), None, "the application's own");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`client`] | [`Pan`](client::Pan), the client of server functions: signs what the catalogue protects, sends, retries |
 //! | `exchange` | one signed request: nonce, signature, and what the reply says of the session |
+//! | [`confirmation`] | opens the confirmation window and awaits it |
+//! | [`redirect`] | the same in browsers that open no windows |
 //! | [`push`] | hears what the server pushes |
 //! | [`frame`] | talks to the signing frame over a port |
-//! | [`sheet`] | gives the frame the whole window while it asks the person |
 //! | [`tracker`] | records how the person last clicked, as an interaction proof |
 //! | [`interaction`] | what is recorded of a click, and the proof made of it; knows no browser |
 //! | [`nonces`] | keeps the server's nonces |
@@ -20,28 +21,35 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
+use gloo_events::EventListener;
+use leptos::prelude::{document, window};
 use protocol::{
-    message::{Answer, Ask},
+    action::Action,
+    catalogue::{self, RestoreBrowser},
+    message::Ask,
     token::SessionHandle,
 };
-
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::PageTransitionEvent;
 
 use crate::fault::Fault;
 
 mod changed;
 pub mod client;
+pub mod confirmation;
 mod exchange;
 pub mod frame;
 pub mod interaction;
 pub mod nonces;
 pub mod push;
+pub mod redirect;
 pub mod session;
-pub mod sheet;
 pub mod tabs;
 pub mod tracker;
 pub mod wire;
 
+use confirmation::Confirmation;
 use frame::Frame;
 use nonces::Nonces;
 use session::{Session, Standing};
@@ -59,6 +67,8 @@ pub(crate) struct Tab {
     nonces: Nonces,
     session: Session,
     push: push::Push,
+    confirmation: Confirmation,
+    typed: redirect::Typed,
     other_tabs: OtherTabs,
 }
 
@@ -79,12 +89,21 @@ impl Tab {
         self.push.changed.tell();
     }
 
+    /// Another tab has signed in or out: this one follows.
+    fn follow(&self, session: Option<SessionHandle>) {
+        if self.session.handle() != session {
+            self.nonces.clear();
+            self.stand(session.map_or(Standing::Out, Standing::In));
+        }
+    }
+
     /// That session cannot go on: its key is destroyed, its nonces are worthless, and the page is told.
     async fn end(&self, session: SessionHandle, standing: Standing) {
         // Another tab may have signed in meanwhile; then only the old key goes.
         if self.session.handle() == Some(session) {
             self.nonces.clear();
             self.stand(standing);
+            OtherTabs::note_end();
         }
         if let Ok(frame) = self.frame() {
             // The key of an ended session opens nothing: failing to destroy it is no reason to say more.
@@ -97,19 +116,24 @@ impl Tab {
 pub fn start(session: Session) {
     let other_tabs = OtherTabs::join(|handle| {
         if let Ok(tab) = Tab::get() {
-            tab.nonces.clear();
-            tab.stand(handle.map_or(Standing::Out, Standing::In));
+            tab.follow(handle);
         }
     });
+    // Others may still show the session that was here before the user signed in.
+    other_tabs.tell(session.handle());
     let tab = Rc::new(Tab {
         frame: Frame::find(),
         tracker: Tracker::start(),
         nonces: Nonces::default(),
         session,
         push: push::Push::default(),
+        confirmation: Confirmation::default(),
+        typed: redirect::Typed::default(),
         other_tabs,
     });
     push::Push::watch(&tab);
+    watch_returns(&tab);
+    redirect::come_back(&tab);
     spawn_local(push::run(Rc::clone(&tab)));
     TAB.with(|slot| {
         // Only ever filled once: the browser hydrates a page once.
@@ -117,23 +141,44 @@ pub fn start(session: Session) {
     });
 }
 
-/// Binds a fresh key to the session that signing in has just opened. Then the page is signed in.
+/// A page that comes back from the browser's cache, or is looked at again, may have missed that the session has changed.
+fn watch_returns(tab: &Rc<Tab>) {
+    let catch_up = |tab: &Tab| {
+        if let Some(session) = OtherTabs::last() {
+            tab.follow(session);
+        }
+    };
+    let shown = Rc::clone(tab);
+    EventListener::new(&window(), "pageshow", move |event| {
+        if event.unchecked_ref::<PageTransitionEvent>().persisted() {
+            confirmation::cancel();
+            catch_up(&shown);
+        }
+    })
+    .forget();
+    let seen = Rc::clone(tab);
+    EventListener::new(&document(), "visibilitychange", move |_| {
+        if !document().hidden() {
+            catch_up(&seen);
+        }
+    })
+    .forget();
+}
+
+/// Replaces the key that the signing frame has lost by its new one, once the user has confirmed it. Call it in a click.
 ///
 /// # Errors
-/// Why the frame did not.
-pub async fn bind() -> Result<(), Fault> {
+/// Why it was not replaced.
+pub async fn restore_browser() -> Result<(), Fault> {
     let tab = Tab::get()?;
-    let asked = async { tab.frame()?.ask(Ask::Bind {}).await };
-    match tab.session.busy_while(asked).await? {
-        Answer::Bound { session, nonces } => {
-            tab.nonces.clear();
-            tab.nonces.put(nonces, now());
-            tab.stand(Standing::In(session));
-            tab.other_tabs.tell(Some(session));
-            Ok(())
-        }
-        Answer::Signed(_) | Answer::Written { .. } | Answer::Heard { .. } | Answer::Done {} => Err(Fault::NoFrame),
-    }
+    let (session, key) = tab.session.to_restore().ok_or_else(|| tab.session.absence())?;
+    let entry = catalogue::at(RestoreBrowser::PATH).ok_or(Fault::Malformed)?;
+    let body = serde_json::to_string(&RestoreBrowser { key }).map_err(|_| Fault::Malformed)?;
+    let reply = client::Call { tab: Rc::clone(&tab), session, entry, body }.make().await?;
+    reply.accepted()?;
+    tab.stand(Standing::In(session));
+    tab.other_tabs.tell(Some(session));
+    Ok(())
 }
 
 /// Forgets the session that signing out has just ended, here and in the other tabs.

@@ -36,6 +36,11 @@ pub(crate) fn steady() -> f64 {
     web_sys::window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
 }
 
+/// The device's clock: Unix ms.
+pub(crate) fn now() -> u64 {
+    server_time(js_sys::Date::now(), 0.0)
+}
+
 /// What was learned from one exchange.
 #[derive(Clone, Copy)]
 struct Offset {

@@ -89,7 +89,8 @@ async fn exchange(path: &str, init: &RequestInit) -> Result<Exchange, HttpError>
     let body = done(response.text().map_err(unreachable)?).await?.as_string().unwrap_or_default();
     if response.ok() {
         let nonces = response.headers().get(header::NONCE).ok().flatten().unwrap_or_default();
-        let nonces = nonces.split(", ").filter_map(|nonce| Nonce::parse(nonce).ok()).collect();
+        // (A search for ", " would weigh 3 KB.)
+        let nonces = nonces.split(',').filter_map(|nonce| Nonce::parse(nonce.trim_start_matches(' ')).ok()).collect();
         return Ok(Exchange { body, nonces, sent, received });
     }
     let problem = json::read::<Problem>(body.as_bytes());

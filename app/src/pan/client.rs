@@ -1,24 +1,29 @@
 //! [`Pan`]: the client of server functions.
 //!
 //! `#[server(client = Pan, input = Json, output = Json, …)]` is all that a server function says. What the catalogue
-//! lists is signed at the level that the catalogue asks; everything else is sent as it is, and the server refuses it
-//! unless it was declared public.
+//! lists is signed at the level that the catalogue asks, and confirmed in a window that opens by itself where that is asked;
+//! everything else is sent as it is, and the server refuses it unless it was declared public.
 
 use std::rc::Rc;
 
 use futures::{Sink, Stream, sink, stream};
-use leptos::server_fn::{Bytes, client::Client, request::ClientReq, response::ClientRes};
+use leptos::server_fn::{
+    Bytes, client::Client, error::FromServerFnError as _, request::ClientReq, response::ClientRes,
+};
 use protocol::{
     action::{Action, Entry, Level},
-    catalogue,
-    message::{Ask, ToSign},
+    catalogue::{self, RestoreBrowser},
+    message::{Ask, ToSign, ToWindow},
     problem::Code,
     proof::Proof,
+    token::SessionHandle,
 };
 use send_wrapper::SendWrapper;
 
 use super::{
     Tab,
+    confirmation::Opened,
+    exchange::Signed,
     nonces::{LIFE, TO_CONFIRM},
     now,
     wire::{self, Reply},
@@ -52,7 +57,10 @@ impl Client<Fault> for Pan {
         SendWrapper::new(async move {
             let tab = Tab::get()?;
             let reply = match catalogue::at(&request.path) {
-                Some(entry) => Call { tab: tab.clone(), entry, body: request.body }.make().await?,
+                Some(entry) => {
+                    let session = tab.session.handle().ok_or_else(|| tab.session.absence())?;
+                    Call { tab: Rc::clone(&tab), session, entry, body: request.body }.make().await?
+                }
                 None => tab.session.busy_while(wire::post(&request.path, &request.body, &[])).await?,
             };
             application(reply)
@@ -72,7 +80,7 @@ impl Client<Fault> for Pan {
 }
 
 /// The reply of the application; what PAN or something on the way said instead is a fault.
-fn application(reply: Reply) -> Result<Response, Fault> {
+pub(super) fn application(reply: Reply) -> Result<Response, Fault> {
     if let Some(problem) = reply.problem() {
         return Err(problem.into());
     }
@@ -83,53 +91,86 @@ fn application(reply: Reply) -> Result<Response, Fault> {
     Ok(Response { status: reply.status, body: reply.body })
 }
 
+impl Response {
+    /// Nothing, unless the application refuses.
+    pub(super) fn accepted(self) -> Result<(), Fault> {
+        if self.status >= 400 { Err(Fault::de(self.body)) } else { Ok(()) }
+    }
+}
+
 /// One call of a protected action.
-struct Call {
-    tab: Rc<Tab>,
-    entry: &'static Entry,
-    body: String,
+pub(super) struct Call {
+    pub(super) tab: Rc<Tab>,
+    pub(super) session: SessionHandle,
+    pub(super) entry: &'static Entry,
+    pub(super) body: String,
 }
 
 impl Call {
     /// Signs and sends; answers what can be answered without the person having to try again.
-    async fn make(&self) -> Result<Reply, Fault> {
+    pub(super) async fn make(&self) -> Result<Reply, Fault> {
         // Taken first: an interaction is good for this call or for none.
-        let mut proof = match self.entry.level {
+        let proof = match self.entry.level {
             Level::Interaction => self.tab.tracker.take(self.entry.name, now()),
             Level::Signed | Level::Confirmed => None,
         };
+        let is_confirmed = match self.entry.level {
+            Level::Signed => false,
+            // Without evidence of an interaction a person must confirm.
+            Level::Interaction => proof.is_none(),
+            Level::Confirmed => true,
+        };
+        if is_confirmed {
+            // Nothing was awaited since the click: later the browser may block the window.
+            return self.confirm(Opened::open(&self.tab)?).await;
+        }
         let mut may_refresh = true;
         loop {
-            let reply = self.attempt(proof.clone()).await?;
+            let reply = self.sign(proof.clone()).await?;
             match reply.refusal() {
                 Some(Code::UseFreshNonce) if may_refresh => {
                     may_refresh = false;
                     self.tab.nonces.clear();
                 }
-                Some(Code::StepUpRequired) if proof.is_some() => proof = None,
+                Some(Code::StepUpRequired) if proof.is_some() => return self.confirm(Opened::open(&self.tab)?).await,
                 _ => return Ok(reply),
             }
         }
     }
 
-    async fn attempt(&self, proof: Option<Proof>) -> Result<Reply, Fault> {
-        let session = self.tab.session.handle().ok_or_else(|| self.tab.session.absence())?;
-        // Without evidence of an interaction a person must confirm.
-        let level = match self.entry.level {
-            Level::Interaction if proof.is_none() => Level::Confirmed,
-            level => level,
-        };
-        let (path, body) = (self.entry.path.to_owned(), self.body.clone());
+    /// Has the frame sign, and sends.
+    async fn sign(&self, proof: Option<Proof>) -> Result<Reply, Fault> {
+        let (session, path, body) = (self.session, self.entry.path.to_owned(), self.body.clone());
         let work = async {
-            let nonce = match level {
-                _ if self.entry.path == catalogue::Nonces::PATH => None,
-                Level::Confirmed => Some(self.tab.nonce(session, TO_CONFIRM).await?),
-                Level::Signed | Level::Interaction => Some(self.tab.nonce(session, LIFE).await?),
+            let nonce = match self.entry.path {
+                catalogue::Nonces::PATH => None,
+                _ => Some(self.tab.nonce(session, LIFE).await?),
             };
-            let order = ToSign { session, path, body, level, nonce, proof };
+            let order = ToSign { session, path, body, level: self.entry.level, nonce, proof };
             self.tab.exchange(session, self.entry.path, Ask::Sign(Box::new(order))).await
         };
         self.tab.session.busy_while(work).await
+    }
+
+    /// Has the user confirm, and sends. Never twice: the user confirmed once.
+    async fn confirm(&self, opened: Opened) -> Result<Reply, Fault> {
+        let (session, path, body) = (self.session, self.entry.path, self.body.clone());
+        let order = async {
+            let nonce = match path {
+                RestoreBrowser::PATH => None,
+                _ => Some(self.tab.nonce(session, TO_CONFIRM).await?),
+            };
+            Ok(ToWindow { session, path: path.to_owned(), body: body.clone(), nonce })
+        };
+        let headers = opened.sign(order).await?;
+        let sending = self.tab.send(session, path, Signed { body: self.body.clone(), headers });
+        let reply = self.tab.session.busy_while(sending).await?;
+        if reply.refusal() == Some(Code::UseFreshNonce) {
+            // The browser may have sent it twice, and this is the reply to the second one.
+            self.tab.nonces.clear();
+            return Err(Fault::Unsure);
+        }
+        Ok(reply)
     }
 }
 

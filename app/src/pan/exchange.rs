@@ -1,4 +1,4 @@
-//! A request of the session: a nonce for it, the frame's signature, and what the reply says of the session.
+//! A request of the session: a nonce for it, the signature, and what the reply says of the session.
 
 use protocol::{
     action::{Action, Level},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::fault::Fault;
 
-/// What the frame signed, to be sent as it is.
+/// What was signed, to be sent as it is.
 pub(super) struct Signed {
     pub(super) body: String,
     pub(super) headers: SignedHeaders,
@@ -41,14 +41,18 @@ impl Tab {
 
     /// Has the frame sign, and sends.
     pub(super) async fn exchange(&self, session: SessionHandle, path: &str, ask: Ask) -> Result<Reply, Fault> {
-        let work = async {
-            let Signed { body, headers } = self.sign(ask).await?;
-            // Nobody knows how far it got. What only reads can be asked for again; a change must be looked for.
-            let lost = |away| if is_change(path) { Fault::Unsure } else { away };
-            wire::post(path, &body, &headers.each()).await.map_err(lost)
-        };
-        let reply = work.await;
-        self.heed(session, reply).await
+        match self.sign(ask).await {
+            Ok(signed) => self.send(session, path, signed).await,
+            Err(fault) => self.heed(session, Err(fault)).await,
+        }
+    }
+
+    /// Sends what was signed.
+    pub(super) async fn send(&self, session: SessionHandle, path: &str, signed: Signed) -> Result<Reply, Fault> {
+        let Signed { body, headers } = signed;
+        let reply = wire::post(path, &body, &headers.each()).await;
+        // Nobody knows how far it got. What only reads can be asked for again; a change must be looked for.
+        self.heed(session, reply.map_err(|away| if is_change(path) { Fault::Unsure } else { away })).await
     }
 
     /// Has the frame sign.
@@ -60,7 +64,7 @@ impl Tab {
         match self.frame()?.ask(ask).await? {
             Answer::Signed(headers) => Ok(Signed { body: own, headers }),
             Answer::Written { body, headers } => Ok(Signed { body, headers }),
-            Answer::Bound { .. } | Answer::Heard { .. } | Answer::Done {} => Err(Fault::NoFrame),
+            Answer::Agreed { .. } | Answer::Heard { .. } | Answer::Done {} => Err(Fault::NoFrame),
         }
     }
 
@@ -71,16 +75,31 @@ impl Tab {
             _ => Ok(reply),
         });
         match &reply {
-            // Another tab may have signed in as somebody else meanwhile.
-            Ok(reply) if self.session.handle() == Some(session) => {
-                self.nonces.put(reply.nonces.iter().copied(), now());
-            }
-            Err(Fault::Ended) => self.end(session, Standing::Ended(None)).await,
-            Err(Fault::EndedBecause(why)) => self.end(session, Standing::Ended(Some(*why))).await,
-            Err(Fault::LostKey) => self.end(session, Standing::KeyLost).await,
-            _ => {}
+            Ok(reply) => self.keep_nonces(session, reply.nonces.iter().copied()),
+            Err(fault) => self.heed_fault(session, fault).await,
         }
         reply
+    }
+
+    /// Keeps nonces that came for a session, unless another tab has signed in as someone else meanwhile.
+    pub(super) fn keep_nonces(&self, session: SessionHandle, nonces: impl IntoIterator<Item = Nonce>) {
+        if self.session.handle() == Some(session) {
+            self.nonces.put(nonces, now());
+        }
+    }
+
+    /// Notices that the session is over, or that its frame key is lost.
+    pub(super) async fn heed_fault(&self, session: SessionHandle, fault: &Fault) {
+        match fault {
+            Fault::Ended => self.end(session, Standing::Ended(None)).await,
+            Fault::EndedBecause(why) => self.end(session, Standing::Ended(Some(*why))).await,
+            Fault::LostKey => self.end(session, Standing::KeyLost).await,
+            Fault::FrameKeyLost(key) if self.session.handle() == Some(session) => {
+                self.nonces.clear();
+                self.stand(Standing::FrameKeyLost { session, key: *key });
+            }
+            _ => {}
+        }
     }
 }
 

@@ -14,13 +14,12 @@ use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::document;
 use protocol::{
-    action::Level,
     message::{Answer, Ask, CONNECT, FromFrame, READY, Refusal, ToFrame, Vault},
 };
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlIFrameElement, MessageChannel, MessageEvent, MessagePort};
 
-use super::{session::meta, sheet::Sheet};
+use super::{Tab, session::meta};
 use crate::fault::Fault;
 
 /// The id of the `<iframe>`.
@@ -32,17 +31,13 @@ pub const ORIGIN_META: &str = "pan-sign-origin";
 /// How long the frame may take to load and say hello: ms.
 const LOADING: u32 = 20_000;
 
-/// How long it may take to do what needs no person: ms.
-const WORKING: u32 = 30_000;
-
-/// How long it may take when a person is asked: ms. The frame gives up long before.
-const ASKING: u32 = 900_000;
+/// How long it may take to answer: ms. Binding a key takes two requests of its own.
+const WORKING: u32 = 45_000;
 
 /// The signing frame, as the page sees it.
 pub struct Frame {
     element: HtmlIFrameElement,
     origin: String,
-    sheet: Sheet,
     /// The port on which the frame said hello, and those on which it may yet.
     port: RefCell<Option<(MessagePort, Vault)>>,
     offered: RefCell<Vec<Offered>>,
@@ -63,7 +58,6 @@ impl Frame {
     pub fn find() -> Option<Rc<Self>> {
         let element: HtmlIFrameElement = document().get_element_by_id(ID)?.dyn_into().ok()?;
         let frame = Rc::new(Self {
-            sheet: Sheet::of(element.clone()),
             element,
             origin: meta(ORIGIN_META)?,
             port: RefCell::default(),
@@ -119,8 +113,11 @@ impl Frame {
             self.greet(port, vault);
         } else if self.port.borrow().as_ref().is_some_and(|(current, _)| current == port) {
             match message {
-                FromFrame::Sheet { open: true } => self.sheet.open(),
-                FromFrame::Sheet { open: false } => self.sheet.close(),
+                FromFrame::Nonces { session, nonces } => {
+                    if let Ok(tab) = Tab::get() {
+                        tab.keep_nonces(session, nonces);
+                    }
+                }
                 FromFrame::Answer { id, answer } => {
                     if let Some(asker) = self.waiting.borrow_mut().remove(&id) {
                         // Nobody may be waiting any more.
@@ -134,7 +131,6 @@ impl Frame {
 
     /// The port on which hello arrives is the one that counts. What was asked on an earlier one was lost with it.
     fn greet(&self, port: &MessagePort, vault: Vault) {
-        self.sheet.close();
         self.waiting.borrow_mut().clear();
         self.port.replace(Some((port.clone(), vault)));
         for greeted in self.greeted.take() {
@@ -148,13 +144,14 @@ impl Frame {
     /// # Errors
     /// The refusal; or that the frame is not there, is gone, or is silent.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Fault> {
-        let patience = match &ask {
-            Ask::Sign(order) if order.level == Level::Confirmed => {
-                self.sheet.expect();
-                ASKING
-            }
-            _ => WORKING,
-        };
+        self.try_ask(ask).await?.map_err(Fault::from)
+    }
+
+    /// Asks, and waits for the answer or the refusal.
+    ///
+    /// # Errors
+    /// That the frame is not there, is gone, or is silent.
+    pub async fn try_ask(&self, ask: Ask) -> Result<Result<Answer, Refusal>, Fault> {
         let port = self.connected().await?;
         let id = self.last_id.get().wrapping_add(1);
         self.last_id.set(id);
@@ -162,8 +159,8 @@ impl Frame {
         self.waiting.borrow_mut().insert(id, sender);
         let text = serde_json::to_string(&ToFrame { id, ask }).map_err(|_| Fault::Malformed)?;
         port.post_message(&JsValue::from_str(&text)).map_err(|_| Fault::NoFrame)?;
-        if let Some(Ok(answer)) = within(patience, answer).await {
-            return answer.map_err(Fault::from);
+        if let Some(Ok(answer)) = within(WORKING, answer).await {
+            return Ok(answer);
         }
         // The frame was loaded anew, or says nothing.
         self.waiting.borrow_mut().remove(&id);

@@ -114,7 +114,6 @@ impl Recording {
             target: click.target,
             hit: if kind == Kind::Keyboard { middle } else { click.hit },
             dwell: None,
-            visible: None,
         });
     }
 

@@ -5,9 +5,9 @@ use std::future::Future;
 use futures::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
-use protocol::{problem::Ended, token::SessionHandle};
+use protocol::{key::KeyThumbprint, problem::Ended, return_path, token::SessionHandle};
 
-use super::push;
+use super::{frame, push};
 use crate::fault::Fault;
 
 /// The name of the `<meta>` with the handle of the session whose cookie the browser sent.
@@ -25,8 +25,27 @@ pub enum Standing {
     In(SessionHandle),
     /// There was one; the server has ended it, and may say why.
     Ended(Option<Ended>),
-    /// There is one, but this browser has lost its key.
+    /// There is one, but this browser has lost its keys.
     KeyLost,
+    /// There is one, but the signing frame has lost its key. The confirmation key can replace it.
+    FrameKeyLost {
+        /// The session.
+        session: SessionHandle,
+        /// The frame's new key.
+        key: KeyThumbprint,
+    },
+}
+
+/// What there is of a confirmation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Confirming {
+    /// Nothing.
+    #[default]
+    No,
+    /// Its window is open.
+    Open,
+    /// The browser has blocked its window.
+    Blocked,
 }
 
 /// The page's session, for components to read. Reading it follows its changes.
@@ -35,18 +54,70 @@ pub struct Session {
     standing: ArcRwSignal<Standing>,
     slow: ArcRwSignal<u32>,
     push: ArcRwSignal<push::State>,
+    confirming: ArcRwSignal<Confirming>,
+    outcome: ArcRwSignal<Option<Result<(), Fault>>>,
+    sign_origin: String,
 }
 
 impl Session {
     /// A session as the cookie says: with a handle, somebody is signed in.
-    pub fn new(handle: Option<SessionHandle>) -> Self {
+    pub fn new(handle: Option<SessionHandle>, sign_origin: String) -> Self {
         let standing = handle.map_or(Standing::Out, Standing::In);
-        Self { standing: ArcRwSignal::new(standing), slow: ArcRwSignal::new(0), push: ArcRwSignal::default() }
+        Self {
+            standing: ArcRwSignal::new(standing),
+            slow: ArcRwSignal::new(0),
+            push: ArcRwSignal::default(),
+            confirming: ArcRwSignal::default(),
+            outcome: ArcRwSignal::default(),
+            sign_origin,
+        }
     }
 
     /// The session that the server wrote into this page's [`META`].
     pub fn of_page() -> Self {
-        Self::new(meta(META).and_then(|handle| SessionHandle::parse(&handle).ok()))
+        let handle = meta(META).and_then(|handle| SessionHandle::parse(&handle).ok());
+        Self::new(handle, meta(frame::ORIGIN_META).unwrap_or_default())
+    }
+
+    /// The sign origin, where users sign in and confirm.
+    pub fn sign_origin(&self) -> &str {
+        &self.sign_origin
+    }
+
+    /// The address where a user signs in, who then returns to a path of the application.
+    pub fn sign_in_url(&self, path: &str) -> String {
+        self.entry_url("/sign-in", path)
+    }
+
+    /// The address where a user opens an account, who then returns to a path of the application.
+    pub fn register_url(&self, path: &str) -> String {
+        self.entry_url("/register", path)
+    }
+
+    fn entry_url(&self, page: &str, path: &str) -> String {
+        // Of what a path may hold, these mean something else in a query.
+        let query = return_path::check(path).replace('%', "%25").replace('&', "%26").replace('+', "%2B");
+        format!("{}{page}?return={query}", self.sign_origin)
+    }
+
+    /// What there is of a confirmation.
+    pub fn confirming(&self) -> Confirming {
+        self.confirming.get()
+    }
+
+    /// Changes that.
+    pub(crate) fn set_confirming(&self, confirming: Confirming) {
+        self.confirming.set(confirming);
+    }
+
+    /// What came of a request that was confirmed while the user had left this page.
+    pub fn outcome(&self) -> Option<Result<(), Fault>> {
+        self.outcome.get()
+    }
+
+    /// Changes that.
+    pub(crate) fn set_outcome(&self, outcome: Result<(), Fault>) {
+        self.outcome.set(Some(outcome));
     }
 
     /// How it stands.
@@ -80,7 +151,7 @@ impl Session {
     pub(crate) fn handle(&self) -> Option<SessionHandle> {
         match self.standing.get_untracked() {
             Standing::In(handle) => Some(handle),
-            Standing::Out | Standing::Ended(_) | Standing::KeyLost => None,
+            Standing::Out | Standing::Ended(_) | Standing::KeyLost | Standing::FrameKeyLost { .. } => None,
         }
     }
 
@@ -89,7 +160,16 @@ impl Session {
         match self.standing.get_untracked() {
             Standing::Ended(why) => why.map_or(Fault::Ended, Fault::EndedBecause),
             Standing::KeyLost => Fault::LostKey,
+            Standing::FrameKeyLost { key, .. } => Fault::FrameKeyLost(key),
             Standing::Out | Standing::In(_) => Fault::SignedOut,
+        }
+    }
+
+    /// The session whose frame key is lost, and the frame's new key.
+    pub(crate) fn to_restore(&self) -> Option<(SessionHandle, KeyThumbprint)> {
+        match self.standing.get_untracked() {
+            Standing::FrameKeyLost { session, key } => Some((session, key)),
+            _ => None,
         }
     }
 
@@ -127,4 +207,18 @@ impl Drop for OnDrop {
 pub(crate) fn meta(name: &str) -> Option<String> {
     let element = document().query_selector(&format!("meta[name={name}]")).ok()??;
     element.get_attribute("content")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sign_in_url_keeps_the_path_and_only_paths() {
+        let session = Session::new(None, "https://sign.example.com".to_owned());
+        let url = |path| session.sign_in_url(path);
+        assert_eq!(url("/activity"), "https://sign.example.com/sign-in?return=/activity");
+        assert_eq!(url("/a%20b?c=1&d=2"), "https://sign.example.com/sign-in?return=/a%2520b?c=1%26d=2");
+        assert_eq!(url("//evil.example"), "https://sign.example.com/sign-in?return=/account");
+    }
 }

@@ -25,7 +25,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    clock::{server_time, steady},
+    clock::{self, server_time, steady},
     key_store::KeyStore,
     keys, locks,
     port::Port,
@@ -127,14 +127,14 @@ async fn decide(
     let (key, user) = found.ok_or(WindowRejection::NoKey)?;
     let _lock = locks::try_take(LOCK).await.ok_or(WindowRejection::Busy)?;
     let storage = page.dom.window.local_storage().ok().flatten().ok_or(WindowRejection::StorageClosed)?;
-    let began = js_sys::Date::now();
+    let began = clock::now();
     let mut unwanted = unwanted(&storage, began);
     if let Some(seconds) = unwanted.pause(began) {
         return Err(WindowRejection::Paused { seconds });
     }
     page.clock.offset(false).await?;
 
-    let shown_at = js_sys::Date::now();
+    let shown_at = clock::now();
     unwanted.note(shown_at);
     storage.set_item(COOLDOWN, &unwanted.to_text()).map_err(closed)?;
     // Whatever the browser refuses here, no user has been asked.
@@ -142,7 +142,7 @@ async fn decide(
     view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
-    let mut unwanted = self::unwanted(&storage, js_sys::Date::now());
+    let mut unwanted = self::unwanted(&storage, clock::now());
     unwanted.take_off(shown_at);
     // A full store only makes the pause come sooner.
     let _ = storage.set_item(COOLDOWN, &unwanted.to_text());
@@ -164,7 +164,7 @@ async fn decide(
     order.sign(&key, offset).await.map_err(|_| WindowRejection::NoKey)
 }
 
-fn unwanted(storage: &Storage, now: f64) -> Cooldown {
+fn unwanted(storage: &Storage, now: u64) -> Cooldown {
     Cooldown::parse(&storage.get_item(COOLDOWN).ok().flatten().unwrap_or_default(), now)
 }
 
@@ -316,7 +316,7 @@ impl Watch {
             by: Recorder::Signer,
             action: self.action.to_owned(),
             kind: Kind::Confirm,
-            at: js_sys::Date::now() as u64,
+            at: clock::now(),
             hold: activation.hold as u32,
             path: Vec::new(),
             target: [pixels(area.x()), pixels(area.y()), pixels(area.width()), pixels(area.height())],

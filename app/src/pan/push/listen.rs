@@ -8,9 +8,7 @@ use futures::{
 };
 use gloo_timers::future::TimeoutFuture;
 use protocol::{
-    action::Action,
-    catalogue::PushKeys,
-    message::{Answer, Ask},
+    message::{Answer, Ask, Refusal},
     problem::Code,
     push::{Payload, Push},
     token::SessionHandle,
@@ -144,20 +142,24 @@ async fn open(tab: &Tab, session: SessionHandle, transport: Transport) -> Result
     line::open(tab, session, transport).await
 }
 
-/// Agrees a key between frame and server: the first one of a new connection, or the next one of this.
+/// Has the frame agree a key with its own origin: the first one of a new connection, or the next one of this.
 async fn agree(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(), Fault> {
     let mut may_refresh = true;
-    let reply = loop {
+    loop {
         let nonce = tab.nonce(session, LIFE).await?;
-        let reply = tab.exchange(session, PushKeys::PATH, Ask::Agree { session, nonce, renew }).await?;
-        if reply.refusal() != Some(Code::UseFreshNonce) || !std::mem::take(&mut may_refresh) {
-            break reply.accepted()?;
+        let answer = tab.frame()?.try_ask(Ask::Agree { session, nonce, renew }).await?;
+        match answer {
+            Ok(Answer::Agreed { nonces }) => {
+                tab.keep_nonces(session, nonces);
+                return Ok(());
+            }
+            Ok(_) => return Err(Fault::NoFrame),
+            Err(Refusal::OriginRejected(Code::UseFreshNonce)) if std::mem::take(&mut may_refresh) => tab.nonces.clear(),
+            Err(refusal) => {
+                let fault = Fault::from(refusal);
+                tab.heed_fault(session, &fault).await;
+                return Err(fault);
+            }
         }
-        tab.nonces.clear();
-    };
-    let agreed = serde_json::from_slice(&reply.body).map_err(|_| Fault::Malformed)?;
-    match tab.frame()?.ask(Ask::Agreed(agreed)).await? {
-        Answer::Done {} => Ok(()),
-        _ => Err(Fault::NoFrame),
     }
 }
