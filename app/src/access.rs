@@ -1,25 +1,11 @@
-//! Who comes in, who goes out, and what happens meanwhile: the server functions that every application under PAN needs.
+//! Signing out, sessions and activity: the server functions that every application under PAN needs. Signing in happens on the
+//! sign origin.
 
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::{catalogue, token::SessionHandle, value::UserName};
+use protocol::{catalogue, key::KeyThumbprint, token::SessionHandle};
 use serde::{Deserialize, Serialize};
 
 use crate::{fault::Fault, pan::client::Pan};
-
-/// Opens a session for whoever knows the password. The page must then [`bind`](crate::pan::bind) a key to it.
-///
-/// # Errors
-/// [`Fault::WrongCredentials`], whichever of the two is wrong.
-#[server(prefix = "/api", endpoint = "sign_in", input = Json, output = Json, client = Pan)]
-pub async fn sign_in(
-    /// Who.
-    user: UserName,
-    /// What only they know.
-    password: String,
-) -> Result<(), Fault> {
-    use crate::authority;
-    authority::enter(authority::pan()?.sign_in(&user, &password, &authority::parts()?).await)
-}
 
 /// Ends the session that asks, at once and everywhere. The page must then [`forget`](crate::pan::forget) it.
 ///
@@ -29,8 +15,8 @@ pub async fn sign_in(
 pub async fn sign_out() -> Result<(), Fault> {
     use crate::authority;
     let request = authority::verified::<protocol::catalogue::SignOut>()?;
-    let cleared = authority::pan()?.sign_out(&request).await?;
-    authority::set_cookies([cleared])
+    let headers = authority::pan()?.sign_out(&request).await?;
+    authority::add_headers(headers)
 }
 
 /// One of one's own sessions.
@@ -48,6 +34,10 @@ pub struct OwnSession {
     pub created: u64,
     /// Last use: Unix ms.
     pub seen: u64,
+    /// The key that signs what its user confirms.
+    pub confirmation_key: KeyThumbprint,
+    /// The key that signs everything else, once the browser has one.
+    pub frame_key: Option<KeyThumbprint>,
     /// How often its token was presented without its key, and when last (Unix ms), if ever.
     pub theft: Option<(u64, u64)>,
 }
@@ -85,6 +75,8 @@ pub async fn sessions() -> Result<Vec<OwnSession>, Fault> {
         network: session.ip,
         created: session.created,
         seen: session.seen,
+        confirmation_key: session.confirmation_key.thumbprint(),
+        frame_key: session.frame_key.map(|key| key.thumbprint()),
         theft: session.theft.map(|theft| (theft.times, theft.last)),
     });
     Ok(own.collect())

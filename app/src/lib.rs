@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`pan`] | the browser half: talks to the signing frame, signs and sends server-function calls |
 //! | [`fault`] | everything that can go wrong, as sentences for people |
-//! | [`access`] | signing in and out |
+//! | [`access`] | signing out, sessions, activity |
 //! | `authority`, `serve`, `shell` | the server half: proof of verification, routes, the HTML around every page |
 //! | `audit_command`, `proofs_command` | `pan audit`, `pan proofs` |
-//! | [`pages`] | signing in, sessions, activity, the bell |
+//! | [`pages`] | sessions, activity, the bell |
 //! | [`demo`] | a small bank, whose page is [`pages::account`]; an application of your own takes its place |
 //!
 //! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows.
@@ -41,6 +41,10 @@ pub mod shell;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
+    if let Some(document) = leptos::prelude::document().document_element() {
+        // The style sheet then does not say that the page has not started. An attribute of this name can always be set.
+        let _ = document.set_attribute("data-ready", "");
+    }
     let session = pan::session::Session::of_page();
     pan::start(session.clone());
     leptos::mount::hydrate_body(move || pages::app(session));

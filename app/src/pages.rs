@@ -3,25 +3,27 @@
 //! What the server renders is the same for everybody who has, or has not, a session. Private data is asked for after
 //! hydration, by signed calls.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{html::Button, prelude::*, task::spawn_local};
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
     NavigateOptions,
     components::{A, Route, Router, Routes},
-    hooks::use_navigate,
+    hooks::{use_location, use_navigate},
     path,
 };
 
 use crate::{
     access,
     fault::Fault,
-    pan::{self, session::Session},
+    pan::{
+        self, confirmation,
+        session::{Confirming, Session},
+    },
 };
 
 pub mod account;
 pub mod activity;
 pub mod bell;
-pub mod entry;
 pub mod form;
 pub mod home;
 pub mod private;
@@ -31,7 +33,6 @@ pub mod sessions;
 use account::Account;
 use activity::Activity;
 use bell::Bell;
-use entry::{Register, SignIn};
 use form::Alert;
 use home::{Home, NotFound};
 use pulse::Pulse;
@@ -47,10 +48,9 @@ pub fn app(session: Session) -> impl IntoView {
         <Router>
             <Banner/>
             <main id="main">
+                <Outcome/>
                 <Routes fallback=NotFound>
                     <Route path=path!("/") view=Home/>
-                    <Route path=path!("/register") view=Register/>
-                    <Route path=path!("/sign-in") view=SignIn/>
                     <Route path=path!("/account") view=Account/>
                     <Route path=path!("/sessions") view=Sessions/>
                     <Route path=path!("/activity") view=Activity/>
@@ -58,9 +58,67 @@ pub fn app(session: Session) -> impl IntoView {
             </main>
         </Router>
         <Show when=move || hears.is_in()><Pulse/></Show>
+        <Confirmation/>
         <div class="progress" aria-live="polite">
             {move || session.is_slow().then(|| view! { <p>"Working…"</p> })}
         </div>
+    }
+}
+
+/// Where a user goes on after signing in: from the first page, to the account.
+pub fn return_path(path: &str) -> String {
+    if path == "/" { "/account" } else { path }.to_owned()
+}
+
+/// What is shown while the confirmation window is open, or blocked.
+#[component]
+fn Confirmation() -> impl IntoView {
+    let session = expect_context::<Session>();
+    let button = NodeRef::<Button>::new();
+    let confirming = Memo::new(move |_| session.confirming());
+    // A blocked window takes a press: the button for it gets the focus.
+    Effect::new(move || {
+        if confirming.get() == Confirming::Blocked
+            && let Some(button) = button.get()
+        {
+            // A button that cannot take the focus leaves it where it is.
+            let _ = button.focus();
+        }
+    });
+    let text = move || match confirming.get() {
+        Confirming::No => "",
+        Confirming::Open => "Confirm in the window that has opened. It shows exactly what will happen.",
+        Confirming::Blocked => "Your browser has blocked the window in which you confirm.",
+    };
+    let press = move |_| match confirming.get_untracked() {
+        Confirming::Blocked => confirmation::continue_in_window(),
+        Confirming::Open | Confirming::No => confirmation::bring_to_front(),
+    };
+    let label = move || match confirming.get() {
+        Confirming::Blocked => "Continue in a secure window",
+        Confirming::Open | Confirming::No => "Show the window",
+    };
+    view! {
+        <section class="confirming" aria-label="Confirmation" hidden=move || confirming.get() == Confirming::No>
+            <p role="status">{text}</p>
+            <div class="choices">
+                <button type="button" class="action" node_ref=button on:click=press>{label}</button>
+                <button type="button" class="quiet" on:click=|_| confirmation::cancel()>"Cancel"</button>
+            </div>
+        </section>
+    }
+}
+
+/// What came of a request that was confirmed while the user had left this page.
+#[component]
+fn Outcome() -> impl IntoView {
+    let session = expect_context::<Session>();
+    let (done, failed) = (session.clone(), session);
+    view! {
+        <Alert sentence=move || failed.outcome().and_then(Result::err).map(|fault| fault.to_string())/>
+        <p class="notice" role="status" hidden=move || !matches!(done.outcome(), Some(Ok(())))>
+            "You confirmed it, and it was done."
+        </p>
     }
 }
 
@@ -68,6 +126,8 @@ pub fn app(session: Session) -> impl IntoView {
 #[component]
 fn Banner() -> impl IntoView {
     let session = expect_context::<Session>();
+    let path = use_location().pathname;
+    let addresses = session.clone();
     let fault = RwSignal::new(None::<Fault>);
     let leaving = RwSignal::new(false);
     let leave = move |_| {
@@ -97,9 +157,12 @@ fn Banner() -> impl IntoView {
             <nav aria-label="Main">
                 <Show
                     when=move || session.is_in()
-                    fallback=|| view! {
-                        <A href="/register">"Register"</A>
-                        <A href="/sign-in">"Sign in"</A>
+                    fallback=move || {
+                        let (register, sign_in) = (addresses.clone(), addresses.clone());
+                        view! {
+                            <a href=move || register.register_url(&return_path(&path.get())) rel="external">"Register"</a>
+                            <a href=move || sign_in.sign_in_url(&return_path(&path.get())) rel="external">"Sign in"</a>
+                        }
                     }
                 >
                     <A href="/account">"Account"</A>

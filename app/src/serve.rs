@@ -11,7 +11,7 @@ use leptos::{
     config::{LeptosOptions, errors::LeptosConfigError, get_configuration},
     nonce::use_nonce,
     prelude::{provide_context, use_context},
-    server_fn::{ServerFn, axum::server_fn_paths, error::FromServerFnError},
+    server_fn::{axum::server_fn_paths, error::FromServerFnError},
 };
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 use protocol::problem;
@@ -20,10 +20,10 @@ use server::{
     settings::{Settings, SettingsError},
 };
 
-use crate::{access, demo::api, fault::Fault, pages, pan::session::Session, shell::shell};
+use crate::{demo::ledger, fault::Fault, pages, pan::session::Session, shell::shell};
 
 /// Server functions that anybody may call. Every other must be in the catalogue, or the server does not start.
-const PUBLIC: &[&str] = &[access::SignIn::PATH, api::Register::PATH];
+const PUBLIC: &[&str] = &[];
 
 /// Marks a reply that a server function wrote as its error.
 const FAULT_HEADER: &str = leptos::server_fn::error::SERVER_FN_ERROR_HEADER;
@@ -52,13 +52,18 @@ pub enum ServeError {
 pub async fn serve() -> Result<(), ServeError> {
     let pan = Pan::start(Settings::load()?).await?;
     let options = get_configuration(None)?.leptos_options;
-    let functions = Functions { public: PUBLIC, served: server_fn_paths().map(|(path, _method)| path).collect() };
-    Ok(pan.serve(router(pan.clone(), options), functions).await?)
+    Ok(pan.serve(router(pan.clone(), options), functions()).await?)
+}
+
+/// What the application serves, and the record that it writes for a new account.
+fn functions() -> Functions {
+    let served = server_fn_paths().map(|(path, _method)| path).collect();
+    Functions { public: PUBLIC, served, register: Some(ledger::new_account) }
 }
 
 /// The application, unprotected: what [`Pan::serve`] stands in front of.
 fn router(pan: Pan, options: LeptosOptions) -> Router {
-    let routes = generate_route_list(|| pages::app(Session::new(None)));
+    let routes = generate_route_list(|| pages::app(Session::new(None, String::new())));
     let context = move || {
         provide_context(pan.clone());
         set_policy(&pan);
@@ -117,79 +122,52 @@ async fn with_status(response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::SocketAddr, sync::Arc};
-
-    use axum::{
-        extract::ConnectInfo,
-        http::{HeaderMap, Request},
-    };
-    use protocol::problem::{Code, Problem};
-    use server::{clock::Clock, settings::Limits, store::memory::MemoryStore};
+    use http::Request;
+    use server::{clock::Clock, store::memory::MemoryStore};
+    use std::sync::Arc;
     use tower::ServiceExt;
 
     use super::*;
 
-    /// The whole server, which takes one sign-in of an account a minute.
+    /// The whole server.
     fn server() -> Router {
-        let limits = Limits { sign_ins_per_minute_and_account: 1, ..Limits::default() };
-        let settings = Settings { limits, ..Settings::default() };
-        let pan = Pan::with(settings, Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
         let options = LeptosOptions::builder().output_name("pan").build();
-        let functions = Functions { public: PUBLIC, served: server_fn_paths().map(|(path, _method)| path).collect() };
-        pan.router(router(pan.clone(), options), &functions).expect("all is decided")
+        pan.router(router(pan.clone(), options), &functions()).expect("all is decided")
     }
 
-    /// Posts to a public function, from an address if there is one.
-    async fn post(server: &Router, path: &str, body: &str, from: Option<[u8; 4]>) -> Response {
-        let mut request = Request::post(path)
-            .header(header::HOST, "pan.localhost:3000")
-            .header(header::ORIGIN, "http://pan.localhost:3000")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
-            .body(Body::from(body.to_owned()))
-            .expect("a request");
-        if let Some(address) = from {
-            request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4000))));
-        }
-        server.clone().oneshot(request).await.expect("a router never fails")
+    async fn get(path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).header(header::HOST, "pan.localhost:3000").body(Body::empty());
+        let reply = server().oneshot(request.expect("a request")).await.expect("a router never fails");
+        let status = reply.status();
+        let body = to_bytes(reply.into_body(), 1 << 20).await.expect("a body");
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
-
-    async fn problem_of(response: Response) -> (Problem, HeaderMap) {
-        let (parts, body) = response.into_parts();
-        assert_eq!(parts.headers[header::CONTENT_TYPE], problem::CONTENT_TYPE, "{parts:?}");
-        assert!(!parts.headers.contains_key(FAULT_HEADER));
-        let problem: Problem = serde_json::from_slice(&to_bytes(body, 4096).await.expect("a body")).expect("a problem");
-        assert_eq!(parts.status.as_u16(), problem.status);
-        (problem, parts.headers)
-    }
-
-    const HERE: Option<[u8; 4]> = Some([192, 0, 2, 1]);
-    const SIGN_IN: &str = r#"{"user":"nobody-at-all","password":"a wrong password"}"#;
 
     #[tokio::test]
-    async fn public_functions_refuse_as_everything_else_does() {
-        let server = server();
-        for path in PUBLIC {
-            for body in ["", "null", "{}", r#"{"user":"A B","password":"long enough to be one"}"#, "{"] {
-                let (problem, _) = problem_of(post(&server, path, body, HERE).await).await;
-                assert_eq!((problem.code, problem.status), (Code::Malformed, 400), "{path} {body}");
-            }
+    async fn pages_link_to_the_sign_origin_and_have_no_password() {
+        let (status, home) = get("/").await;
+        assert_eq!(status, StatusCode::OK);
+        for page in ["/sign-in?return=", "/register?return="] {
+            assert!(home.contains(&format!("http://sign.pan.localhost:3000{page}")), "{page}");
         }
-        // Where it comes from cannot be told, so nothing can be counted.
-        let (problem, _) = problem_of(post(&server, PUBLIC[0], SIGN_IN, None).await).await;
-        assert_eq!((problem.code, problem.status), (Code::Unavailable, 503));
+        assert!(!home.contains("type=\"password\""));
+        for path in ["/sign-in", "/register"] {
+            assert!(!get(path).await.1.contains("type=\"password\""), "{path}");
+        }
+    }
 
-        // What only the application can say stays its own.
-        let wrong = post(&server, PUBLIC[0], SIGN_IN, HERE).await;
-        assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
-        let body = to_bytes(wrong.into_body(), 4096).await.expect("a body");
-        assert_eq!(Fault::de(body), Fault::WrongCredentials);
-
-        let (problem, headers) = problem_of(post(&server, PUBLIC[0], SIGN_IN, HERE).await).await;
-        assert_eq!((problem.code, problem.status), (Code::RateLimited, 429));
-        let wait = problem.retry_after.expect("how long to wait");
-        assert!((1..=60).contains(&wait), "{wait}");
-        assert_eq!(headers[header::RETRY_AFTER], wait.to_string());
-        assert_eq!(headers["ratelimit-policy"], "\"sign_ins\";q=1;w=60");
+    #[tokio::test]
+    async fn nothing_is_public() {
+        for path in ["/api/sign_in", "/api/register", "/api/transfer"] {
+            let request = Request::post(path)
+                .header(header::HOST, "pan.localhost:3000")
+                .header(header::ORIGIN, "http://pan.localhost:3000")
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from("{}"));
+            let reply = server().oneshot(request.expect("a request")).await.expect("a router never fails");
+            assert!(reply.status().is_client_error(), "{path}");
+            assert_eq!(reply.headers()[header::CONTENT_TYPE], problem::CONTENT_TYPE, "{path}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct SignCookie {
 }
 
 /// The well-formed session tokens, in the order of the request.
-pub(crate) fn session_tokens(headers: &HeaderMap) -> Vec<SessionToken> {
+pub fn session_tokens(headers: &HeaderMap) -> Vec<SessionToken> {
     values(headers, cookie::SESSION).filter_map(|value| SessionToken::parse(value).ok()).collect()
 }
 

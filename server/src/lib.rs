@@ -88,6 +88,7 @@ pub mod fuzz {
 }
 
 pub use authority::VerifiedRequest;
+pub use cookies::session_tokens;
 
 use accounts::Accounts;
 use audit::{Chain, Event, Outcome, Said};

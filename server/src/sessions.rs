@@ -7,7 +7,7 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     push::{Push, Security},
-    token::{EntryTicket, SessionHandle, SignSecret},
+    token::{EntryTicket, SessionHandle, SessionToken, SignSecret},
     value::UserName,
 };
 
@@ -99,7 +99,7 @@ impl Pan {
         entered: &SessionHandle,
         headers: &HeaderMap,
     ) -> Result<(), StoreError> {
-        for handle in cookies::session_tokens(headers).iter().map(|token| token.handle()) {
+        for handle in cookies::session_tokens(headers).iter().map(SessionToken::handle) {
             if handle != *entered && self.living(&handle).await?.is_some_and(|session| session.user == *user) {
                 self.end(&handle, user, Ended::SignedOut).await?;
             }

@@ -50,23 +50,6 @@ pub enum Direction {
     Received,
 }
 
-/// Opens an account with some money to try things with, and signs in. The page must then
-/// [`bind`](crate::pan::bind) a key.
-///
-/// # Errors
-/// [`Fault::NameTaken`]; [`Fault::Password`] with the rule that the password breaks.
-#[server(prefix = "/api", endpoint = "register", input = Json, output = Json, client = Pan)]
-pub async fn register(
-    /// A name that nobody has yet.
-    user: UserName,
-    /// What only they know.
-    password: String,
-) -> Result<(), Fault> {
-    use crate::{authority, demo::ledger};
-    let records = vec![ledger::opening(&user)?];
-    authority::enter(authority::pan()?.register(&user, &password, records, &authority::parts()?).await)
-}
-
 /// Balance, history and display name.
 ///
 /// # Errors

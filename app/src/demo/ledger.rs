@@ -89,6 +89,14 @@ pub fn opening(user: &UserName) -> Result<Write, LedgerError> {
     write(user, 0, &Book { display_name, balance: OPENING_BALANCE, history: Vec::new() })
 }
 
+/// The records of a new account.
+///
+/// # Errors
+/// As [`opening`].
+pub fn new_account(user: &UserName) -> Result<Vec<Write>, StoreError> {
+    opening(user).map(|write| vec![write]).map_err(|error| StoreError(Box::new(error)))
+}
+
 /// The books in a store.
 pub struct Ledger<'a>(&'a dyn Store);
 

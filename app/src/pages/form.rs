@@ -6,7 +6,7 @@ use leptos::{html::Input, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::fault::Fault;
+use crate::{fault::Fault, pan::redirect::typed_before};
 
 /// What is wrong with a form, and in which field.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -109,6 +109,14 @@ pub fn Field(
     #[prop(default = "")]
     hint: &'static str,
 ) -> impl IntoView {
+    // What was typed before the user left this page to confirm.
+    Effect::new(move || {
+        if let Some(input) = input.get()
+            && let Some(text) = typed_before(id)
+        {
+            input.set_value(&text);
+        }
+    });
     let hint = (!hint.is_empty()).then_some(hint);
     let hint_id = format!("{id}-hint");
     view! {
@@ -138,7 +146,7 @@ pub fn Submit(
     /// What it does.
     label: &'static str,
 ) -> impl IntoView {
-    // While a call is under way the button stays focusable: the frame gives the focus back to it.
+    // While a call is under way the button stays focusable, so that the focus stays with it.
     view! {
         <Alert sentence=move || form.wrong.get().map(|wrong| wrong.sentence)/>
         <button

@@ -10,6 +10,7 @@ use crate::pan::session::Session;
 #[component]
 pub fn Home() -> impl IntoView {
     let session = expect_context::<Session>();
+    let register = session.register_url("/account");
     view! {
         <Title text="PAN – a stolen cookie is worth nothing"/>
         <section class="hero">
@@ -19,7 +20,9 @@ pub fn Home() -> impl IntoView {
             </p>
             <Show
                 when=move || session.is_in()
-                fallback=|| view! { <A href="/register" attr:class="action">"Open a demo account"</A> }
+                fallback=move || view! {
+                    <a href=register.clone() rel="external" class="action">"Open a demo account"</a>
+                }
             >
                 <A href="/account" attr:class="action">"See your balance"</A>
             </Show>
@@ -35,7 +38,7 @@ pub fn Home() -> impl IntoView {
             </li>
             <li>
                 <h2>"Meant"</h2>
-                <p>"Before money moves, the frame shows you exactly what it is about to sign. Only your own click makes it do so."</p>
+                <p>"Before money moves, a window of its own shows you exactly what will be signed. No page can draw over it, and only you can confirm there."</p>
             </li>
         </ul>
     }

@@ -5,14 +5,14 @@ use std::pin::Pin;
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
-use leptos_router::components::A;
+use leptos_router::hooks::use_location;
 use protocol::push::{Push, Topic};
 use wasm_bindgen::JsValue;
 
 use super::form::Alert;
 use crate::{
     fault::Fault,
-    pan::{push, session::Session},
+    pan::{self, push, session::Session},
 };
 
 /// A signed call.
@@ -54,6 +54,8 @@ impl<T: Send + Sync> Private<T> {
         Effect::new(move || {
             private.data.set(None);
             private.fault.set(None);
+            // Something may have been done while the user was away.
+            session.outcome();
             if session.is_in() {
                 private.load();
             }
@@ -148,7 +150,13 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
         <h1>{title}</h1>
         <Show
             when=move || session.is_in()
-            fallback=move || view! { <Told fault=absence.absence()/> }
+            fallback=move || {
+                let absence = absence.clone();
+                move || {
+                    absence.standing();
+                    view! { <Told fault=absence.absence()/> }
+                }
+            }
         >
             <Show when=move || loaded.get() fallback=move || view! { <Awaited shown/> }>
                 <Alert sentence=move || shown.fault.get().map(|fault| format!("What you see may be old. {fault}"))/>
@@ -162,11 +170,48 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
 /// Why there is nothing to see, and where to go.
 #[component]
 fn Told(fault: Fault) -> impl IntoView {
+    let session = expect_context::<Session>();
+    let path = use_location().pathname;
+    let sentence = fault.to_string();
+    let way_on = if matches!(fault, Fault::FrameKeyLost(_)) {
+        view! { <Restore/> }.into_any()
+    } else {
+        let address = move || session.sign_in_url(&path.get());
+        view! { <p><a href=address rel="external" class="action">"Sign in"</a></p> }.into_any()
+    };
     view! {
         <section class="card narrow">
-            <p role="alert">{fault.to_string()}</p>
-            <p><A href="/sign-in" attr:class="action">"To the sign-in page"</A></p>
+            <p role="alert">{sentence}</p>
+            {way_on}
         </section>
+    }
+}
+
+/// Lets the signing frame of this browser sign again.
+#[component]
+fn Restore() -> impl IntoView {
+    let failed = RwSignal::new(None::<Fault>);
+    let pending = RwSignal::new(false);
+    let restore = move |_| {
+        if pending.get_untracked() {
+            return;
+        }
+        pending.set(true);
+        failed.set(None);
+        spawn_local(async move {
+            let restored = pan::restore_browser().await;
+            // After success this component is gone.
+            if let Err(fault) = restored {
+                pending.try_set(false);
+                failed.try_set(Some(fault));
+            }
+        });
+    };
+    view! {
+        <Alert sentence=move || failed.get().map(|fault| fault.to_string())/>
+        <button type="button" class="action" aria-disabled=move || pending.get().to_string() on:click=restore>
+            "Restore this browser"
+        </button>
     }
 }
 

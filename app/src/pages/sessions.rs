@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::A;
-use protocol::{catalogue::Revoke, push::Push, token::SessionHandle};
+use protocol::{catalogue::Revoke, key::KeyThumbprint, push::Push, token::SessionHandle};
 
 use super::{
     form::Alert,
@@ -68,7 +68,7 @@ pub fn Sessions() -> impl IntoView {
     view! {
         <PrivatePage title="Your sessions" shown>
             <p class="muted">
-                "Each is a browser that you signed in with, and has a key of its own. Ending one asks you to confirm: compare its code."
+                "Each is a browser that you signed in with, and has keys of its own. Ending one asks you to confirm: compare its code."
             </p>
             <Alert sentence=move || ending.fault.get().map(|fault| fault.to_string())/>
             <ul class="sessions" aria-label="Sessions">
@@ -90,7 +90,8 @@ pub fn Sessions() -> impl IntoView {
 
 #[component]
 fn One(session: OwnSession, ending: Ending) -> impl IntoView {
-    let OwnSession { handle, is_this, device, network, created, seen, theft } = session;
+    let OwnSession { handle, is_this, device, network, created, seen, confirmation_key, frame_key, theft } = session;
+    let frame_key = frame_key.map_or_else(|| "none yet".to_owned(), short);
     let from = (!network.is_empty()).then(|| format!(" from {network}"));
     let end = (!is_this).then(|| {
         view! {
@@ -113,10 +114,19 @@ fn One(session: OwnSession, ending: Ending) -> impl IntoView {
                 {end}
             </div>
             <p>"Signed in " <Moment at=created/> {from} ", last used " <Moment at=seen/> "."</p>
-            <p class="muted">"Code " <code>{handle.to_string()}</code></p>
+            <p class="muted">"Code " <code translate="no">{handle.to_string()}</code></p>
+            <p class="muted">
+                "Keys: confirmation " <code translate="no">{short(confirmation_key)}</code>
+                ", frame " <code translate="no">{frame_key}</code>
+            </p>
             {theft.map(|(times, last)| view! { <Threat times last is_this/> })}
         </li>
     }
+}
+
+/// The beginning of a key's thumbprint: enough to tell keys apart.
+fn short(key: KeyThumbprint) -> String {
+    key.to_string().chars().take(8).collect()
 }
 
 /// Somebody has the token.

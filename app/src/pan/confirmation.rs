@@ -126,7 +126,10 @@ impl Opened {
     }
 
     /// Hands over the request as soon as it is there, and waits for the signature.
-    pub(super) async fn sign(mut self, order: impl Future<Output = Result<ToWindow, Fault>>) -> Result<SignedHeaders, Fault> {
+    pub(super) async fn sign(
+        mut self,
+        order: impl Future<Output = Result<ToWindow, Fault>>,
+    ) -> Result<SignedHeaders, Fault> {
         let order = match select(Box::pin(order), Box::pin(self.run())).await {
             Either::Left((order, _)) => order?,
             Either::Right((over, _)) => return over,

@@ -13,9 +13,7 @@ use futures::{
 use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::document;
-use protocol::{
-    message::{Answer, Ask, CONNECT, FromFrame, READY, Refusal, ToFrame, Vault},
-};
+use protocol::message::{Answer, Ask, CONNECT, FromFrame, READY, Refusal, ToFrame, Vault};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlIFrameElement, MessageChannel, MessageEvent, MessagePort};
 

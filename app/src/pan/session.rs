@@ -7,10 +7,10 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use protocol::{key::KeyThumbprint, problem::Ended, return_path, token::SessionHandle};
 
-use super::{frame, push};
+use super::{frame, push, tabs::OtherTabs};
 use crate::fault::Fault;
 
-/// The name of the `<meta>` with the handle of the session whose cookie the browser sent.
+/// The name of the `<meta>` with the handles of the sessions whose cookies the browser sent.
 pub const META: &str = "pan-session";
 
 /// How long something may take before the page says that it is at work: ms.
@@ -75,7 +75,11 @@ impl Session {
 
     /// The session that the server wrote into this page's [`META`].
     pub fn of_page() -> Self {
-        let handle = meta(META).and_then(|handle| SessionHandle::parse(&handle).ok());
+        let names = meta(META).unwrap_or_default();
+        let handles: Vec<_> = names.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
+        // Of several cookies all but one were planted: not the one that this browser had before.
+        let known = OtherTabs::last().flatten().filter(|known| handles.contains(known));
+        let handle = known.or(handles.first().copied());
         Self::new(handle, meta(frame::ORIGIN_META).unwrap_or_default())
     }
 
