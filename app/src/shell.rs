@@ -3,7 +3,7 @@
 use http::request::Parts;
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags};
-use protocol::token::SessionHandle;
+use protocol::token::{SessionHandle, SessionToken};
 use server::{Pan, session_tokens};
 
 use crate::{
@@ -51,14 +51,14 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// The sessions that the browser's cookies name: one, or more when others were planted beside it. Only the form of a
 /// cookie is looked at: this proves nothing, and nothing private is rendered for it.
 fn handles(parts: &Parts) -> Vec<SessionHandle> {
-    session_tokens(&parts.headers).iter().map(|token| token.handle()).collect()
+    session_tokens(&parts.headers).iter().map(SessionToken::handle).collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use http::{HeaderValue, header};
-    use protocol::{message::cookie, token::SessionToken};
+    use protocol::message::cookie;
 
     use super::*;
 

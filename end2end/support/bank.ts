@@ -1,4 +1,4 @@
-import { expect, type FrameLocator, type Locator, type Page } from "@playwright/test";
+import { expect, type Locator, type Page } from "@playwright/test";
 import type { Hand } from "./hand.ts";
 
 export interface Transfer {
@@ -16,6 +16,48 @@ export function newName(): string {
   return `u${process.pid.toString(36)}-${Date.now().toString(36)}-${(count++).toString(36)}`;
 }
 
+/** The sign origin of an app origin, as `houseAt` names them. */
+export function signOrigin(app: string): string {
+  return app.replace("://", "://sign.");
+}
+
+/** The confirmation window as a person sees it. */
+export class Confirmation {
+  readonly title: Locator;
+  readonly status: Locator;
+  /** Everything that the window says. */
+  readonly content: Locator;
+
+  constructor(
+    readonly page: Page,
+    readonly hand: Hand,
+  ) {
+    this.title = page.getByRole("heading", { level: 1 });
+    this.status = page.getByRole("status");
+    this.content = page.getByRole("main");
+  }
+
+  /** Its button, by what it says. */
+  button(name: string | RegExp): Locator {
+    return this.page.getByRole("button", { name });
+  }
+
+  async confirm(name: string | RegExp): Promise<void> {
+    await expect(this.button(name)).toBeEnabled();
+    await this.finish(this.button(name));
+  }
+
+  async cancel(): Promise<void> {
+    await this.finish(this.button("Cancel"));
+  }
+
+  private async finish(button: Locator): Promise<void> {
+    const closed = this.page.waitForEvent("close");
+    await this.hand.press(button);
+    await closed;
+  }
+}
+
 /** The application as a person sees it. */
 export class Bank {
   /** Who is signed in. */
@@ -29,8 +71,10 @@ export class Bank {
   readonly push: Locator;
   /** The messages of the bell. */
   readonly news: Locator;
-  readonly frame: FrameLocator;
-  readonly sheet: Locator;
+  /** What the page says while a confirmation is open. */
+  readonly confirming: Locator;
+  /** The windows that the page has opened, oldest first. */
+  readonly windows: Page[] = [];
 
   constructor(
     readonly page: Page,
@@ -44,8 +88,8 @@ export class Bank {
     this.status = page.getByRole("status");
     this.push = page.getByTestId("push-state");
     this.news = page.locator(".news li");
-    this.frame = page.frameLocator("#pan-frame");
-    this.sheet = this.frame.getByRole("dialog");
+    this.confirming = page.getByRole("region", { name: "Confirmation" });
+    page.on("popup", (window) => this.windows.push(window));
   }
 
   /** The bell, which says how many messages are new. */
@@ -68,35 +112,38 @@ export class Bank {
   }
 
   async register(name: string): Promise<void> {
-    await this.open("/register");
-    await this.enter(name, "Register");
+    await this.page.goto(`${signOrigin(this.origin)}/register?return=/account`);
+    await this.submit(name, "Open account");
+    await this.arrived(name);
   }
 
   /** Registers as fast as a browser can, for tests that are about what comes after. */
   async appear(name: string): Promise<void> {
-    await this.open("/register");
-    await expect(this.button("Register")).toBeEnabled();
+    await this.page.goto(`${signOrigin(this.origin)}/register?return=/account`);
+    await this.started();
     await this.page.getByLabel("User name").fill(name);
-    await this.page.getByLabel("Password").fill(PASSWORD);
+    await this.page.getByLabel("Password", { exact: true }).fill(PASSWORD);
     await this.page.keyboard.press("Enter");
     await this.arrived(name);
   }
 
   async signIn(name: string): Promise<void> {
-    await this.open("/sign-in");
-    await this.enter(name, "Sign in");
+    await this.page.goto(`${signOrigin(this.origin)}/sign-in?return=/account`);
+    await this.submit(name, "Sign in");
+    await this.arrived(name);
   }
 
-  /** Fills in the form of the page and sends it, whatever comes of it. */
-  async submit(name: string, button: "Register" | "Sign in"): Promise<void> {
+  /** Fills in the form of the sign origin's page and sends it, whatever comes of it. */
+  async submit(name: string, button: "Open account" | "Sign in"): Promise<void> {
+    await this.started();
     await this.hand.write(this.page.getByLabel("User name"), name);
-    await this.hand.write(this.page.getByLabel("Password"), PASSWORD);
+    await this.hand.write(this.page.getByLabel("Password", { exact: true }), PASSWORD);
     await this.hand.press(this.button(button));
   }
 
-  private async enter(name: string, button: "Register" | "Sign in"): Promise<void> {
-    await this.submit(name, button);
-    await this.arrived(name);
+  /** Waits until the script of a page runs: before that, a form would be posted by the browser itself. */
+  private async started(): Promise<void> {
+    await expect(this.page.locator("html[data-ready]")).toHaveCount(1);
   }
 
   private async arrived(name: string): Promise<void> {
@@ -118,17 +165,17 @@ export class Bank {
   }
 
   /**
-   * Sees that the name was changed. On a busy machine the mouse of a test may jerk like the machine's that it is; then the
-   * sheet asks, and is confirmed, as any person would.
+   * Sees that the name was changed. On a busy machine the mouse of a test may jerk like the machine's that it is; then a
+   * window asks, and is confirmed, as any person would.
    */
   async named(name: string): Promise<void> {
     await expect(async () => {
-      if (await this.sheet.isVisible()) await this.confirm("Change name");
+      if (this.openWindow()) await this.confirm("Change name");
       await expect(this.displayName).toHaveText(name, { timeout: 500 });
     }).toPass({ timeout: 20_000 });
   }
 
-  /** Fills in the form and asks for the transfer. The sheet then waits for [`confirm`] or [`cancel`]. */
+  /** Fills in the form and asks for the transfer. The window then waits for [`confirm`] or [`cancel`]. */
   async order({ to, amount, note }: Transfer): Promise<void> {
     await this.hand.write(this.page.getByLabel("To", { exact: true }), to);
     await this.hand.write(this.page.getByLabel("Amount", { exact: true }), amount);
@@ -136,21 +183,27 @@ export class Bank {
     await this.hand.press(this.button("Send money"));
   }
 
-  /** The sheet's own button, by what it says. */
-  confirmButton(name: string | RegExp): Locator {
-    return this.sheet.getByRole("button", { name });
+  /** The confirmation window, once it shows what it is about. */
+  async confirmation(): Promise<Confirmation> {
+    await expect.poll(() => this.openWindow() !== undefined, { message: "a confirmation window opens" }).toBe(true);
+    const window = this.openWindow() as Page;
+    const confirmation = new Confirmation(window, this.hand.in(window));
+    await expect(confirmation.button("Cancel")).toBeVisible();
+    return confirmation;
   }
 
   async confirm(name: string | RegExp): Promise<void> {
-    const button = this.confirmButton(name);
-    await expect(button).toBeEnabled();
-    await this.hand.press(button);
-    await expect(this.sheet).toBeHidden();
+    await (await this.confirmation()).confirm(name);
+    await expect(this.confirming).toBeHidden();
   }
 
   async cancel(): Promise<void> {
-    await this.hand.press(this.sheet.getByRole("button", { name: "Cancel" }));
-    await expect(this.sheet).toBeHidden();
+    await (await this.confirmation()).cancel();
+    await expect(this.confirming).toBeHidden();
+  }
+
+  private openWindow(): Page | undefined {
+    return this.windows.find((window) => !window.isClosed());
   }
 
   async signOut(): Promise<void> {

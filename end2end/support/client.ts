@@ -22,6 +22,15 @@ export interface Order {
   /** Seconds; now if not said. */
   created?: number;
   nonce?: string;
+  /** Which key signs; if not said, the one that the proof asks for. */
+  by?: "frame" | "confirmation";
+  /** Which origin it is sent to; the app's if not said. */
+  at?: "app" | "sign";
+}
+
+/** base64url(SHA-256("pan-token" ‖ 0 ‖ ticket)) */
+export function tokenOf(ticket: string): string {
+  return createHash("sha256").update("pan-token\0").update(Buffer.from(ticket, "base64url")).digest("base64url");
 }
 
 /** base64url(SHA-256("pan-handle" ‖ 0 ‖ token))[..22] */
@@ -43,9 +52,34 @@ export function keyPress(action: string, at = Date.now()): object {
   return { v: 1, by: "app", action, kind: "keyboard", at, hold: 80, path: [], target: [10, 10, 120, 32], hit: [70, 26] };
 }
 
-/** The proof of a click on the sheet. It passes only with a signature by the frame's key. */
+/** The proof of a click in the confirmation window. It passes only with a signature by the confirmation key. */
 export function confirmation(action: string): object {
-  return { ...keyPress(action), by: "signer", kind: "confirm", dwell: 900, visible: true };
+  return { ...keyPress(action), by: "signer", kind: "confirm", dwell: 900 };
+}
+
+/** A key pair of a session. */
+export class Pair {
+  private readonly pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  private name = "";
+
+  async jwk(): Promise<JWK> {
+    const { kty, crv, x, y } = await exportJWK(this.pair.publicKey);
+    return { kty, crv, x, y } as JWK;
+  }
+
+  async thumbprint(): Promise<string> {
+    return (this.name ||= await calculateJwkThumbprint(await this.jwk()));
+  }
+
+  /** A signature over lines of text, spelled as everywhere. `encoding` as Node names it. */
+  sign(lines: string[], encoding: "ieee-p1363" | "der" = "ieee-p1363"): string {
+    const signature = sign("sha256", Buffer.from(lines.join("\n")), { key: this.private, dsaEncoding: encoding });
+    return `pan=:${signature.toString("base64")}:`;
+  }
+
+  get private(): KeyObject {
+    return this.pair.privateKey;
+  }
 }
 
 /** What a browser sends with a POST from that origin. */
@@ -65,35 +99,64 @@ export class Client {
   cookies = new Map<string, string>();
   handle = "";
   nonces: string[] = [];
-  private keyid = "";
-  private readonly privateKey: KeyObject;
-  private readonly publicKey: KeyObject;
+  /** Signs what is confirmed. */
+  confirmationKey = new Pair();
+  /** Signs everything else. */
+  frameKey = new Pair();
+  /** The ticket of the last sign-in. */
+  ticket = "";
 
   constructor(
     readonly house: House,
     readonly name = newName(),
-  ) {
-    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    this.privateKey = pair.privateKey;
-    this.publicKey = pair.publicKey;
-  }
+  ) {}
 
   /** Somebody with an account, signed in. */
   static async registered(house: House): Promise<Client> {
     const client = new Client(house);
-    await client.enter("/api/register");
+    await client.enter("/register");
     const reply = await client.bind();
     expect(reply.status, reply.body).toBe(200);
     return client;
   }
 
-  /** Registers or signs in. The session has no key yet. */
-  async enter(path: "/api/register" | "/api/sign_in"): Promise<Reply> {
-    const body = JSON.stringify({ user: this.name, password: PASSWORD });
-    const reply = await this.take(await send(this.house, { path, headers: from(this.house.app), body }));
-    expect(reply.status, reply.body).toBe(200);
-    this.handle = handleOf(this.cookies.get("__Host-pan") ?? "");
+  /** Registers or signs in, and enters the app origin. The session has no frame key yet. */
+  async enter(path: "/register" | "/sign-in"): Promise<Reply> {
+    const signedIn = await this.signIn(path);
+    expect(signedIn.status, signedIn.body).toBe(200);
+    const reply = await this.present(this.ticket);
+    expect(reply.status, reply.body).toBe(303);
     return reply;
+  }
+
+  /** Registers or signs in on the sign origin, which answers with a ticket. */
+  async signIn(path: "/register" | "/sign-in", password = PASSWORD): Promise<Reply> {
+    const challenge = await this.challenge();
+    const jwk = await this.confirmationKey.jwk();
+    const signature = this.confirmationKey.sign(["pan-sign-in/1", this.signHost(), challenge, await this.confirmationKey.thumbprint()]);
+    const body = JSON.stringify({ user: this.name, password, jwk, challenge, signature });
+    const reply = await this.take(await send(this.house, { path, headers: this.signHeaders(), body }));
+    if (reply.status === 200) {
+      this.ticket = (JSON.parse(reply.body) as { ticket: string }).ticket;
+      this.handle = handleOf(tokenOf(this.ticket));
+    }
+    return reply;
+  }
+
+  /** Posts a ticket to the app origin, as the form of the sign origin's page does. */
+  async present(ticket: string, { key = this.confirmationKey, path = "/account", headers = [] as Headers } = {}): Promise<Reply> {
+    const signature = key.sign(["pan-enter/1", new URL(this.house.app).host, handleOf(tokenOf(ticket)), path]);
+    const body = new URLSearchParams({ ticket, signature, return: path }).toString();
+    const sent: Headers = [
+      ["origin", this.house.sign],
+      ["sec-fetch-site", "same-site"],
+      ["sec-fetch-mode", "navigate"],
+      ["content-type", "application/x-www-form-urlencoded"],
+    ];
+    const replaced = new Set(headers.map(([name]) => name));
+    return this.take(
+      await send(this.house, { path: "/enter", headers: [...sent.filter(([name]) => !replaced.has(name)), ...headers], body }),
+    );
   }
 
   cookie(...names: string[]): [string, string] {
@@ -101,32 +164,33 @@ export class Client {
     return ["cookie", wanted.map((name) => `${name}=${this.cookies.get(name) ?? ""}`).join("; ")];
   }
 
-  async jwk(): Promise<JWK> {
-    return exportJWK(this.publicKey);
+  private signHost(): string {
+    return new URL(this.house.sign).host;
+  }
+
+  private signHeaders(): Headers {
+    return [["host", this.signHost()], ...from(this.house.sign)];
   }
 
   /** What the frame sends to its own origin. */
   frameHeaders(): Headers {
-    return [["host", new URL(this.house.sign).host], ...from(this.house.sign), this.cookie("pan-bind")];
+    return [...this.signHeaders(), this.cookie("__Host-pan-sign")];
   }
 
   async challenge(): Promise<string> {
-    const reply = await send(this.house, { path: "/challenge", headers: this.frameHeaders() });
+    const reply = await send(this.house, { path: "/challenge", headers: this.signHeaders(), body: "{}" });
     expect(reply.status, reply.body).toBe(200);
     return (JSON.parse(reply.body) as { challenge: string }).challenge;
   }
 
-  /** The body of `/bind`, which proves that this client has the key. `encoding` as Node names it. */
+  /** The body of `/bind`, which proves that this client has the frame key. `encoding` as Node names it. */
   async statement(challenge: string, encoding: "ieee-p1363" | "der" = "ieee-p1363"): Promise<{ jwk: JWK; challenge: string; signature: string }> {
-    const jwk = await this.jwk();
-    const text = ["pan-bind/1", new URL(this.house.sign).host, challenge, await calculateJwkThumbprint(jwk)].join("\n");
-    const signature = sign("sha256", Buffer.from(text), { key: this.privateKey, dsaEncoding: encoding });
-    return { jwk: { kty: jwk.kty, crv: jwk.crv, x: jwk.x, y: jwk.y } as JWK, challenge, signature: `pan=:${signature.toString("base64")}:` };
+    const signature = this.frameKey.sign(["pan-bind/1", this.signHost(), challenge, await this.frameKey.thumbprint()], encoding);
+    return { jwk: await this.frameKey.jwk(), challenge, signature };
   }
 
   async sendBind(body: object): Promise<Reply> {
-    const reply = await send(this.house, { path: "/bind", headers: this.frameHeaders(), body: JSON.stringify(body) });
-    return reply;
+    return send(this.house, { path: "/bind", headers: this.frameHeaders(), body: JSON.stringify(body) });
   }
 
   async bind(): Promise<Reply> {
@@ -139,15 +203,16 @@ export class Client {
     return reply;
   }
 
-  /** Signs as a frame does, but by another implementation of RFC 9421. */
-  async sign({ path, body = "{}", proof, created = Math.floor(Date.now() / 1000), nonce }: Order): Promise<Signed> {
-    this.keyid ||= await calculateJwkThumbprint(await this.jwk());
+  /** Signs as a browser does, but by another implementation of RFC 9421. */
+  async sign({ path, body = "{}", proof, created = Math.floor(Date.now() / 1000), nonce, by, at = "app" }: Order): Promise<Signed> {
+    const isConfirmed = (proof as { by?: string } | undefined)?.by === "signer";
+    const pair = (by ?? (isConfirmed ? "confirmation" : "frame")) === "frame" ? this.frameKey : this.confirmationKey;
     const covered: Headers = [
       ["content-digest", digestOf(body)],
       ["x-session-id", this.handle],
       ["x-interaction-proof", encodeProof(proof)],
     ];
-    const key = createSigner(this.privateKey, "ecdsa-p256-sha256", this.keyid);
+    const key = createSigner(pair.private, "ecdsa-p256-sha256", await pair.thumbprint());
     const signed = await httpbis.signMessage(
       {
         key,
@@ -156,13 +221,14 @@ export class Client {
         params: ["created", "nonce", "keyid", "alg", "tag"],
         paramValues: { created: new Date(created * 1000), nonce: nonce ?? (await this.nonce()), tag: "pan/1" },
       },
-      { method: "POST", url: this.house.app + path, headers: Object.fromEntries(covered) },
+      { method: "POST", url: this.house[at] + path, headers: Object.fromEntries(covered) },
     );
     const of = (name: string) => String(signed.headers[name]);
+    const origin: Headers = at === "app" ? [...from(this.house.app), this.cookie()] : this.frameHeaders();
     return {
       path,
       body,
-      headers: [...from(this.house.app), this.cookie(), ...covered, ["signature-input", of("Signature-Input")], ["signature", of("Signature")]],
+      headers: [...origin, ...covered, ["signature-input", of("Signature-Input")], ["signature", of("Signature")]],
     };
   }
 

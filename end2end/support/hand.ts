@@ -7,6 +7,8 @@ export interface Hand {
   press(target: Locator): Promise<void>;
   /** Replaces the text of a field. */
   write(target: Locator, text: string): Promise<void>;
+  /** The same hand in another window. */
+  in(page: Page): Hand;
 }
 
 const MODIFIER = process.platform === "darwin" ? "Meta" : "Control";
@@ -17,6 +19,10 @@ export class Mouse implements Hand {
   private at = { x: 40, y: 60 };
 
   constructor(private readonly page: Page) {}
+
+  in(page: Page): Hand {
+    return new Mouse(page);
+  }
 
   async moveTo(target: Locator): Promise<void> {
     const to = await centre(target);
@@ -56,6 +62,10 @@ export class Keyboard implements Hand {
 
   constructor(private readonly page: Page) {}
 
+  in(page: Page): Hand {
+    return new Keyboard(page);
+  }
+
   async press(target: Locator): Promise<void> {
     await this.reach(target);
     await this.page.keyboard.press("Enter", { delay: 70 });
@@ -81,6 +91,10 @@ export class Finger implements Hand {
   readonly name = "touch";
 
   constructor(private readonly page: Page) {}
+
+  in(page: Page): Hand {
+    return new Finger(page);
+  }
 
   async press(target: Locator): Promise<void> {
     await reachable(target);

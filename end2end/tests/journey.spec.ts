@@ -20,13 +20,14 @@ async function journey(bank: Bank, house: House): Promise<void> {
   await expect(bank.displayName).toHaveText(name);
 
   await bank.renamed("Ada Lovelace");
-  expect(proofs[0], "an ordinary change is asked for without a sheet").toBe("app");
+  expect(proofs[0], "an ordinary change is asked for without a window").toBe("app");
   if (bank.hand.name !== "mouse") expect(proofs).toEqual(["app"]);
 
   await bank.order({ to: friend.name, amount: "12.50", note: "rent" });
-  await expect(bank.sheet).toBeVisible();
-  await expect(bank.sheet).toHaveAccessibleName("Send money");
-  for (const text of ["12.50 EUR", friend.name, "rent", new URL(house.app).host]) await expect(bank.sheet).toContainText(text);
+  const window = await bank.confirmation();
+  await expect(window.title).toHaveText("Send money");
+  for (const text of ["12.50 EUR", friend.name, "rent", new URL(house.app).host, name]) await expect(window.content).toContainText(text);
+  await expect(bank.confirming).toBeVisible();
   await bank.confirm("Send 12.50 EUR");
   await expect(bank.balance).toHaveText("987.50 EUR");
   await expect(bank.status).toContainText("12.50 EUR");
@@ -71,7 +72,7 @@ test("the way in is to be found on the first page", async ({ bank, page }) => {
   await bank.open("/");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("PAN");
   await bank.hand.press(page.getByRole("link", { name: "Register", exact: true }));
-  await expect(bank.button("Register")).toBeEnabled();
+  await expect(bank.button("Open account")).toBeEnabled();
   await bank.hand.press(page.getByRole("link", { name: "Sign in", exact: true }));
   await expect(bank.button("Sign in")).toBeEnabled();
 });
@@ -86,13 +87,15 @@ test("a reload in between changes nothing", async ({ account, page }) => {
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
-test("a reload while the sheet is open sends nothing", async ({ account, house, page }) => {
+test("a reload while the window is open sends nothing", async ({ account, house, page }) => {
   const friend = await Client.registered(house);
   await account.order({ to: friend.name, amount: "5", note: "" });
-  await expect(account.sheet).toBeVisible();
+  const { page: window } = await account.confirmation();
   await page.reload();
   await expect(account.balance).toHaveText("1,000.00 EUR");
-  await expect(account.sheet).toBeHidden();
+  await expect(account.confirming).toBeHidden();
+  // Nobody waits for its answer any more.
+  await window.close();
   await account.order({ to: friend.name, amount: "5", note: "" });
   await account.confirm("Send 5.00 EUR");
   await expect(account.balance).toHaveText("995.00 EUR");
@@ -141,31 +144,38 @@ test("a person may have two browsers", async ({ account, house, browser }) => {
   await context.close();
 });
 
-test("a sheet shows the characters that hide something", async ({ account, house }) => {
+test("the window shows the characters that hide something", async ({ account, house }) => {
   const friend = await Client.registered(house);
   await account.order({ to: friend.name, amount: "1", note: "rent\u202eyadiloh\u200b" });
-  await expect(account.sheet).toContainText("rent⟨U+202E⟩yadiloh⟨U+200B⟩");
+  await expect((await account.confirmation()).content).toContainText("rent⟨U+202E⟩yadiloh⟨U+200B⟩");
   await account.cancel();
 });
 
-test("the sheet works at 320 pixels", async ({ account, house, page }) => {
-  const friend = await Client.registered(house);
-  await page.setViewportSize({ width: 320, height: 568 });
-  await account.order({ to: friend.name, amount: "1", note: "word ".repeat(27) });
-  const width = await account.sheet.evaluate(() => document.documentElement.scrollWidth);
-  expect(width).toBeLessThanOrEqual(320);
-  // What cannot be seen at once must be scrolled through before the button works.
-  await expect(account.sheet.getByRole("status")).toContainText(/scroll/i);
-  await account.sheet.getByRole("heading").hover();
-  await page.mouse.wheel(0, 2_000);
-  await account.confirm("Send 1.00 EUR");
-  await expect(account.balance).toHaveText("999.00 EUR");
-});
+for (const [width, height] of [
+  [320, 568],
+  [320, 180],
+  [341, 162],
+] as const) {
+  test(`the window works at ${width} × ${height} pixels`, async ({ account, house }) => {
+    const friend = await Client.registered(house);
+    await account.order({ to: friend.name, amount: "1", note: "word ".repeat(27) });
+    const window = await account.confirmation();
+    await window.page.setViewportSize({ width, height });
+    const scrollWidth = await window.page.evaluate(() => document.documentElement.scrollWidth);
+    expect(scrollWidth).toBeLessThanOrEqual(width);
+    // What cannot be seen at once must be scrolled through before the button works.
+    await expect(window.status).toContainText(/scroll/i);
+    await window.title.hover();
+    await window.page.mouse.wheel(0, 3_000);
+    await account.confirm("Send 1.00 EUR");
+    await expect(account.balance).toHaveText("999.00 EUR");
+  });
+}
 
 test("an independent client in plain Node is accepted", async ({ client, house }) => {
   await client.stillActs();
   const friend = await Client.registered(house);
-  // It can forge the page's proof, but not the frame's: that takes the frame's own key, which here it has.
+  // It can forge the page's proof, but not the window's: that takes the confirmation key, which here it has.
   const body = JSON.stringify({ to: friend.name, amount: 100, note: "" });
   const reply = await client.call({ path: "/api/transfer", body, proof: confirmation("transfer") });
   expect(reply.status, reply.body).toBe(200);
@@ -181,7 +191,7 @@ test("whoever moves like a machine is asked to confirm, and then it is done", as
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 110 });
   await page.mouse.down();
   await page.mouse.up();
-  await expect(account.sheet).toContainText("Evenly");
+  await expect((await account.confirmation()).content).toContainText("Evenly");
   await account.confirm("Change name");
   await expect(account.displayName).toHaveText("Evenly");
 });
