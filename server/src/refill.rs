@@ -56,7 +56,7 @@ pub(crate) async fn refill(
     check_signature(pan, parts, Target::App, unverified, &session)?;
     let limit = per_minute(pan.settings().limits.refills_per_minute);
     let quota = pan.count("refills", &format!("refill:{handle}"), limit).await?;
-    let restore = if entry.path == RestoreBrowser::PATH { Some(key_to_restore(body, &session)?) } else { None };
+    let restore = if entry.path == RestoreBrowser::PATH { key_to_restore(body, &session)? } else { None };
     let nonces = fresh_nonces()?;
     let created = unverified.input.created().saturating_mul(1000);
     let refilled = pan.store().refill(Refill {
@@ -82,8 +82,14 @@ pub(crate) async fn refill(
     }
 }
 
-/// The pending frame key, if it is the one that the user has confirmed.
-fn key_to_restore(body: &[u8], session: &Session) -> Result<PublicKey, Reason> {
+/// The pending frame key, if it is the one that the user has confirmed; nothing if that one is bound already, because the
+/// reply to an earlier request got lost.
+fn key_to_restore(body: &[u8], session: &Session) -> Result<Option<PublicKey>, Reason> {
     let RestoreBrowser { key } = action::parse(body).map_err(|_| Reason::BodyMalformed)?;
-    session.pending_frame_key.filter(|pending| pending.thumbprint() == key).ok_or(Reason::NotPending)
+    let is_it = |candidate: &PublicKey| candidate.thumbprint() == key;
+    match session.pending_frame_key.filter(is_it) {
+        Some(pending) => Ok(Some(pending)),
+        None if session.frame_key.as_ref().is_some_and(is_it) => Ok(None),
+        None => Err(Reason::NotPending),
+    }
 }

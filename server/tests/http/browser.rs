@@ -1,18 +1,21 @@
-//! What a page and its signing frame do, in plain Rust: sign in, bind a key, sign requests. Every header can be bent.
+//! What a browser does, in plain Rust: sign in, enter, bind a frame key, sign requests. Every header can be bent.
 
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
     action::{Action, Level},
-    catalogue::Nonces,
+    catalogue::{Nonces, PushKeys},
     digest::ContentDigest,
     key::PublicKey,
-    message::{Bind, Bound, Challenged, bind_statement, header as name},
+    message::header as name,
     problem::{Code, Problem},
     proof::{self, Kind, Proof, Recorder},
+    sign_origin::{
+        Bind, Bound, Challenged, Password, SignIn, SignedIn, bind_statement, enter_statement, sign_in_statement,
+    },
     signature::{Covered, Signature, SignatureInput},
-    token::{Challenge, Nonce, SessionHandle},
+    token::{Challenge, EntryTicket, Nonce, SessionHandle, SessionToken},
 };
 use server::clock::random;
 
@@ -51,19 +54,99 @@ pub(crate) fn from_frame(path: &str) -> http::request::Builder {
         .header(header::CONTENT_TYPE, "application/json")
 }
 
-/// One person's browser: cookies, key and nonces.
+/// The form that the sign-in page posts to the app origin.
+pub(crate) fn enter_form(form: String) -> Request<Body> {
+    Request::post("/enter")
+        .header(header::HOST, "pan.localhost:3000")
+        .header(header::ORIGIN, "http://sign.pan.localhost:3000")
+        .header("sec-fetch-site", "same-site")
+        .header("sec-fetch-mode", "navigate")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form.into())
+        .expect("a request")
+}
+
+/// The password of every user of these tests.
+pub(crate) const PASSWORD: &str = "vT9#plover-quartz-41";
+
+/// One user's browser: cookies, keys and nonces.
 #[derive(Clone)]
 pub(crate) struct Browser {
+    /// The app origin's cookie, name and value.
     pub session: String,
-    pub bind: String,
+    /// The sign origin's.
+    pub sign: String,
     pub handle: SessionHandle,
+    pub ticket: Option<EntryTicket>,
+    /// The frame key.
     pub key: SigningKey,
+    pub confirmation: SigningKey,
     pub nonces: Vec<Nonce>,
 }
 
 impl Browser {
+    pub(crate) fn new() -> Self {
+        Self {
+            session: String::new(),
+            sign: String::new(),
+            handle: SessionToken::new([0; 32]).handle(),
+            ticket: None,
+            key: new_key(),
+            confirmation: new_key(),
+            nonces: Vec::new(),
+        }
+    }
+
+    /// The body of `POST /sign-in` and `POST /register`.
+    pub(crate) fn credentials(&self, challenge: Challenge, user: &str, password: &str) -> SignIn {
+        let key = public(&self.confirmation);
+        let statement = sign_in_statement("sign.pan.localhost:3000", &challenge, &key.thumbprint());
+        SignIn {
+            user: user.parse().expect("a user name"),
+            password: Password::new(password.to_owned()),
+            jwk: key.to_jwk(),
+            challenge,
+            signature: sign(&self.confirmation, &statement),
+        }
+    }
+
+    /// Posts credentials to `/sign-in` or `/register`, and keeps ticket and cookie.
+    pub(crate) async fn post(&mut self, house: &House, path: &str, user: &str, password: &str) -> Reply {
+        let body = serde_json::to_vec(&self.credentials(self.challenge(house).await, user, password)).expect("JSON");
+        let request = from_frame(path).header(header::COOKIE, &self.sign).body(body.into());
+        let reply = house.send(request.expect("a request")).await;
+        if reply.status == StatusCode::OK {
+            let ticket = reply.json::<SignedIn>().ticket;
+            self.handle = ticket.token().handle();
+            self.ticket = Some(ticket);
+            self.sign = reply.cookies()[0].clone();
+        }
+        reply
+    }
+
+    /// The form that enters the app origin and returns to this path.
+    pub(crate) fn form(&self, return_path: &str) -> Vec<(&'static str, String)> {
+        let statement = enter_statement("pan.localhost:3000", &self.handle, return_path);
+        vec![
+            ("ticket", self.ticket.as_ref().expect("a ticket").reveal()),
+            ("signature", sign(&self.confirmation, &statement).to_string()),
+            ("return", return_path.to_owned()),
+        ]
+    }
+
+    /// Enters, and keeps the cookie.
+    pub(crate) async fn enter(&mut self, house: &House) -> Reply {
+        let mut request = enter_form(encoded(&self.form("/account")));
+        request.headers_mut().insert(header::COOKIE, self.session.parse().expect("a header value"));
+        let reply = house.send(request).await;
+        if reply.status == StatusCode::SEE_OTHER {
+            self.session = reply.cookies()[0].clone();
+        }
+        reply
+    }
+
     pub(crate) async fn challenge(&self, house: &House) -> Challenge {
-        let request = from_frame("/challenge").header(header::COOKIE, &self.bind).body(Body::empty());
+        let request = from_frame("/challenge").body(Body::from("{}"));
         house.send(request.expect("a request")).await.json::<Challenged>().challenge
     }
 
@@ -76,7 +159,7 @@ impl Browser {
 
     pub(crate) async fn send_bind(&self, house: &House, body: impl serde::Serialize) -> Reply {
         let body = serde_json::to_vec(&body).expect("JSON");
-        let request = from_frame("/bind").header(header::COOKIE, &self.bind).body(body.into());
+        let request = from_frame("/bind").header(header::COOKIE, &self.sign).body(body.into());
         house.send(request.expect("a request")).await
     }
 
@@ -97,13 +180,16 @@ impl Browser {
     }
 
     pub(crate) fn sign<A: Action>(&self, created: u64, nonce: Nonce, body: String, proof: Option<&Proof>) -> Signed {
-        let thumbprint = public(&self.key).thumbprint();
+        let is_confirmed = proof.is_some_and(|proof| proof.by == Recorder::Signer);
+        let key = if is_confirmed { &self.confirmation } else { &self.key };
+        let thumbprint = public(key).thumbprint();
+        let of_frame = A::PATH == PushKeys::PATH;
         let input = SignatureInput::new(created, nonce, thumbprint).expect("a time");
         let proof = proof::header(proof).expect("a proof");
         let digest = ContentDigest::of(body.as_bytes());
         let base = Covered {
             method: "POST",
-            authority: "pan.localhost:3000",
+            authority: if of_frame { "sign.pan.localhost:3000" } else { "pan.localhost:3000" },
             path: A::PATH,
             query: "",
             digest: &digest,
@@ -111,7 +197,7 @@ impl Browser {
             proof: &proof,
         }
         .base(&input);
-        let signature = sign(&self.key, &base);
+        let signature = sign(key, &base);
         let mut headers = HeaderMap::new();
         for (name, value) in [
             (name::SESSION, self.handle.to_string()),
@@ -119,7 +205,7 @@ impl Browser {
             (name::DIGEST, digest.to_string()),
             (name::SIGNATURE_INPUT, input.to_string()),
             (name::SIGNATURE, signature.to_string()),
-            ("cookie", self.session.clone()),
+            ("cookie", if of_frame { self.sign.clone() } else { self.session.clone() }),
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header"));
         }
@@ -194,7 +280,8 @@ impl Signed {
     }
 
     pub(crate) fn build(&self) -> Request<Body> {
-        let mut request = from_app(&self.path).body(Body::from(self.body.clone())).expect("a request");
+        let request = if self.path == PushKeys::PATH { from_frame(&self.path) } else { from_app(&self.path) };
+        let mut request = request.body(Body::from(self.body.clone())).expect("a request");
         // A bent header replaces the honest one.
         for name in self.headers.keys() {
             request.headers_mut().remove(name);
@@ -234,9 +321,20 @@ impl Reply {
         problem.code
     }
 
+    /// Name and value of each cookie that is set.
+    pub(crate) fn cookies(&self) -> Vec<String> {
+        let set = self.headers.get_all(header::SET_COOKIE).iter();
+        set.map(|cookie| cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned()).collect()
+    }
+
     pub(crate) fn nonces(&self) -> Vec<Nonce> {
         nonces(&self.headers)
     }
+}
+
+/// A form as browsers encode it.
+pub(crate) fn encoded(fields: &[(&str, String)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 fn nonces(headers: &HeaderMap) -> Vec<Nonce> {

@@ -5,8 +5,8 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use protocol::{
     catalogue::{Nonces, ReadAccount},
-    message::Time,
     problem::Code,
+    sign_origin::Time,
     token::Nonce,
 };
 use server::{audit::Outcome, clock::random};

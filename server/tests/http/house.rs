@@ -10,26 +10,26 @@ use std::{
 
 use axum::{
     Extension, Json, Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::ConnectInfo,
     response::{AppendHeaders, IntoResponse},
     routing::post,
 };
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use protocol::{
     catalogue::{CATALOGUE, Revoke},
-    value::UserName,
+    problem::Code,
 };
 use server::{
     Functions, Pan, VerifiedRequest,
     audit::{Entry, Outcome, Said},
     clock::Clock,
     settings::Settings,
-    store::SharedStore,
+    store::{RecordKey, SharedStore, Write},
 };
 use tower::ServiceExt;
 
-use crate::browser::{Browser, Reply, from_app, new_key};
+use crate::browser::{Browser, PASSWORD, Reply};
 
 /// The clock of the tests starts here: Unix ms.
 pub(crate) const START: u64 = 1_750_000_000_000;
@@ -64,10 +64,17 @@ impl House {
             .route("/api/revoke", post(revoke))
             .route("/api/revoke_others", post(revoke_others))
             .route("/api/activity", post(activity))
-            .route("/api/sign_in", post(sign_in))
+            .route("/api/public", post(async || Json(())))
             .layer(Extension(pan.clone()));
-        let served = CATALOGUE.iter().map(|entry| entry.path).chain(["/api/sign_in"]).collect();
-        let router = pan.router(app, &Functions { public: &["/api/sign_in"], served }).expect("all is decided");
+        let functions = Functions {
+            public: &["/api/public"],
+            served: CATALOGUE.iter().map(|entry| entry.path).chain(["/api/public"]).collect(),
+            register: Some(|user| {
+                let key = RecordKey(format!("balance:{user}"));
+                Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
+            }),
+        };
+        let router = pan.router(app, &functions).expect("all is decided");
         Self { pan, router, now }
     }
 
@@ -112,44 +119,43 @@ impl House {
         self.router.clone().oneshot(request).await.expect("a router never fails")
     }
 
-    /// Signs in and binds a key.
+    /// A browser that has signed in, entered, and bound a frame key.
     pub(crate) async fn browser(&self, user: &str) -> Browser {
-        let mut browser = self.unbound(user).await;
+        let mut browser = self.entered(user).await;
         let bound = browser.bind(self).await;
         assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
+        // The hub, another task, may read the event of the sign-in before anybody listens.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
         browser
     }
 
-    /// Signs in only.
-    pub(crate) async fn unbound(&self, user: &str) -> Browser {
-        let body = serde_json::to_vec(user).expect("JSON");
-        let reply = self.send(from_app("/api/sign_in").body(body.into()).expect("a request")).await;
-        let cookies: Vec<String> = reply
-            .headers
-            .get_all(header::SET_COOKIE)
-            .iter()
-            .map(|cookie| cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned())
-            .collect();
-        let [session, bind] = cookies.try_into().expect("two cookies");
-        let handle = bind["pan-bind=".len()..].split('.').next().expect("a handle").parse().expect("a handle");
-        Browser { session, bind, handle, key: new_key(), nonces: Vec::new() }
+    /// A browser that has signed in and entered.
+    pub(crate) async fn entered(&self, user: &str) -> Browser {
+        let mut browser = self.signed_in(user).await;
+        let entered = browser.enter(self).await;
+        assert_eq!(entered.status, StatusCode::SEE_OTHER, "{entered:?}");
+        browser
     }
-}
 
-async fn sign_in(Extension(pan): Extension<Pan>, request: Request<Body>) -> impl IntoResponse {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, 100).await.expect("a small body");
-    let user: UserName = serde_json::from_slice(&body).expect("a user name");
-    let opened = pan.open_session(&user, &parts).await.expect("a store");
-    AppendHeaders(opened.cookies.map(|cookie| (header::SET_COOKIE, cookie)))
+    /// A browser that has signed in; it registers a user that is new.
+    pub(crate) async fn signed_in(&self, user: &str) -> Browser {
+        let mut browser = Browser::new();
+        let mut reply = browser.post(self, "/register", user, PASSWORD).await;
+        if reply.status == StatusCode::CONFLICT && reply.code() == Code::NameTaken {
+            reply = browser.post(self, "/sign-in", user, PASSWORD).await;
+        }
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        browser
+    }
 }
 
 async fn sign_out(
     Extension(pan): Extension<Pan>,
     Extension(verified): Extension<VerifiedRequest>,
 ) -> impl IntoResponse {
-    let cookie = pan.sign_out(&verified).await.expect("a store");
-    ([(header::SET_COOKIE, cookie)], Json(()))
+    (AppendHeaders(pan.sign_out(&verified).await.expect("a store")), Json(()))
 }
 
 async fn sessions(

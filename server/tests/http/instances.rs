@@ -29,10 +29,11 @@ fn accepted(replies: &[Reply]) -> usize {
 }
 
 #[tokio::test]
-async fn a_session_that_was_opened_at_one_instance_is_bound_and_used_at_another() {
+async fn session_is_opened_entered_and_bound_at_different_instances() {
     let [one, other] = two().await;
-    let mut browser = one.unbound("opened-here").await;
-    assert_eq!(browser.bind(&other).await.status, StatusCode::OK);
+    let mut browser = one.signed_in("opened-here").await;
+    assert_eq!(browser.enter(&other).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.bind(&one).await.status, StatusCode::OK);
     for house in [&one, &other, &one] {
         assert_eq!(browser.call(house, &read()).await.status, StatusCode::OK);
     }

@@ -98,21 +98,25 @@ fn limited(reply: &Reply, policy: &str, max: u32) -> u64 {
 }
 
 #[tokio::test]
-async fn bindings_are_limited_by_address() {
+async fn challenges_and_bindings_are_limited_by_address() {
     let house = house();
-    let browser = house.unbound("ada").await;
+    let browser = house.entered("ada").await;
+    // Registering took one challenge.
+    house.wait(60_000);
     let ask = |last: u8| {
-        let request = from_frame("/challenge").header(header::COOKIE, &browser.bind).body(Body::empty());
-        let mut request = request.unwrap();
+        let mut request = from_frame("/challenge").body(Body::from("{}")).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, last], 4000))));
         request
     };
     for _ in 0..60 {
         assert_eq!(house.send(ask(1)).await.status, StatusCode::OK);
     }
-    let wait = limited(&house.send(ask(1)).await, "binds", 60);
+    let wait = limited(&house.send(ask(1)).await, "challenges", 60);
     assert_eq!(house.send(ask(2)).await.status, StatusCode::OK, "another address");
     let statement = browser.statement(Challenge::new([7; 32]));
+    for _ in 0..60 {
+        assert_eq!(browser.send_bind(&house, &statement).await.code(), Code::UseFreshNonce);
+    }
     limited(&browser.send_bind(&house, statement).await, "binds", 60);
     house.wait(wait * 1000);
     house.browser("ada").await;
@@ -169,7 +173,10 @@ async fn a_signed_out_session_is_over() {
     let kept = browser.request(&house, &read());
     let reply = browser.call(&house, &SignOut {}).await;
     assert_eq!(reply.status, StatusCode::OK);
-    assert!(reply.headers[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    let cleared: Vec<_> = reply.headers.get_all(header::SET_COOKIE).iter().map(|set| set.to_str().unwrap()).collect();
+    let clears = "__Host-pan=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax";
+    assert_eq!(cleared, [clears, &format!("{clears}; Partitioned")]);
+    assert_eq!(reply.headers["clear-site-data"], "\"storage\"");
     assert_eq!(house.send(kept.build()).await.code(), Code::InvalidSession);
 }
 

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bind;
 mod browser;
 mod clocks;
+mod cookies;
+mod enter;
 mod house;
 mod instances;
 mod limits;
@@ -15,6 +18,7 @@ mod push;
 mod redis_server;
 mod requests;
 mod sessions;
+mod sign_in;
 mod store_away;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use http::{StatusCode, header};
 use protocol::{
     catalogue::{RevokeOthers, SignOut},
     problem::Code,
+    token::Challenge,
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 async fn the_stores_answers_and_the_sessions_are_counted() {
     let house = house();
     let (mut ada, mut elsewhere) = (house.browser("ada").await, house.browser("ada").await);
-    house.unbound("bob").await;
+    house.entered("bob").await;
     assert_eq!(ada.call(&house, &read()).await.status, StatusCode::OK);
     assert_eq!(elsewhere.call(&house, &RevokeOthers {}).await.json::<usize>(), 1);
     assert_eq!(elsewhere.call(&house, &SignOut {}).await.status, StatusCode::OK);
@@ -36,18 +37,18 @@ async fn the_stores_answers_and_the_sessions_are_counted() {
 }
 
 #[tokio::test]
-async fn who_tries_to_bind_and_fails_is_a_failing_address() {
+async fn failed_bindings_count_towards_a_failing_address() {
     let house = house();
-    let mut browser = house.unbound("ada").await;
+    let mut browser = house.entered("ada").await;
     let challenge = browser.challenge(&house).await;
     let forged = Browser { key: new_key(), ..browser.clone() }.statement(challenge);
-    let forged = protocol::message::Bind { jwk: browser.statement(challenge).jwk, ..forged };
+    let forged = protocol::sign_origin::Bind { jwk: browser.statement(challenge).jwk, ..forged };
+    let unknown = browser.statement(Challenge::new([7; 32]));
     for _ in 0..5 {
         assert_eq!(browser.send_bind(&house, &forged).await.code(), Code::InvalidProof);
-        let bare = from_frame("/challenge").body(Body::empty()).unwrap();
-        assert_eq!(house.send(bare).await.code(), Code::InvalidSession);
+        assert_eq!(browser.send_bind(&house, &unknown).await.code(), Code::UseFreshNonce);
         // What another site makes a browser send is no attempt of its address.
-        let mut foreign = from_frame("/bind").header(header::COOKIE, &browser.bind).body(Body::empty()).unwrap();
+        let mut foreign = from_frame("/bind").header(header::COOKIE, &browser.sign).body(Body::empty()).unwrap();
         foreign.headers_mut().insert("sec-fetch-site", "cross-site".parse().unwrap());
         assert_eq!(house.send(foreign).await.code(), Code::ForbiddenOrigin);
     }

@@ -1,97 +1,12 @@
-//! The two origins, and binding a key on the one of them.
+//! The two origins, and what each serves.
 
 use std::sync::Arc;
 
 use axum::{Router, body::Body, routing::post};
 use http::{Request, StatusCode, header};
-use protocol::{catalogue::ReadAccount, problem::Code, token::Nonce};
-use server::{
-    Functions, Pan, StartError,
-    clock::{Clock, random},
-    settings::Settings,
-    store::memory::MemoryStore,
-};
+use server::{Functions, Pan, StartError, clock::Clock, settings::Settings, store::memory::MemoryStore};
 
-use crate::{
-    House,
-    browser::{Browser, from_app, from_frame, new_key, public},
-    house, owner_still_acts, read,
-};
-
-#[tokio::test]
-async fn a_key_is_bound_once() {
-    let house = house();
-    let mut browser = house.unbound("ada").await;
-    let early = browser.sign::<ReadAccount>(house.now() / 1000, Nonce::new(random().unwrap()), "{}".into(), None);
-    assert_eq!(house.send(early.build()).await.code(), Code::InvalidSession, "not bound yet");
-    let challenge = browser.challenge(&house).await;
-    let statement = browser.statement(challenge);
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
-    assert_eq!(browser.send_bind(&house, &statement).await.code(), Code::InvalidSession, "replayed");
-    let mut thief = Browser { key: new_key(), ..browser.clone() };
-    let request = from_frame("/challenge").header("cookie", &thief.bind).body(Body::empty()).unwrap();
-    assert_eq!(house.send(request).await.code(), Code::InvalidSession, "nothing left to bind");
-    let statement = thief.statement(challenge);
-    assert_eq!(thief.send_bind(&house, &statement).await.code(), Code::InvalidSession);
-    thief.nonces.clone_from(&browser.nonces);
-    assert_eq!(thief.call(&house, &read()).await.code(), Code::InvalidProof, "still the first key");
-}
-
-#[tokio::test]
-async fn binding_takes_a_minute_at_most() {
-    let house = house();
-    let mut browser = house.unbound("ada").await;
-    let challenge = browser.challenge(&house).await;
-    house.wait(61_000);
-    assert_eq!(browser.send_bind(&house, browser.statement(challenge)).await.code(), Code::InvalidSession);
-    browser.nonces = vec![Nonce::new(random().unwrap())];
-    assert_eq!(browser.call(&house, &read()).await.code(), Code::InvalidSession);
-}
-
-#[tokio::test]
-async fn only_the_frame_binds_and_only_a_good_key() {
-    let house = house();
-    let mut browser = house.unbound("ada").await;
-    let challenge = browser.challenge(&house).await;
-    let good = serde_json::to_value(browser.statement(challenge)).unwrap();
-    for (name, value) in [
-        ("origin", "http://pan.localhost:3000"),
-        ("origin", "https://evil.example"),
-        ("sec-fetch-site", "same-site"),
-        ("sec-fetch-site", "cross-site"),
-    ] {
-        for path in ["/bind", "/challenge"] {
-            let mut request =
-                from_frame(path).header("cookie", &browser.bind).body(Body::from(good.to_string())).unwrap();
-            request.headers_mut().insert(name, value.parse().unwrap());
-            assert_eq!(house.send(request).await.code(), Code::ForbiddenOrigin, "{path} {name} {value}");
-        }
-    }
-    let bent = |bend: &dyn Fn(&mut serde_json::Value)| {
-        let mut statement = good.clone();
-        bend(&mut statement);
-        statement
-    };
-    let der = "pan=:MEQCIGP7c2h5c2xhbmQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAiBj+3NoeXNsYW5kAAAAAAAAAAAAAAAAAAAAAAAAAAAA:";
-    let off_curve = public(&new_key()).to_jwk();
-    let off_curve = serde_json::to_value(off_curve).unwrap();
-    let bad = [
-        ("d in the JWK", bent(&|s| s["jwk"]["d"] = "AAAA".into()), Code::Malformed),
-        ("P-384", bent(&|s| s["jwk"]["crv"] = "P-384".into()), Code::Malformed),
-        ("RSA", bent(&|s| s["jwk"]["kty"] = "RSA".into()), Code::Malformed),
-        ("x and y of two keys", bent(&|s| s["jwk"]["y"] = off_curve["y"].clone()), Code::Malformed),
-        ("DER", bent(&|s| s["signature"] = der.into()), Code::Malformed),
-        ("another key", bent(&|s| s["jwk"] = off_curve.clone()), Code::InvalidProof),
-        ("no challenge", bent(&|s| drop(s.as_object_mut().unwrap().remove("challenge"))), Code::Malformed),
-        ("not JSON", "pan".into(), Code::Malformed),
-    ];
-    for (what, statement, code) in bad {
-        assert_eq!(browser.send_bind(&house, statement).await.code(), code, "{what}");
-    }
-    let without = from_frame("/bind").body(Body::from(good.to_string())).unwrap();
-    assert_eq!(house.send(without).await.code(), Code::InvalidSession, "no bind cookie");
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK, "the frame still binds");
-}
+use crate::{House, browser::from_app, house, owner_still_acts, read};
 
 #[tokio::test]
 async fn hosts_are_told_apart() {
@@ -121,7 +36,7 @@ async fn both_origins_carry_the_security_headers() {
             ("origin-agent-cluster", "?1"),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "same-origin"),
-            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin-allow-popups"),
         ] {
             assert_eq!(reply.headers[name], value, "{host}");
         }
@@ -192,12 +107,12 @@ async fn assets_are_compressed_for_who_takes_that() {
 async fn forgetting_to_protect_a_function_stops_the_start() {
     let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
-    let undecided = Functions { public: &[], served: vec!["/api/new"] };
+    let undecided = Functions { public: &[], served: vec!["/api/new"], register: None };
     assert!(matches!(pan.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));
-    let both = Functions { public: &["/api/transfer"], served: vec![] };
+    let both = Functions { public: &["/api/transfer"], served: vec![], register: None };
     assert!(matches!(pan.router(app(), &both), Err(StartError::Ambiguous(_))));
     // And served without being declared at all, it is not reached.
-    let router = pan.router(app(), &Functions { public: &[], served: vec![] }).unwrap();
+    let router = pan.router(app(), &Functions { public: &[], served: vec![], register: None }).unwrap();
     let reply = tower::ServiceExt::oneshot(router, from_app("/api/new").body(Body::from("{}")).unwrap()).await.unwrap();
     assert_eq!(reply.status(), StatusCode::NOT_FOUND);
 }
@@ -206,7 +121,7 @@ async fn forgetting_to_protect_a_function_stops_the_start() {
 async fn an_action_without_its_function_is_not_found_however_well_it_is_signed() {
     let house = house();
     let mut browser = house.browser("ada").await;
-    let empty = house.pan.router(Router::new(), &Functions { public: &[], served: vec![] }).unwrap();
+    let empty = house.pan.router(Router::new(), &Functions { public: &[], served: vec![], register: None }).unwrap();
     let signed = browser.request(&house, &read()).build();
     assert_eq!(tower::ServiceExt::oneshot(empty, signed).await.unwrap().status(), StatusCode::NOT_FOUND);
     owner_still_acts(&house, &mut browser).await;

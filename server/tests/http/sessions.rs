@@ -18,7 +18,7 @@ use server::{
 
 use crate::{
     House,
-    browser::{Browser, Reply, from_app, new_key},
+    browser::{Browser, PASSWORD, Reply, from_app, new_key},
     house, owner_still_acts, read, rename,
 };
 
@@ -93,10 +93,8 @@ async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
     let sessions = Sessions { max: 1, at_cap: AtCap::RefuseNew, ..Sessions::default() };
     let house = House::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
     let mut first = house.browser("ada").await;
-    let user = "ada".parse().unwrap();
-    let (parts, ()) = from_app("/api/sign_in").body(()).unwrap().into_parts();
-    let refused = house.pan.open_session(&user, &parts).await.unwrap_err();
-    assert_eq!(refused.name(), "too_many_sessions");
+    let refused = Browser::new().post(&house, "/sign-in", "ada", PASSWORD).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, Code::TooManySessions));
     owner_still_acts(&house, &mut first).await;
     first.call(&house, &SignOut {}).await;
     house.browser("ada").await;
@@ -106,19 +104,25 @@ async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
 async fn attack_14_a_sign_in_makes_a_new_token_and_ends_the_users_own_old_session_only() {
     let house = house();
     let (mut ada, mut eve) = (house.browser("ada").await, house.browser("eve").await);
-    let sign_in = async |user: &str, cookie: &str| {
-        let (parts, ()) = from_app("/api/sign_in").header(header::COOKIE, cookie).body(()).unwrap().into_parts();
-        house.pan.open_session(&user.parse().unwrap(), &parts).await.unwrap()
-    };
-    // Eve's cookie is planted in Ada's browser; or Eve has stolen Ada's, and signs in as herself with it.
-    for (user, cookie) in [("ada", eve.session.clone()), ("eve", ada.session.clone())] {
-        let opened = sign_in(user, &cookie).await;
-        assert!(opened.handle != ada.handle && opened.handle != eve.handle);
+    // Eve's cookies are planted in Ada's browser; or Eve has stolen Ada's, and signs in as herself with them.
+    for (user, planted) in [("ada", eve.clone()), ("eve", ada.clone())] {
+        let mut browser = Browser { confirmation: new_key(), ..planted };
+        assert_eq!(browser.post(&house, "/sign-in", user, PASSWORD).await.status, StatusCode::OK);
+        assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
+        assert!(browser.handle != ada.handle && browser.handle != eve.handle);
+        assert!(browser.session != ada.session && browser.session != eve.session);
         owner_of(&house, &mut ada, "ada").await;
         owner_of(&house, &mut eve, "eve").await;
     }
-    sign_in("ada", &ada.session.clone()).await;
-    assert_eq!(ended(&ada.call(&house, &read()).await), Some(Ended::SignedOut));
+    // Either of the two cookies is enough to end the browser's own session.
+    let mut other = house.browser("ada").await;
+    let by_sign = Browser { session: String::new(), ..ada.clone() };
+    let by_session = Browser { sign: String::new(), ..other.clone() };
+    for (old, mut browser) in [(&mut ada, by_sign), (&mut other, by_session)] {
+        assert_eq!(browser.post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+        assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(ended(&old.call(&house, &read()).await), Some(Ended::SignedOut));
+    }
     owner_of(&house, &mut eve, "eve").await;
 }
 
@@ -178,17 +182,14 @@ async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
 }
 
 #[tokio::test]
-async fn ending_all_others_ends_a_sign_in_that_waits_for_its_key() {
+async fn ending_all_others_ends_a_sign_in_that_is_not_entered() {
     let house = house();
     let mut owner = house.browser("ada").await;
-    let (mut thief, mut bob) = (house.unbound("ada").await, house.unbound("bob").await);
-    let challenge = thief.challenge(&house).await;
+    let (mut thief, mut bob) = (house.signed_in("ada").await, house.signed_in("bob").await);
     assert_eq!(owner.call(&house, &RevokeOthers {}).await.json::<usize>(), 1);
-    let statement = thief.statement(challenge);
-    assert_eq!(thief.send_bind(&house, statement).await.code(), Code::InvalidSession);
-    thief.nonces = vec![Nonce::new(random().unwrap())];
-    assert_eq!(ended(&thief.call(&house, &read()).await), Some(Ended::Revoked));
-    assert_eq!(bob.bind(&house).await.status, StatusCode::OK, "nobody else's");
+    assert_eq!(thief.enter(&house).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(thief.bind(&house).await.code(), Code::InvalidSession);
+    assert_eq!(bob.enter(&house).await.status, StatusCode::SEE_OTHER, "no other user's");
     owner_still_acts(&house, &mut owner).await;
 }
 
@@ -249,6 +250,6 @@ async fn a_user_reads_their_own_activity_and_nobody_elses() {
     house.pan.flush().await;
     let said: Vec<Said> = ada.call(&house, &ReadActivity {}).await.json();
     let actions: Vec<&str> = said.iter().map(|said| &*said.event.action).collect();
-    assert_eq!(actions, ["display_name", "bind"], "newest first; what asks is not in it yet");
+    assert_eq!(actions, ["display_name", "bind", "enter", "register"], "newest first; what asks is not in it yet");
     assert!(said.iter().all(|said| said.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));
 }

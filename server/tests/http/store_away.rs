@@ -4,15 +4,19 @@
 use std::{process::Command, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use http::{StatusCode, header};
-use protocol::{catalogue::Nonces, problem::Code, token::Nonce};
+use http::StatusCode;
+use protocol::{
+    catalogue::Nonces,
+    problem::Code,
+    token::{Challenge, Nonce},
+};
 use redis::cmd;
 use server::{clock::random, store::redis::RedisStore};
 use tokio::time::sleep;
 
 use crate::{
     House,
-    browser::{Browser, Reply, from_frame},
+    browser::{Browser, PASSWORD, Reply, encoded, enter_form, from_frame},
     read,
     redis_server::RedisServer,
     rename, transfer,
@@ -26,12 +30,18 @@ async fn house(server: &RedisServer) -> House {
 async fn nothing_works(house: &House, browser: &mut Browser) {
     let refill =
         Browser { nonces: vec![Nonce::new(random().unwrap())], ..browser.clone() }.call(house, &Nonces {}).await;
+    let challenge = Challenge::new([7; 32]);
+    let credentials = serde_json::to_vec(&browser.credentials(challenge, "ada", PASSWORD)).unwrap();
+    let entering = house.send(enter_form(encoded(&browser.form("/account")))).await;
+    assert_eq!((entering.status, entering.cookies().len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
     let replies = [
         browser.call(house, &read()).await,
         browser.call(house, &rename()).await,
         browser.call(house, &transfer()).await,
         refill,
-        house.send(from_frame("/challenge").header(header::COOKIE, &browser.bind).body(Body::empty()).unwrap()).await,
+        house.send(from_frame("/challenge").body(Body::from("{}")).unwrap()).await,
+        browser.send_bind(house, browser.statement(challenge)).await,
+        house.send(from_frame("/sign-in").body(credentials.into()).unwrap()).await,
     ];
     for reply in &replies {
         assert_eq!((reply.status, reply.code()), (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable));
