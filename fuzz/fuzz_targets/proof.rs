@@ -9,9 +9,11 @@ use protocol::{
     catalogue::CATALOGUE,
     digest::ContentDigest,
     json,
-    message::{Bind, ToFrame},
+    message::{ToFrame, ToWindow},
     proof,
     push::{Envelope, Order},
+    return_path,
+    sign_origin::{Bind, SignIn},
     signature::{Signature, SignatureInput},
     token::{Nonce, SessionHandle},
 };
@@ -27,13 +29,17 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = entry.summarize(bytes);
     }
     let _ = json::read::<ToFrame>(bytes);
+    let _ = json::read::<ToWindow>(bytes);
     let _ = json::read::<Bind>(bytes);
+    let _ = json::read::<SignIn>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     has_one_spelling::<SignatureInput>(text);
     has_one_spelling::<Signature>(text);
     has_one_spelling::<ContentDigest>(text);
     has_one_spelling::<Nonce>(text);
     has_one_spelling::<SessionHandle>(text);
+    let path = return_path::check(text);
+    assert!(path.starts_with('/') && !path.starts_with("//") && !path.contains('\\'));
     let _ = Order::parse(text);
     if let Ok(envelope) = Envelope::parse(text) {
         assert_eq!(envelope.to_string(), text);

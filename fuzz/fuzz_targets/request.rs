@@ -1,4 +1,4 @@
-//! The headers of a request with a good cookie, as the server reads them: one header a line, `name: value`. Whatever
+//! The headers of a request with good cookies, as the server reads them: one header a line, `name: value`. Whatever
 //! comes, it is refused or read, and nothing panics.
 
 #![no_main]
@@ -7,14 +7,18 @@ use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
 use libfuzzer_sys::fuzz_target;
-use protocol::{message, token::SessionToken};
+use protocol::{
+    message::{self, cookie},
+    token::{SessionToken, SignSecret},
+};
 
 /// Cookie and handle agree, or nothing behind them would ever be read.
 static SESSION: LazyLock<HeaderMap> = LazyLock::new(|| {
     let token = SessionToken::new([7; 32]);
     let value = |text: String| HeaderValue::from_str(&text).expect("base64url is visible");
     HeaderMap::from_iter([
-        (COOKIE, value(format!("{}={}", message::cookie::SESSION, token.reveal()))),
+        (COOKIE, value(format!("{}={}", cookie::SESSION, token.reveal()))),
+        (COOKIE, value(format!("{}={}.{}", cookie::SIGN, token.handle(), SignSecret::new([7; 32]).reveal()))),
         (HeaderName::from_static(message::header::SESSION), value(token.handle().to_string())),
     ])
 });

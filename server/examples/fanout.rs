@@ -39,18 +39,21 @@ use protocol::{
     message::header as name,
     push::{AgreedKey, ConnectionId, Push},
     signature::{Covered, Signature, SignatureInput},
-    token::{BindSecret, Challenge, Nonce, SessionToken},
+    token::{Nonce, SessionToken, SignSecret},
 };
 use server::{
     Functions, Pan,
     clock::{Clock, random},
     push,
     settings::Settings,
-    store::{AtCap, Cap, NewSession, SharedStore, memory::MemoryStore},
+    store::{AtCap, Bind, Binding, Cap, NewSession, SharedStore, memory::MemoryStore},
 };
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The secret of the sign origin's cookie, of a server that lives for one measurement.
+const SIGN_SECRET: SignSecret = SignSecret::new([7; 32]);
 
 /// How many events are told to all.
 const EVENTS: u32 = 10;
@@ -81,7 +84,7 @@ async fn serve(many: usize) -> Outcome<()> {
     let pan = Pan::with(settings(many), store, Clock::system())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let router = pan.router(Router::new(), &Functions { public: &[], served: vec![] })?;
+    let router = pan.router(Router::new(), &Functions { public: &[], served: vec![], register: None })?;
     tokio::spawn(async { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
 
     let before = usage();
@@ -124,24 +127,27 @@ fn settings(many: usize) -> Settings {
 /// A session that is bound to this key. Gives its first nonce.
 async fn session(store: &SharedStore, token: &SessionToken, key: &[u8; 32]) -> Outcome<Nonce> {
     let now = Clock::system().now();
-    let (handle, secret) = (token.handle(), BindSecret::new(random()?).hashed());
+    let (handle, sign_secret, idle) = (token.handle(), SIGN_SECRET.hashed(), Duration::from_secs(1800));
     let cap = Cap { max: 3, at_cap: AtCap::EndOldest };
     let session = NewSession {
         handle,
         user: "ada".parse()?,
+        confirmation_key: PublicKey::from_sec1(&[4; 65])?,
         created: now,
-        bind_by: now + 60_000,
+        enter_by: now + 60_000,
         expires: now + 86_400_000,
         ip: String::new(),
         agent: String::new(),
-        bind_secret: secret.clone(),
+        sign_secret: sign_secret.clone(),
     };
-    let (challenge, nonce) = (Challenge::new(random()?), Nonce::new(random()?));
-    let public = PublicKey::from_sec1(SigningKey::from_slice(key)?.verifying_key().to_sec1_point(false).as_bytes())?;
-    store.open(session, cap, Duration::from_secs(1800)).await?;
-    store.challenge(&handle, &secret, &challenge, now).await?;
-    store.bind(&handle, &secret, &challenge, &public, &[nonce], now).await?.ok_or("not bound")?;
-    Ok(nonce)
+    let nonce = Nonce::new(random()?);
+    let key = PublicKey::from_sec1(SigningKey::from_slice(key)?.verifying_key().to_sec1_point(false).as_bytes())?;
+    store.open(session, cap, idle).await?;
+    store.enter(&handle, now).await?.ok_or("not entered")?;
+    match store.bind(Bind { handle, sign_secret, key, nonces: vec![nonce], idle, now }).await? {
+        Binding::Bound(_) => Ok(nonce),
+        other => Err(format!("not bound: {other:?}").into()),
+    }
 }
 
 fn start_pages(
@@ -245,7 +251,12 @@ fn request<A: Action>(token: &SessionToken, key: &SigningKey, nonce: Nonce, acti
     let input = SignatureInput::new(Clock::system().now() / 1000, nonce, public.thumbprint())?;
     let body = serde_json::to_string(action)?;
     let (digest, session) = (ContentDigest::of(body.as_bytes()), token.handle());
-    let authority = "pan.localhost:3000";
+    // The frame agrees keys with its own origin.
+    let (authority, cookie) = if A::PATH == PushKeys::PATH {
+        ("sign.pan.localhost:3000", format!("__Host-pan-sign={session}.{}", SIGN_SECRET.reveal()))
+    } else {
+        ("pan.localhost:3000", format!("__Host-pan={}", token.reveal()))
+    };
     let covered = Covered {
         method: "POST",
         authority,
@@ -263,7 +274,7 @@ fn request<A: Action>(token: &SessionToken, key: &SigningKey, nonce: Nonce, acti
         ("sec-fetch-site", "same-origin".to_owned()),
         ("content-type", "application/json".to_owned()),
         ("content-length", body.len().to_string()),
-        ("cookie", format!("__Host-pan={}", token.reveal())),
+        ("cookie", cookie),
         (name::SESSION, session.to_string()),
         (name::PROOF, "none".to_owned()),
         (name::DIGEST, digest.to_string()),

@@ -18,15 +18,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    Extension, Router,
-    body::{Body, to_bytes},
-    routing::post,
+use axum::Router;
+use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
+use protocol::{
+    key::PublicKey,
+    sign_origin::{Challenged, Password, SignIn, sign_in_statement},
+    signature::Signature,
 };
-use http::{Request, StatusCode};
-use protocol::value::UserName;
-use serde::Deserialize;
-use server::{Functions, Pan, accounts::Accounts, clock::Clock, settings::Settings, store::memory::MemoryStore};
+use server::{
+    Functions, Pan,
+    accounts::Accounts,
+    clock::{Clock, random},
+    settings::Settings,
+    store::memory::MemoryStore,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -43,20 +48,22 @@ const WARM_UP: usize = 20;
 /// Two names of one length: one has an account.
 const NAMES: [&str; 2] = ["ada", "bob"];
 
-const PATH: &str = "/api/sign_in";
+const AUTHORITY: &str = "sign.pan.localhost:3000";
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let address = serve().await?;
     let mut connection = BufReader::new(TcpStream::connect(address).await?);
     connection.get_ref().set_nodelay(true)?;
+    let key = SigningKey::from_slice(&random::<32>()?)?;
     let mut times = [Vec::new(), Vec::new()];
     let mut said: Option<String> = None;
     for round in 0..WARM_UP + MANY {
         // By turns, and each as often first: whatever else the machine does falls on both.
         for which in [round % 2, 1 - round % 2] {
+            let body = credentials(&mut connection, &key, NAMES[which]).await?;
             let began = Instant::now();
-            let reply = sign_in(&mut connection, NAMES[which]).await?;
+            let reply = post(&mut connection, "/sign-in", &body).await?;
             let time = began.elapsed();
             if round >= WARM_UP {
                 times[which].push(time);
@@ -87,42 +94,40 @@ async fn main() -> Outcome<()> {
 /// be answered by a limit.
 async fn serve() -> Outcome<SocketAddr> {
     let store = Arc::new(MemoryStore::new());
-    Accounts::new(store.clone()).register(&NAMES[0].parse()?, "correct horse battery").await?;
+    Accounts::new(store.clone()).register(&NAMES[0].parse()?, "vT9#plover-quartz-41").await?;
     let mut settings = Settings::default();
     settings.limits.sign_ins_per_minute_and_address = u32::MAX;
     settings.limits.sign_ins_per_minute_and_account = u32::MAX;
+    settings.limits.binds_per_minute_and_address = u32::MAX;
     let pan = Pan::with(settings, store, Clock::system())?;
-    let app = Router::new().route(PATH, post(enter)).layer(Extension(pan.clone()));
-    let router = pan.router(app, &Functions { public: &[PATH], served: vec![PATH] })?;
+    let router = pan.router(Router::new(), &Functions { public: &[], served: vec![], register: None })?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
     Ok(address)
 }
 
-#[derive(Deserialize)]
-struct Credentials {
-    user: UserName,
-    password: String,
-}
-
-async fn enter(Extension(pan): Extension<Pan>, request: Request<Body>) -> (StatusCode, String) {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, 1000).await.unwrap_or_default();
-    let Ok(Credentials { user, password }) = serde_json::from_slice(&body) else {
-        return (StatusCode::BAD_REQUEST, String::new());
+/// What the sign-in page sends, with the wrong password.
+async fn credentials(connection: &mut BufReader<TcpStream>, key: &SigningKey, name: &str) -> Outcome<String> {
+    let reply = post(connection, "/challenge", "{}").await?;
+    let (_, json) = reply.split_once('\n').ok_or("no body")?;
+    let Challenged { challenge, .. } = serde_json::from_str(json)?;
+    let public = PublicKey::from_sec1(key.verifying_key().to_sec1_point(false).as_bytes())?;
+    let signed: P256Signature = key.sign(sign_in_statement(AUTHORITY, &challenge, &public.thumbprint()).as_bytes());
+    let sign_in = SignIn {
+        user: name.parse()?,
+        password: Password::new("wrong horse battery".to_owned()),
+        jwk: public.to_jwk(),
+        challenge,
+        signature: Signature::from_p1363(&signed.to_bytes())?,
     };
-    match pan.sign_in(&user, &password, &parts).await {
-        Ok(_) => (StatusCode::OK, String::new()),
-        Err(error) => (StatusCode::UNAUTHORIZED, error.to_string()),
-    }
+    Ok(serde_json::to_string(&sign_in)?)
 }
 
-/// Gives the status and the body of the reply, once all of it is there.
-async fn sign_in(connection: &mut BufReader<TcpStream>, name: &str) -> Outcome<String> {
-    let body = format!(r#"{{"user":"{name}","password":"wrong horse battery"}}"#);
+/// Gives the status and, in the next line, the body of the reply, once all of it is there.
+async fn post(connection: &mut BufReader<TcpStream>, path: &str, body: &str) -> Outcome<String> {
     let request = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: pan.localhost:3000\r\norigin: http://pan.localhost:3000\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {AUTHORITY}\r\norigin: http://{AUTHORITY}\r\n\
          sec-fetch-site: same-origin\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
@@ -140,7 +145,7 @@ async fn sign_in(connection: &mut BufReader<TcpStream>, name: &str) -> Outcome<S
     }
     let mut body = vec![0; length];
     connection.read_exact(&mut body).await?;
-    Ok(format!("{} {}", status.trim_end(), String::from_utf8(body)?))
+    Ok(format!("{}\n{}", status.trim_end(), String::from_utf8(body)?))
 }
 
 fn ms(time: Duration) -> f64 {

@@ -119,7 +119,7 @@ impl Browser {
             let ticket = reply.json::<SignedIn>().ticket;
             self.handle = ticket.token().handle();
             self.ticket = Some(ticket);
-            self.sign = reply.cookies()[0].clone();
+            self.sign.clone_from(&reply.cookies()[0]);
         }
         reply
     }
@@ -140,7 +140,7 @@ impl Browser {
         request.headers_mut().insert(header::COOKIE, self.session.parse().expect("a header value"));
         let reply = house.send(request).await;
         if reply.status == StatusCode::SEE_OTHER {
-            self.session = reply.cookies()[0].clone();
+            self.session.clone_from(&reply.cookies()[0]);
         }
         reply
     }

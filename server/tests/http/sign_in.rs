@@ -22,6 +22,9 @@ use crate::{
     house, owner_still_acts,
 };
 
+/// What is done to an honest body.
+type Bend<'a> = &'a dyn Fn(&mut serde_json::Value);
+
 const PAGES: [&str; 3] = ["/sign-in", "/register", "/confirm"];
 
 async fn get(house: &House, path: &str) -> Reply {
@@ -160,7 +163,7 @@ async fn confirmation_key_must_be_proven() {
     house.browser("ada").await;
     let browser = Browser::new();
     let other = serde_json::to_value(public(&new_key()).to_jwk()).unwrap();
-    let bends: [(&str, &dyn Fn(&mut serde_json::Value), Code); 6] = [
+    let bends: [(&str, Bend, Code); 6] = [
         ("another key", &|body| body["jwk"] = other.clone(), Code::InvalidProof),
         ("x and y of two keys", &|body| body["jwk"]["y"] = other["y"].clone(), Code::Malformed),
         ("a private member", &|body| body["jwk"]["d"] = "AAAA".into(), Code::Malformed),
