@@ -83,7 +83,7 @@ fn as_happening(news: &Payload) -> Option<Happening> {
         // Others act in no session of one's own.
         Push::Activity { session: None, .. } => ("received", None),
         Push::Activity { action, session, .. } => (action.as_str(), *session),
-        Push::Security(Security::SignedIn { session, .. }) => ("bind", Some(*session)),
+        Push::Security(Security::SignedIn { session, .. }) => ("enter", Some(*session)),
         Push::Security(Security::Theft { session, .. }) => ("theft", Some(*session)),
         Push::Security(Security::Ended { session, .. }) => ("session_ended", Some(*session)),
         _ => return None,
@@ -102,7 +102,9 @@ fn in_words(happening: &Happening) -> String {
         "register" => "Opened the account",
         "sign_in" => "Signed in",
         "sign_out" => "Signed out",
+        "enter" => "Opened a session in a browser",
         "bind" => "Made a key for a session",
+        "restore_browser" => "Restored a browser",
         "session_ended" => "A session ended",
         "theft" => "A session’s cookie was presented without its key",
         "sessions" => "Looked at the sessions",
