@@ -21,5 +21,5 @@ JS
 export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"
 # The same packages and features as elsewhere in CI, so that the dependencies are not compiled once more.
-cargo check -p signer -p app --features app/hydrate --target wasm32-unknown-unknown
-cargo test --workspace --features app/ssr --lib --bins --test wire
+cargo check -p signer -p app --features app/hydrate --target wasm32-unknown-unknown --profile wasm-dev
+cargo test --workspace --exclude fuzz --features app/ssr,app/tests --lib --bins --test wire

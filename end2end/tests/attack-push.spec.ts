@@ -98,10 +98,10 @@ const TAMPERING: [name: string, tamper: () => Tamper, reason: string][] = [
   ["delayed", () => once(async (frame) => new Promise((done) => setTimeout(() => done([frame]), 6_500))), "frame stale"],
 ];
 
-for (const [name, tamper, reason] of TAMPERING) {
-  test(`attack 20: a frame that is ${name} is not believed, and what was meant is told all the same`, async ({ own, page, store }) => {
-    // What is on the wire is the same with either store, and the frames are the same on either transport.
-    const transport = store === "memory" ? "socket" : "stream";
+for (const [at, [name, tamper, reason]] of TAMPERING.entries()) {
+  test(`attack 20: a frame that is ${name} is not believed, and what was meant is told all the same`, async ({ own, page }) => {
+    // The frames are the same on either transport.
+    const transport = at % 2 ? "socket" : "stream";
     const { middle, bank, direct } = await scene(own, page, transport);
     middle.tamper = tamper();
     const before = middle.connections[transport];

@@ -39,7 +39,7 @@ test("attack 10: a captured request is accepted once, however soon and on whiche
   await ownerStillActs(account);
 });
 
-test("attack 10: of a thousand copies at once, over all instances, one is accepted", async ({ account, house, store }) => {
+test("attack 10: of a thousand copies at once, over all instances, one is accepted", { tag: "@memory" }, async ({ account, house, store }) => {
   const instances = store === "redis" ? [house, houses().second] : [house];
   const caught = await caughtRead(account);
   const copies = Array.from({ length: 1_000 }, (_, at) => send(instances[at % instances.length] ?? house, caught));
@@ -50,7 +50,7 @@ test("attack 10: of a thousand copies at once, over all instances, one is accept
   await ownerStillActs(account);
 });
 
-test("attack 10: a transfer that is replayed moves money once", async ({ account, house }) => {
+test("attack 10: a transfer that is replayed moves money once", { tag: "@memory" }, async ({ account, house }) => {
   const friend = await Client.registered(house);
   await account.order({ to: friend.name, amount: "10", note: "" });
   const caught = await catchNext(account.page, "/api/transfer", () => account.confirm("Send 10.00 EUR"));
@@ -60,7 +60,7 @@ test("attack 10: a transfer that is replayed moves money once", async ({ account
   await expect(account.balance).toHaveText("990.00 EUR");
 });
 
-test("attack 10: a restart of the store opens no replay window", async ({ own }) => {
+test("attack 10: a restart of the store opens no replay window", { tag: "@memory" }, async ({ own }) => {
   test.setTimeout(90_000);
   const { house } = own;
   await own.startStore();
@@ -81,7 +81,7 @@ test("attack 10: a restart of the store opens no replay window", async ({ own })
   await client.stillActs();
 });
 
-test("attack 10: a store that comes back with an older snapshot opens no replay window", async ({ own }) => {
+test("attack 10: a store that comes back with an older snapshot opens no replay window", { tag: "@memory" }, async ({ own }) => {
   test.setTimeout(90_000);
   const { house, folder } = own;
   const inRedis = own.store === "redis";
@@ -111,7 +111,7 @@ test("attack 10: a store that comes back with an older snapshot opens no replay 
   await client.stillActs();
 });
 
-test("attack 10: a store that comes back empty knows nobody", async ({ own }) => {
+test("attack 10: a store that comes back empty knows nobody", { tag: "@memory" }, async ({ own }) => {
   test.setTimeout(90_000);
   const { house, folder } = own;
   await own.startStore();

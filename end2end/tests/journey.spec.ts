@@ -55,7 +55,7 @@ test("the whole journey with a mouse", async ({ bank, house }) => {
   await journey(bank, house);
 });
 
-test("the whole journey with the keyboard only", async ({ page, house }) => {
+test("the whole journey with the keyboard only", { tag: "@memory" }, async ({ page, house }) => {
   await journey(new Bank(page, house.app, new Keyboard(page)), house);
 });
 

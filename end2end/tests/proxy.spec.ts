@@ -10,8 +10,7 @@ import { expect, test } from "../support/test.ts";
 // The certificate is the test's own.
 test.use({ ignoreHTTPSErrors: true });
 
-test("a server in production mode, with Redis and behind the proxy of docs/DEPLOYMENT.md, does it all", async ({ own, browser, page, context, store }) => {
-  test.skip(store === "memory", "production has a Redis");
+test("a server in production mode, with Redis and behind the proxy of docs/DEPLOYMENT.md, does it all", async ({ own, browser, page, context }) => {
   test.setTimeout(90_000);
   const [https, http, listen] = [await freePort(), await freePort(), await freePort()];
   const house = secureHouseAt(https, listen);

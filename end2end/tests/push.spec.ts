@@ -167,8 +167,7 @@ test("a connection that fell silent while a laptop slept is given up, and anothe
   expect(middle.connections.socket).toBeGreaterThan(before);
 });
 
-test("what happens on another instance is news on this one, once and in order", async ({ account, house, store }) => {
-  test.skip(store === "memory", "two instances share a Redis");
+test("what happens on another instance is news on this one, once and in order", async ({ account, house }) => {
   await account.live();
   const second = houses().second;
   const elsewhere = await signInElsewhere(second, account.user);

@@ -327,7 +327,7 @@ test.describe("no theft is signalled by", () => {
     await context.close();
   });
 
-  test("a new version of the server", async ({ own, page }) => {
+  test("a new version of the server", { tag: "@memory" }, async ({ own, page }) => {
     await own.startStore();
     const server = await own.startServer();
     const bank = new Bank(page, own.house.app, new Mouse(page));
