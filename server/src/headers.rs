@@ -6,10 +6,9 @@ use http::{HeaderName, HeaderValue, header};
 use crate::settings::{Environment, Settings};
 
 /// What every response of either origin carries.
-const EVERYWHERE: [(HeaderName, &str); 4] = [
+const EVERYWHERE: [(HeaderName, &str); 3] = [
     // A same-site frame may then get its own process.
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
-    (header::REFERRER_POLICY, "same-origin"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
         HeaderName::from_static("permissions-policy"),
@@ -31,6 +30,7 @@ pub fn add(settings: &Settings, response: &mut Response) {
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     // A page keeps a port to the confirmation window that it opens, and nothing else keeps one to the page.
     headers
         .entry(HeaderName::from_static("cross-origin-opener-policy"))
