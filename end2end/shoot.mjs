@@ -3,13 +3,13 @@ const PORT = process.argv[2] ?? "4100";
 const app = `http://pan.localhost:${PORT}`, sign = `http://sign.pan.localhost:${PORT}`;
 const out = "/tmp/nine/shots";
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
-for (const scheme of ["light", "dark"] as const) {
+for (const scheme of ["light", "dark"]) {
   for (const width of [320, 390, 1440]) {
     const context = await browser.newContext({ viewport: { width, height: width === 1440 ? 900 : 760 }, colorScheme: scheme });
     const page = await context.newPage();
     page.on("console", (m) => m.type() === "error" && console.log("console:", m.text()));
     page.on("pageerror", (e) => console.log("pageerror:", String(e)));
-    const shot = (p: typeof page, name: string) => p.screenshot({ path: `${out}/${name}-${width}-${scheme}.png`, fullPage: true });
+    const shot = (p, name) => p.screenshot({ path: `${out}/${name}-${width}-${scheme}.png`, fullPage: true });
     await page.goto(`${sign}/sign-in?return=/account`);
     await page.locator("html[data-ready]").waitFor();
     await shot(page, "sign-in");
@@ -21,7 +21,7 @@ for (const scheme of ["light", "dark"] as const) {
     await page.goto(`${sign}/register?return=/account`);
     await page.locator("html[data-ready]").waitFor();
     await shot(page, "register");
-    const friend = `grace-${scheme}-${width}`, user = `ada-${scheme}-${width}`;
+    const t = Date.now().toString(36).slice(-5); const friend = `grace-${t}`, user = `ada-lovelace-${t}`;
     for (const name of [friend, user]) {
       await page.goto(`${sign}/register?return=/account`);
       await page.locator("html[data-ready]").waitFor();
