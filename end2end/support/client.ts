@@ -263,6 +263,8 @@ export class Client {
 
   private async take(reply: Reply): Promise<Reply> {
     for (const cookie of reply.headers["set-cookie"] ?? []) {
+      // Of the same name, in another jar: there is nothing in it.
+      if (/;\s*Partitioned/i.test(cookie)) continue;
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
       if (name) this.cookies.set(name, value ?? "");
     }

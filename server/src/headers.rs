@@ -6,17 +6,22 @@ use http::{HeaderName, HeaderValue, header};
 use crate::settings::{Environment, Settings};
 
 /// What every response of either origin carries.
-const EVERYWHERE: [(HeaderName, &str); 4] = [
+const EVERYWHERE: [(HeaderName, &str); 3] = [
     // A same-site frame may then get its own process.
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
-    (header::REFERRER_POLICY, "same-origin"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (
-        HeaderName::from_static("permissions-policy"),
-        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
-         accelerometer=(), gyroscope=(), magnetometer=()",
-    ),
+    (HeaderName::from_static("permissions-policy"), DENIED),
 ];
+
+/// What no page of a bank asks a browser for (Permissions Policy, and the registry of its features): sensors and devices,
+/// what can hide or imitate the browser's own user interface, identity that another origin could ask for in its place, and
+/// what advertisers measure.
+const DENIED: &str = "accelerometer=(), ambient-light-sensor=(), attribution-reporting=(), autoplay=(), bluetooth=(), \
+    browsing-topics=(), camera=(), captured-surface-control=(), compute-pressure=(), display-capture=(), \
+    encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), \
+    idle-detection=(), join-ad-interest-group=(), keyboard-map=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), \
+    otp-credentials=(), payment=(), picture-in-picture=(), run-ad-auction=(), screen-wake-lock=(), serial=(), \
+    shared-storage=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
 
 /// The policy of a response that brings none of its own: nothing may load, nobody may frame it.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -31,6 +36,7 @@ pub fn add(settings: &Settings, response: &mut Response) {
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     // A page keeps a port to the confirmation window that it opens, and nothing else keeps one to the page.
     headers
         .entry(HeaderName::from_static("cross-origin-opener-policy"))
@@ -45,7 +51,8 @@ pub fn add(settings: &Settings, response: &mut Response) {
 
 /// The application's Content-Security-Policy (CSP Level 3). `nonce` is fresh for each page.
 ///
-/// `wasm-unsafe-eval` lets WebAssembly be compiled and nothing else be evaluated; there is no `unsafe-inline`.
+/// Only scripts with the nonce run, and what these load (`strict-dynamic`); `wasm-unsafe-eval` lets WebAssembly be compiled
+/// and nothing else be evaluated. Text never becomes markup or script: no Trusted Types policy may be made.
 pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
     let (sign, app) = (&settings.origins.sign, &settings.origins.app);
     // Not every browser counts the sockets of the page's own host as 'self'.
@@ -56,8 +63,9 @@ pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
         Environment::Production => String::new(),
     };
     format!(
-        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
+        "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
          img-src 'self'; font-src 'self'; manifest-src 'self'; connect-src 'self' {socket}{reload}; frame-src {sign}; \
-         form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; worker-src 'none'"
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; worker-src 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
     )
 }

@@ -73,6 +73,8 @@ pub(crate) fn page(pan: &Pan, kind: Page, html: String) -> Response {
         headers.insert(HeaderName::from_static("cross-origin-resource-policy"), static_value("same-site"));
     } else {
         headers.insert(header::X_FRAME_OPTIONS, static_value("DENY"));
+        // With "same-origin" browsers would post the form to the app origin with `Origin: null` (Fetch §3.2).
+        headers.insert(header::REFERRER_POLICY, static_value("strict-origin"));
         // The confirmation window must keep its opener, to which it answers.
         let opener_policy = if kind == Page::Confirm { "unsafe-none" } else { "same-origin" };
         headers.insert(HeaderName::from_static("cross-origin-opener-policy"), static_value(opener_policy));

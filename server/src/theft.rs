@@ -36,7 +36,6 @@ pub(crate) struct Presented {
 /// # Errors
 /// [`StoreError`] when that cannot be found out.
 pub(crate) async fn examine(pan: &Pan, parts: &Parts, reason: &Reason) -> Result<Option<Presented>, StoreError> {
-    // What cannot be told from a mistake of the owner's browser: which of several cookies is meant.
     let Ok(token) = session_token(&parts.headers) else { return Ok(None) };
     if matches!(reason, Reason::NoSession(_) | Reason::Store(_) | Reason::Randomness(_)) {
         return Ok(None);
@@ -45,7 +44,7 @@ pub(crate) async fn examine(pan: &Pan, parts: &Parts, reason: &Reason) -> Result
     let idle = pan.settings().lifetimes.idle();
     let Some(session) = pan.store().session(&handle, idle, pan.now()).await? else { return Ok(None) };
     let presented = Presented { handle, session };
-    if is_from_elsewhere(pan, parts) || matches!(reason, Reason::HandleMismatch) {
+    if is_from_elsewhere(pan, parts) {
         return Ok(Some(presented));
     }
     if !is_signed(pan, parts, &presented) {

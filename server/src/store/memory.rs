@@ -38,12 +38,10 @@ use crate::{
 mod log;
 mod news;
 mod session;
+mod state;
 
-use log::Log;
-use session::{AHEAD, Stored, Window};
-
-/// How often what is over is swept out, in ms.
-const SWEEP: u64 = 60_000;
+use session::Stored;
+use state::State;
 
 /// The store in memory.
 #[derive(Default)]
@@ -52,62 +50,6 @@ pub struct MemoryStore {
     file: Option<SnapshotFile>,
     /// Wakes whoever waits for events.
     happened: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    /// With the end of their life: Unix ms.
-    challenges: HashMap<Challenge, u64>,
-    sessions: HashMap<SessionHandle, Stored>,
-    counters: HashMap<String, Window>,
-    /// Why sessions were ended, and until when that is remembered.
-    ended: HashMap<SessionHandle, (Ended, u64)>,
-    records: HashMap<RecordKey, Record>,
-    log: Log,
-    news: news::News,
-    swept: u64,
-    /// When it began with what a file held, by the system's clock: Unix ms.
-    not_before: u64,
-}
-
-impl State {
-    /// Whether something that was signed then may have been answered before the restart.
-    fn is_too_old(&self, created: u64, now: u64) -> bool {
-        // The clock was set back since it was started: what it said of that moment means nothing.
-        self.not_before <= now.saturating_add(AHEAD) && created <= self.not_before
-    }
-
-    fn sweep(&mut self, now: u64) {
-        if now.abs_diff(self.swept) >= SWEEP {
-            self.challenges.retain(|_, &mut expires| now < expires);
-            self.sessions.retain(|_, session| !session.is_over(now));
-            self.counters.retain(|_, window| now < window.ends);
-            self.ended.retain(|_, &mut (_, until)| now < until);
-            self.swept = now;
-        }
-    }
-
-    fn living(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<&mut Stored> {
-        self.sessions.get_mut(handle).filter(|stored| stored.lives(idle, now))
-    }
-
-    /// All sessions of a user that live or are yet to be entered, oldest first.
-    fn all_of(&self, user: &UserName, idle: Duration, now: u64) -> Vec<SessionHandle> {
-        let mut all: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|(_, stored)| stored.session.user == *user && (stored.lives(idle, now) || stored.may_enter(now)))
-            .map(|(&handle, stored)| (stored.session.created, handle))
-            .collect();
-        all.sort_by_key(|&(created, _)| created);
-        all.into_iter().map(|(_, handle)| handle).collect()
-    }
-
-    fn end(&mut self, handle: &SessionHandle, why: Ended) -> bool {
-        let Some(Stored { session, .. }) = self.sessions.remove(handle) else { return false };
-        self.ended.insert(*handle, (why, session.expires));
-        true
-    }
 }
 
 impl MemoryStore {
@@ -124,7 +66,7 @@ impl MemoryStore {
         let Snapshot { sessions, records } = Snapshot::load(&path);
         let sessions = sessions.into_iter().map(|(handle, session)| (handle, Stored::entered(session))).collect();
         let not_before = Clock::system().now();
-        let state = Arc::new(Mutex::new(State { sessions, records, not_before, ..State::default() }));
+        let state = Arc::new(Mutex::new(State::loaded(sessions, records, not_before)));
         let taken = state.clone();
         let file = SnapshotFile::keep(path, move || {
             let state = lock(&taken);

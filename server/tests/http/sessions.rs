@@ -7,7 +7,7 @@ use protocol::{
     catalogue::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
     problem::{Code, Ended, Problem},
     push::{Cursor, Push, Security},
-    token::{Nonce, SessionHandle},
+    token::{Nonce, SessionHandle, SignSecret},
 };
 use server::{
     audit::{Outcome, Said},
@@ -114,6 +114,12 @@ async fn attack_14_a_sign_in_makes_a_new_token_and_ends_the_users_own_old_sessio
         owner_of(&house, &mut ada, "ada").await;
         owner_of(&house, &mut eve, "eve").await;
     }
+    // Nor does a cookie end a session whose secret it does not have.
+    let sign = format!("__Host-pan-sign={}.{}", ada.handle, SignSecret::new([7; 32]).reveal());
+    let mut forged = Browser { sign, ..Browser::new() };
+    assert_eq!(forged.post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+    owner_of(&house, &mut ada, "ada").await;
+    house.wait(60_000);
     // Either of the two cookies is enough to end the browser's own session.
     let mut other = house.browser("ada").await;
     let by_sign = Browser { session: String::new(), ..ada.clone() };

@@ -275,6 +275,7 @@ async fn pages_cannot_be_framed_and_the_window_keeps_its_opener() {
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(policy.contains("require-trusted-types-for 'script'"), "{policy}");
         assert_eq!(reply.headers["x-frame-options"], "DENY");
+        assert_eq!(reply.headers["referrer-policy"], "strict-origin", "or /enter would get `Origin: null`");
         assert_eq!(reply.headers["cache-control"], "no-store");
         let opener = if path == "/confirm" { "unsafe-none" } else { "same-origin" };
         assert_eq!(reply.headers["cross-origin-opener-policy"], opener, "{path}");

@@ -13,6 +13,9 @@ const LEAST_ROOM: [f64; 2] = [300.0, 140.0];
 /// The least size of a window that is not zoomed in, in CSS pixels: `[width, height]`.
 const LEAST_WINDOW: [f64; 2] = [300.0, 320.0];
 
+/// How much of a smaller screen, such as a phone's that lies on its side, a window must fill.
+const SHARE_OF_SCREEN: f64 = 0.8;
+
 /// The device pixels of a CSS pixel at which text can be read.
 const READABLE: std::ops::RangeInclusive<f64> = 0.5..=16.0;
 
@@ -23,6 +26,8 @@ pub(super) struct Geometry {
     pub(super) inner: [f64; 2],
     /// The window's width and height, which zoom does not change; 0 where the browser does not tell.
     pub(super) outer: [f64; 2],
+    /// The width and height of the screen.
+    pub(super) screen: [f64; 2],
     /// Device pixels of a CSS pixel.
     pub(super) pixel_ratio: f64,
     /// Where the window is on the screen.
@@ -34,7 +39,8 @@ impl Geometry {
         let fits = |size: [f64; 2], least: [f64; 2]| (0..2).all(|axis| size[axis] >= least[axis]);
         // A window of the least size has little room when the user zooms in: at 400 % a laptop shows 341 × 162.
         let window = std::array::from_fn(|axis| self.inner[axis].max(self.outer[axis]));
-        fits(self.inner, LEAST_ROOM) && fits(window, LEAST_WINDOW)
+        let least = std::array::from_fn(|axis| LEAST_WINDOW[axis].min(self.screen[axis] * SHARE_OF_SCREEN));
+        fits(self.inner, LEAST_ROOM) && fits(window, least)
     }
 }
 
@@ -165,8 +171,13 @@ impl Arming {
 mod tests {
     use super::*;
 
-    const POPUP: Geometry =
-        Geometry { inner: [480.0, 640.0], outer: [480.0, 700.0], pixel_ratio: 1.0, position: [10.0, 10.0] };
+    const POPUP: Geometry = Geometry {
+        inner: [480.0, 640.0],
+        outer: [480.0, 700.0],
+        screen: [1366.0, 768.0],
+        pixel_ratio: 1.0,
+        position: [10.0, 10.0],
+    };
     const SEEN: View = View { is_visible: true, is_focused: true, is_read: true, geometry: POPUP };
 
     fn seen_at_0() -> Arming {
@@ -217,6 +228,21 @@ mod tests {
             arming.look(geometry(inner, outer), 0.0);
             assert_eq!(arming.state(600.0), State::Armed, "{inner:?} in {outer:?}");
         }
+    }
+
+    #[test]
+    fn window_as_large_as_a_small_screen_can_be_confirmed() {
+        let phone = |screen| View {
+            geometry: Geometry { inner: [568.0, 232.0], outer: [568.0, 280.0], screen, ..POPUP },
+            ..SEEN
+        };
+        let state = |view| {
+            let mut arming = Arming::new(0.0);
+            arming.look(view, 0.0);
+            arming.state(600.0)
+        };
+        assert_eq!(state(phone([568.0, 320.0])), State::Armed);
+        assert_eq!(state(phone([1366.0, 768.0])), State::Blocked(Obstacle::Small));
     }
 
     #[test]

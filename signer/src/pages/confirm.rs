@@ -247,6 +247,8 @@ impl Watch {
         let number = |value: Result<JsValue, JsValue>| value.ok().and_then(|value| value.as_f64()).unwrap_or_default();
         let window = &self.window;
         let document = window.document();
+        let screen = window.screen().ok();
+        let side = |side: Option<Result<i32, JsValue>>| side.and_then(Result::ok).map_or(f64::INFINITY, f64::from);
         View {
             is_visible: document.as_ref().is_some_and(|document| !document.hidden()),
             is_focused: document.is_some_and(|document| document.has_focus().unwrap_or(false)),
@@ -254,6 +256,10 @@ impl Watch {
             geometry: Geometry {
                 inner: [number(window.inner_width()), number(window.inner_height())],
                 outer: [number(window.outer_width()), number(window.outer_height())],
+                screen: [
+                    side(screen.as_ref().map(web_sys::Screen::width)),
+                    side(screen.as_ref().map(web_sys::Screen::height)),
+                ],
                 pixel_ratio: window.device_pixel_ratio(),
                 position: [number(window.screen_x()), number(window.screen_y())],
             },
