@@ -58,20 +58,18 @@ pub(super) fn come_back(tab: &Rc<Tab>) {
     let Some(kept) = take_kept() else { return };
     let answer = Base64UrlUnpadded::decode_vec(encoded).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let tab = Rc::clone(tab);
-    match answer {
-        Some(FromWindow::Signed(headers)) => spawn_local(async move {
-            let outcome = send(&tab, kept.request, headers).await;
-            if outcome.is_err() {
-                tab.typed.0.replace(kept.typed);
-            }
-            tab.session.set_outcome(outcome);
-        }),
-        Some(FromWindow::Rejected(reason)) => {
+    // Once the page is hydrated: until then it must look as the server rendered it.
+    spawn_local(async move {
+        let outcome = match answer {
+            Some(FromWindow::Signed(headers)) => send(&tab, kept.request, headers).await,
+            Some(FromWindow::Rejected(reason)) => Err(reason.into()),
+            Some(FromWindow::Shown {}) | None => return,
+        };
+        if outcome.is_err() {
             tab.typed.0.replace(kept.typed);
-            tab.session.set_outcome(Err(reason.into()));
         }
-        Some(FromWindow::Shown {}) | None => {}
-    }
+        tab.session.set_outcome(outcome);
+    });
 }
 
 /// What was typed in a field before the user went away: once.

@@ -83,7 +83,8 @@ struct EntryForm {
     form: HtmlFormElement,
     user: HtmlInputElement,
     password: HtmlInputElement,
-    submit: HtmlElement,
+    /// Not named `submit` in the document, where that would hide the form's method of that name.
+    button: HtmlElement,
     reveal: HtmlElement,
     alert: HtmlElement,
     status: HtmlElement,
@@ -107,7 +108,7 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
         form: dom.element("form")?,
         user: dom.element("user")?,
         password: dom.element("password")?,
-        submit: dom.element("submit")?,
+        button: dom.element("send")?,
         reveal: dom.element("reveal")?,
         alert: dom.element("alert")?,
         status: dom.element("status")?,
@@ -160,7 +161,7 @@ impl EntryForm {
             return;
         }
         self.clear();
-        let _ = self.submit.set_attribute("aria-disabled", "true");
+        let _ = self.button.set_attribute("aria-disabled", "true");
         set_text(&self.status, "One moment…");
         let waiting = Rc::clone(&self);
         let _ = self.page.dom.after(SLOW, move || {
@@ -170,7 +171,7 @@ impl EntryForm {
         });
         if let Err(trouble) = self.attempt().await {
             self.is_busy.set(false);
-            let _ = self.submit.remove_attribute("aria-disabled");
+            let _ = self.button.remove_attribute("aria-disabled");
             set_text(&self.status, "");
             self.show(trouble);
         }
