@@ -171,6 +171,20 @@ async fn attack_9_each_level_takes_its_own_key_only() {
 }
 
 #[tokio::test]
+async fn keyid_names_the_key_that_signs() {
+    let house = house();
+    let browser = house.browser("ada").await;
+    let sign = |at: usize, key: &SigningKey| {
+        let (created, thumbprint) = (house.now() / 1000, public(key).thumbprint());
+        browser.sign_as::<ReadAccount>(created, browser.nonces[at], "{}".into(), None, &browser.key, thumbprint)
+    };
+    for (at, other) in [&new_key(), &browser.confirmation].into_iter().enumerate() {
+        assert_eq!(house.send(sign(at, other).build()).await.code(), Code::InvalidProof);
+    }
+    assert_eq!(house.send(sign(2, &browser.key).build()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn without_a_frame_key_only_the_confirmation_key_signs() {
     let house = house();
     let browser = house.entered("ada").await;

@@ -7,7 +7,7 @@ use protocol::{
     action::{Action, Level},
     catalogue::{Nonces, PushKeys},
     digest::ContentDigest,
-    key::PublicKey,
+    key::{KeyThumbprint, PublicKey},
     message::header as name,
     problem::{Code, Problem},
     proof::{self, Kind, Proof, Recorder},
@@ -182,7 +182,19 @@ impl Browser {
     pub(crate) fn sign<A: Action>(&self, created: u64, nonce: Nonce, body: String, proof: Option<&Proof>) -> Signed {
         let is_confirmed = proof.is_some_and(|proof| proof.by == Recorder::Signer);
         let key = if is_confirmed { &self.confirmation } else { &self.key };
-        let thumbprint = public(key).thumbprint();
+        self.sign_as::<A>(created, nonce, body, proof, key, public(key).thumbprint())
+    }
+
+    /// Signs with any key, under any name.
+    pub(crate) fn sign_as<A: Action>(
+        &self,
+        created: u64,
+        nonce: Nonce,
+        body: String,
+        proof: Option<&Proof>,
+        key: &SigningKey,
+        thumbprint: KeyThumbprint,
+    ) -> Signed {
         let of_frame = A::PATH == PushKeys::PATH;
         let input = SignatureInput::new(created, nonce, thumbprint).expect("a time");
         let proof = proof::header(proof).expect("a proof");
