@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
-import { type Bank, signOrigin } from "../support/bank.ts";
+import { Bank, signOrigin } from "../support/bank.ts";
 import { Client } from "../support/client.ts";
+import { Mouse } from "../support/hand.ts";
 import { expect, test } from "../support/test.ts";
 
 /** Asks for a transfer of that many euros to a new account. */
@@ -75,6 +76,22 @@ test("closing and reloading the window cancels", async ({ account }) => {
   await window.page.reload().catch(() => {});
   await expect(account.alert).toContainText("You cancelled");
   await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("there is one confirmation at a time in a browser", async ({ account, context }) => {
+  await ask(account, "1");
+  await account.confirmation();
+  const page = await context.newPage();
+  const other = new Bank(page, account.origin, new Mouse(page));
+  await other.open("/account");
+  await ask(other, "2");
+  await expect(other.alert).toContainText("Another confirmation is open");
+  await account.confirm("Send 1.00 EUR");
+  await expect(account.balance).toHaveText("999.00 EUR");
+  await other.hand.press(other.button("Send money"));
+  for (const window of other.windows.slice(0, -1)) await window.close();
+  await other.confirm("Send 2.00 EUR");
+  await expect(other.balance).toHaveText("997.00 EUR");
 });
 
 test("the page's own buttons cancel and Escape cancels", async ({ account }) => {

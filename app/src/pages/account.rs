@@ -36,12 +36,12 @@ pub fn Account() -> impl IntoView {
 fn Overview(shown: Shown) -> impl IntoView {
     view! {
         <section class="card overview" aria-label="Overview">
-            <p class="who">
+            <p class="who" translate="no">
                 <span data-testid="display-name">{move || shown.part(|account| visible(account.display_name.as_str()))}</span>
                 <span class="muted">{move || shown.part(|account| format!("@{}", account.user))}</span>
             </p>
             <p class="muted">"Balance"</p>
-            <p class="balance" data-testid="balance">{move || shown.part(|account| money(account.balance))}</p>
+            <p class="balance" data-testid="balance" translate="no">{move || shown.part(|account| money(account.balance))}</p>
         </section>
     }
 }
@@ -153,8 +153,8 @@ fn Row(movement: Movement) -> impl IntoView {
     view! {
         <tr>
             <td><Moment at/></td>
-            <td>{format!("{word} {other}")} <span class="note">{visible(note.as_str())}</span></td>
-            <td class="amount" class:plus=direction == Direction::Received>{format!("{sign}{amount}")}</td>
+            <td>{word} " " <span translate="no">{other.to_string()}</span> <span class="note" translate="no" dir="auto">{visible(note.as_str())}</span></td>
+            <td class="amount" translate="no" class:plus=direction == Direction::Received>{format!("{sign}{amount}")}</td>
         </tr>
     }
 }
