@@ -64,7 +64,7 @@ async function scene(own: Own, page: Page, transport: Transport): Promise<Scene>
 
 async function signInElsewhere(house: House, user: string): Promise<void> {
   const client = new Client(house, user);
-  await client.enter("/api/sign_in");
+  await client.enter("/sign-in");
   expect((await client.bind()).status).toBe(200);
 }
 

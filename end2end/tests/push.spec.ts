@@ -14,7 +14,7 @@ import { expect, test } from "../support/test.ts";
 /** The same person signs in with another device. */
 async function signInElsewhere(house: House, user: string): Promise<Client> {
   const client = new Client(house, user);
-  await client.enter("/api/sign_in");
+  await client.enter("/sign-in");
   expect((await client.bind()).status).toBe(200);
   return client;
 }

@@ -103,7 +103,7 @@ test("ending all other sessions leaves this one, and cancelling leaves all", asy
 test("the fourth sign-in ends the oldest session, which is told why", async ({ account, house, page }) => {
   const again = new Client(house, account.user);
   for (let times = 0; times < 3; times++) {
-    await again.enter("/api/sign_in");
+    await again.enter("/sign-in");
     expect((await again.bind()).status).toBe(200);
   }
   await page.reload();
