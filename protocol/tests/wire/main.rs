@@ -19,6 +19,7 @@ mod sign_origin;
 mod spelling;
 mod value;
 mod vectors;
+mod worked_example;
 
 /// `#[test]`, on either machine. Every module takes it from here.
 #[cfg(not(target_family = "wasm"))]
