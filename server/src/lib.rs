@@ -60,8 +60,10 @@ pub mod headers;
 mod hosts;
 mod limits;
 mod metrics;
+mod opaque_string;
 pub mod origin;
 mod password;
+mod password_strength;
 pub mod push;
 mod refill;
 pub mod refusal;
@@ -179,7 +181,9 @@ impl Pan {
     pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let store: SharedStore = Arc::new(Measured::new(store, metrics.store()));
-        let accounts = Accounts::new(store.clone());
+        let hosts = [settings.origins.app.host(), settings.origins.sign.host()];
+        let accounts =
+            Accounts::new(store.clone()).with_context_words(hosts.into_iter().flat_map(|host| host.split('.')));
         let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
         let root = Root::new(&settings.push)?;
         let hub = Hub::start(store.clone(), clock.clone(), &settings, root);

@@ -88,20 +88,31 @@ impl Hasher {
         password: &str,
         work: impl FnOnce(Argon2, &[u8]) -> password_hash::Result<T> + Send + 'static,
     ) -> Result<T, HashError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
-        let core = self.cores.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
         let password = Zeroizing::new(password.to_owned());
-        let (done, finished) = oneshot::channel();
-        let job = move || {
+        let result = self.queue(move || {
             let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(password_hash::Error::from);
             let argon2 = params.map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params));
-            let result = argon2.and_then(|argon2| work(argon2, password.as_bytes()));
+            argon2.and_then(|argon2| work(argon2, password.as_bytes()))
+        });
+        result.await?.map_err(|error| HashError::Failed(Box::new(error)))
+    }
+
+    /// Runs work that takes milliseconds of a core, such as hashing or estimating a password.
+    pub(crate) async fn queue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let core = self.cores.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
+        let (done, finished) = oneshot::channel();
+        let job = move || {
+            let result = work();
             // They moved in here: a caller that goes away stops waiting, but does not stop the work.
             drop((place, core));
             let _ = done.send(result);
         };
         self.jobs.send(Box::new(job)).map_err(|_| HashError::Busy)?;
-        finished.await.map_err(Box::from)?.map_err(|error| HashError::Failed(Box::new(error)))
+        finished.await.map_err(|error| HashError::Failed(Box::new(error)))
     }
 }
 

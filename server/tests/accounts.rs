@@ -41,7 +41,7 @@ async fn a_name_is_registered_once_of_many_concurrent() {
         .map(|i| {
             let accounts = accounts.clone();
             tokio::spawn(async move {
-                let password = format!("password {i}");
+                let password = format!("mellow tundra {i}");
                 (accounts.register(&name("ada"), &password).await, password)
             })
         })
@@ -60,19 +60,103 @@ async fn a_name_is_registered_once_of_many_concurrent() {
 #[tokio::test]
 async fn weak_passwords_are_refused_with_the_reason() {
     let accounts = Accounts::new(store());
-    let long = "é".repeat(MAX_PASSWORD_BYTES / 2);
     for (password, reason) in [
         ("", WeakPassword::TooShort),
         ("sevenßß", WeakPassword::TooShort),
-        (&format!("{long}x"), WeakPassword::TooLong),
-        ("Ada-Lovelace", WeakPassword::IsUserName),
+        // Eight code points as sent, four composed.
+        ("a\u{308}o\u{308}u\u{308}e\u{308}", WeakPassword::TooShort),
+        (&"vT9#plover-quartz".repeat(61), WeakPassword::TooLong),
+        ("correct\thorse", WeakPassword::Control('\t')),
+        ("correct horse\n", WeakPassword::Control('\n')),
+        ("correct horse \u{378}", WeakPassword::Unassigned('\u{378}')),
+        ("correct horse ❤\u{fe0f}", WeakPassword::Disallowed('\u{fe0f}')),
     ] {
         let refused = accounts.register(&name("ada-lovelace"), password).await.expect_err("a weak password");
-        assert!(matches!(refused, AccountError::WeakPassword(why) if why == reason), "{refused:?}");
+        assert!(matches!(&refused, AccountError::WeakPassword(why) if *why == reason), "{refused:?}");
     }
-    for (i, accepted) in ["éééééééé", "        ", &long].into_iter().enumerate() {
-        accounts.register(&name(&format!("user-{i}")), accepted).await.expect("a password");
+    let refused = accounts.register(&name("ada-lovelace"), "correct\thorse").await.expect_err("a weak password");
+    assert_eq!(refused.to_string(), "this password contains a control character (U+0009). Leave it out");
+}
+
+#[tokio::test]
+async fn guessable_passwords_are_refused_with_advice() {
+    let accounts = Accounts::new(store()).with_context_words(["Bergbank"]);
+    for (password, advice) in [
+        ("12345678", "This is a top-10 common password."),
+        ("Password1!", "This is similar to a commonly used password."),
+        ("abcdefgh", "Sequences like abc or 6543 are easy to guess."),
+        ("        ", "Repeats like \"aaa\" are easy to guess."),
+        ("Ada-Lovelace", "This password is little more than your user name"),
+        ("panpanpan", "This password is little more than your user name"),
+        ("bergbank1", "This password is little more than your user name"),
+    ] {
+        let refused = accounts.register(&name("ada-lovelace"), password).await.expect_err("a weak password");
+        assert!(matches!(refused, AccountError::WeakPassword(WeakPassword::Guessable(_))), "{refused:?}");
+        assert!(refused.to_string().starts_with(advice), "{password}: {refused}");
     }
+}
+
+/// No rules of composition, and room for a passphrase (ASVS 6.2.5 and 6.2.9).
+#[tokio::test]
+async fn hard_passwords_of_any_composition_are_accepted() {
+    let accounts = Accounts::new(store());
+    let long = "mellow tundra plover quartz ".repeat(40)[..MAX_PASSWORD_BYTES].to_owned();
+    let passwords = [
+        "mellowtundraplover",
+        "83 61 07 94 25",
+        "!;§%&/()=?-",
+        "한국어 비밀번호 모음",
+        "🤖🫠₿ mellow tundra",
+        "correct horse",
+        &long,
+    ];
+    for (i, accepted) in passwords.into_iter().enumerate() {
+        let name = name(&format!("user-{i}"));
+        accounts.register(&name, accepted).await.expect(accepted);
+        accounts.sign_in(&name, accepted).await.expect(accepted);
+    }
+    // Every character counts, up to the last.
+    let other = format!("{}!", &long[..MAX_PASSWORD_BYTES - 1]);
+    assert!(accounts.sign_in(&name("user-6"), &other).await.is_err());
+}
+
+/// Case 12, with other scripts, and with a password that is at the limit only when it is composed.
+#[tokio::test]
+async fn composed_and_decomposed_passwords_are_one() {
+    let accounts = Accounts::new(store());
+    let (long, long_decomposed) =
+        ("mellow tündra plover qüartz ".repeat(34), "mellow tu\u{308}ndra plover qu\u{308}artz ".repeat(34));
+    assert!(long.len() <= MAX_PASSWORD_BYTES && long_decomposed.len() > MAX_PASSWORD_BYTES);
+    for (i, (composed, decomposed)) in [
+        ("pässwörter-1", "pa\u{308}sswo\u{308}rter-1"),
+        ("비밀번호 한국 비밀", "\u{1107}\u{1175}\u{1106}\u{1175}\u{11af}\u{1107}\u{1165}\u{11ab}\u{1112}\u{1169} \u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8} \u{1107}\u{1175}\u{1106}\u{1175}\u{11af}"),
+        ("mellow tundra", "mellow\u{3000}tundra"),
+        (&long, &long_decomposed),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (j, [first, second]) in [[composed, decomposed], [decomposed, composed]].into_iter().enumerate() {
+            let name = name(&format!("user-{i}-{j}"));
+            accounts.register(&name, first).await.expect(first);
+            accounts.sign_in(&name, first).await.expect(first);
+            accounts.sign_in(&name, second).await.expect(second);
+        }
+    }
+}
+
+/// An account of an earlier build, whose password would not be accepted today.
+#[tokio::test]
+async fn earlier_ascii_hash_still_signs_in() {
+    const HASH: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$GrfVz0TYhfiHMBDkSwgk4g$FOQYLEkpJM+uODAktV6iMhAr5+BaLOV9FUgjFqEsNCQ";
+    let store = store();
+    let value = format!(r#"{{"password":"{HASH}"}}"#);
+    let write = Write { key: RecordKey("account:ada".to_owned()), seen: 0, value };
+    assert!(store.write(&[write]).await.expect("the store answers"));
+    let accounts = Accounts::new(store);
+    accounts.sign_in(&name("ada"), "pass 1!").await.expect("the right password");
+    assert!(accounts.sign_in(&name("ada"), "pass 2!").await.is_err());
 }
 
 #[tokio::test]

@@ -184,6 +184,49 @@ async fn confirmation_key_must_be_proven() {
     assert_eq!(post_json(&house, "/sign-in", body).await.code(), Code::InvalidProof);
 }
 
+/// Case 12: systems and keyboards send "ä" as one code point or as two.
+#[tokio::test]
+async fn decomposed_password_signs_in_to_the_same_account() {
+    let house = house();
+    let mut browser = Browser::new();
+    let registered = browser.post(&house, "/register", "ada", "p\u{e4}ssw\u{f6}rter-1").await;
+    assert_eq!(registered.status, StatusCode::OK);
+    for (password, status) in [
+        ("pa\u{308}sswo\u{308}rter-1", StatusCode::OK),
+        ("p\u{e4}sswo\u{308}rter-1", StatusCode::OK),
+        ("passworter-1", StatusCode::UNAUTHORIZED),
+        ("p\u{e4}ssw\u{f6}rter-1\0", StatusCode::UNAUTHORIZED),
+    ] {
+        let reply = Browser::new().post(&house, "/sign-in", "ada", password).await;
+        assert_eq!(reply.status, status, "{password:?}");
+    }
+}
+
+#[tokio::test]
+async fn weak_password_is_rejected_with_advice() {
+    let house = house();
+    let long = "mellow tundra ".repeat(74);
+    for (password, detail) in [
+        ("correct\thorse", "This password contains a control character (U+0009). Leave it out."),
+        (
+            "correct horse \u{378}",
+            "This password contains a code point that is not a character (U+0378). Leave it out.",
+        ),
+        ("1234567", "This password has fewer than 8 characters. Add a word or two."),
+        (&long, "This password is longer than 1024 bytes. Use a shorter one."),
+        ("12345678", "This is a top-10 common password. Add another word or two. Uncommon words are better."),
+        (
+            "pan.localhost",
+            "This password is little more than your user name or the name of this site. Use words that have nothing to \
+             do with either.",
+        ),
+    ] {
+        let reply = Browser::new().post(&house, "/register", "ada", password).await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::UNPROCESSABLE_ENTITY, Code::WeakPassword));
+        assert_eq!(reply.json::<Problem>().detail.as_deref(), Some(detail));
+    }
+}
+
 #[tokio::test]
 async fn registration_writes_the_account_with_its_records() {
     let house = house();
