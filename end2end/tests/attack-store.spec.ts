@@ -1,5 +1,5 @@
-import { Bank, newName, PASSWORD } from "../support/bank.ts";
-import { from } from "../support/client.ts";
+import { Bank, newName } from "../support/bank.ts";
+import { fromSign } from "../support/client.ts";
 import { type Reply, send } from "../support/http.ts";
 import { type Caught, catchNext } from "../support/injected.ts";
 import { Mouse } from "../support/hand.ts";
@@ -28,11 +28,12 @@ async function keptRequest(bank: Bank, house: House): Promise<Caught> {
 
 /** Nobody gets in or does anything, and nobody hears of anything private. */
 async function isClosed({ house }: Own, bank: Bank, kept: Caught): Promise<void> {
-  const body = JSON.stringify({ user: bank.user, password: PASSWORD });
+  const headers = fromSign(house);
   const replies = [
     await send(house, kept),
-    await send(house, { path: "/api/sign_in", headers: from(house.app), body }),
-    await send(house, { path: "/api/register", headers: from(house.app), body: JSON.stringify({ user: newName(), password: PASSWORD }) }),
+    await send(house, { path: "/challenge", headers, body: "{}" }),
+    await send(house, { path: "/sign-in", headers, body: "{}" }),
+    await send(house, { path: "/register", headers, body: "{}" }),
   ];
   for (const reply of replies) {
     expect(reply.status, reply.body).toBe(503);
@@ -57,7 +58,7 @@ async function isOpenAgain({ house }: Own, bank: Bank, kept: Caught): Promise<vo
 }
 
 test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own, redis }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   await saveRedis(own.port);
   await redis.stop("SIGKILL");
@@ -67,7 +68,7 @@ test("attack 21: while the store is down nothing happens, and when it is back th
 });
 
 test("attack 21: a store that hangs is as one that is down", async ({ bank, own, redis }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   redis.signal("SIGSTOP");
   await isClosed(own, bank, kept);
@@ -76,7 +77,7 @@ test("attack 21: a store that hangs is as one that is down", async ({ bank, own,
 });
 
 test("attack 21: a store that is full lets nothing through and loses nothing", async ({ bank, own }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   await tellRedis(own.port, "CONFIG SET maxmemory 1");
   await isClosed(own, bank, kept);
@@ -85,7 +86,7 @@ test("attack 21: a store that is full lets nothing through and loses nothing", a
 });
 
 test("attack 21: a store that comes back empty knows nobody, and the page says so", async ({ bank, own, redis }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   // Without what it had saved.
   await redis.stop("SIGKILL");
@@ -94,6 +95,6 @@ test("attack 21: a store that comes back empty knows nobody, and the page says s
   expect((await send(own.house, kept)).code).toBe("invalid_session");
   // The page asks again by itself.
   await expect(bank.alert.first()).toContainText("session has ended", { timeout: 30_000 });
-  await bank.register(newName());
+  await bank.appear(newName());
   await expect(bank.balance).toHaveText("1,000.00 EUR");
 });

@@ -1,10 +1,10 @@
-import type { BrowserContext, Page, Route } from "@playwright/test";
+import type { BrowserContext, Route } from "@playwright/test";
 import { Bank, newName } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
 import { Keyboard, Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { catchNext, token } from "../support/injected.ts";
-import type { House } from "../support/servers.ts";
+import { BLOCKED, blockStorage, countKeys, evict } from "../support/storage.ts";
 import { expect, test } from "../support/test.ts";
 
 declare global {
@@ -18,7 +18,7 @@ declare global {
 async function elsewhere(bank: Bank, context: BrowserContext): Promise<Bank> {
   const page = await context.newPage();
   const other = new Bank(page, bank.origin, new Mouse(page));
-  await other.signIn(bank.user);
+  await other.reappear(bank.user);
   return other;
 }
 
@@ -32,34 +32,6 @@ async function expectThefts(bank: Bank, count: number): Promise<void> {
   await expect(threats(bank)).toHaveCount(count);
 }
 
-/** How browsers refuse a site its storage. */
-const BLOCKED = {
-  "denies its storage": () => {
-    const get = () => {
-      throw new DOMException("access is denied", "SecurityError");
-    };
-    Object.defineProperty(window, "indexedDB", { get });
-  },
-  "throws when a database is opened": () => {
-    IDBFactory.prototype.open = () => {
-      throw new DOMException("not in a private window", "InvalidStateError");
-    };
-  },
-  "lets no database be made": () => {
-    const open = IDBFactory.prototype.open;
-    IDBFactory.prototype.open = function (...given) {
-      const request = open.apply(this, given);
-      request.addEventListener("upgradeneeded", () => request.transaction?.abort());
-      return request;
-    };
-  },
-};
-
-/** Blocks the storage of the sign origin, and of no other. */
-async function blockStorage(where: BrowserContext | Page, house: House, block: () => void): Promise<void> {
-  await where.addInitScript(`if (location.origin === ${JSON.stringify(house.sign)}) (${block})()`);
-}
-
 test("one sees one's sessions and ends another one, which is told why", async ({ account, browser }) => {
   const context = await browser.newContext();
   const other = await elsewhere(account, context);
@@ -68,11 +40,11 @@ test("one sees one's sessions and ends another one, which is told why", async ({
   await expect(sessions(account).filter({ hasText: "This session" })).toHaveCount(1);
   await expect(sessions(account).first()).toContainText(/Chrome on \w+/);
 
-  // The sheet shows the very code that the list shows.
+  // The window shows the very code that the list shows.
   const theirs = sessions(account).filter({ hasNotText: "This session" });
-  const code = await theirs.locator("code").textContent();
+  const code = await theirs.locator("code").first().textContent();
   await account.hand.press(theirs.getByRole("button", { name: /End session/ }));
-  await expect(account.sheet).toContainText(code ?? "no code");
+  await expect((await account.confirmation()).content).toContainText(code ?? "no code");
   await account.confirm("End it");
   await expect(account.status).toContainText("has ended");
   await expect(sessions(account)).toHaveCount(1);
@@ -103,31 +75,17 @@ test("ending all other sessions leaves this one, and cancelling leaves all", asy
 test("the fourth sign-in ends the oldest session, which is told why", async ({ account, house, page }) => {
   const again = new Client(house, account.user);
   for (let times = 0; times < 3; times++) {
-    await again.enter("/api/sign_in");
+    await again.enter("/sign-in");
     expect((await again.bind()).status).toBe(200);
   }
   await page.reload();
   await expect(page.getByText("this session was your oldest")).toBeVisible();
 });
 
-test("signing out destroys the key in the frame", async ({ account, page }) => {
-  const kept = async () => {
-    const frame = page.frames().find((frame) => frame.url().includes("//sign."));
-    return frame?.evaluate(
-      () =>
-        new Promise<number>((done, failed) => {
-          const open = indexedDB.open("pan");
-          open.onerror = () => failed(open.error);
-          open.onsuccess = () => {
-            const count = open.result.transaction("keys").objectStore("keys").count();
-            count.onsuccess = () => done(count.result);
-          };
-        }),
-    );
-  };
-  expect(await kept()).toBe(1);
+test("signing out destroys the key in the frame", async ({ account, house, page }) => {
+  expect(await countKeys(page, house, "keys")).toBe(1);
   await account.signOut();
-  await expect.poll(kept).toBe(0);
+  await expect.poll(() => countKeys(page, house, "keys")).toBe(0);
 });
 
 test("attack 1: the owner is told that somebody has the cookie, and can make it worthless", async ({ account, house }) => {
@@ -179,7 +137,7 @@ test.describe("no theft is signalled by", () => {
     });
     await page.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (window.cameBack = persisted)));
     const bank = new Bank(page, house.app, new Mouse(page));
-    await bank.register(newName());
+    await bank.appear(newName());
     for (const name of ["Back", "Back again"]) {
       await bank.open("/account");
       await expect(bank.balance).not.toBeEmpty();
@@ -197,7 +155,7 @@ test.describe("no theft is signalled by", () => {
     const page = await context.newPage();
     const other = new Bank(page, account.origin, new Mouse(page));
     const name = newName();
-    await other.register(name);
+    await other.appear(name);
     // The first tab hears of it, and shows whose the session is now. What is done there is done by them.
     await expect(account.displayName).toHaveText(name);
     await account.renamed("Whose?");
@@ -211,7 +169,7 @@ test.describe("no theft is signalled by", () => {
     await page.addInitScript(() => (BroadcastChannel.prototype.postMessage = () => {}));
     const other = new Bank(page, account.origin, new Mouse(page));
     const name = newName();
-    await other.register(name);
+    await other.appear(name);
     // The first tab signs for its own session, and the browser sends the cookie of the other.
     await account.rename("Nobody's");
     await expect(account.alert.first()).toContainText("Your session has ended.");
@@ -278,36 +236,25 @@ test.describe("no theft is signalled by", () => {
     await expectThefts(account, 0);
   });
 
-  test("a browser that lost its keys", async ({ account, page }) => {
-    const frame = page.frames().find((frame) => frame.url().includes("//sign."));
-    await frame?.evaluate(() => new Promise((done) => (indexedDB.deleteDatabase("pan").onsuccess = done)));
+  test("a browser that lost the frame's key, and is restored", async ({ account, house, page }) => {
+    await evict(page, house, "keys");
     await page.reload();
-    await expect(account.alert.first()).toContainText("no longer has the key");
-    // In again, the session whose key is lost has ended.
-    await account.signIn(account.user);
+    await account.button("Restore this browser").click();
+    await account.confirm("Restore");
+    await expect(account.balance).not.toBeEmpty();
     await expectThefts(account, 0);
     await expect(sessions(account)).toHaveCount(1);
   });
 
-  for (const [how, block] of Object.entries(BLOCKED)) {
-    test(`a browser that ${how}, and says so`, async ({ account, browser, house }) => {
-      const context = await browser.newContext();
-      await blockStorage(context, house, block);
-      const page = await context.newPage();
-      const other = new Bank(page, account.origin, new Mouse(page));
-      await other.open("/sign-in");
-      await other.submit(account.user, "Sign in");
-      await expect(other.alert).toContainText("This browser blocks the storage that keeps your key.");
-      // The password was right, so there is a cookie, but nothing that could use it.
-      expect(await token(page)).not.toBe("");
-      await other.open("/account");
-      await expect(other.alert).toContainText("This browser blocks the storage that keeps your key.");
-      // Signed in elsewhere, the person sees no theft, and no session that nobody can use.
-      await expectThefts(account, 0);
-      await expect(sessions(account)).toHaveCount(1);
-      await context.close();
-    });
-  }
+  test("a browser that lost both keys, and signs in again", async ({ account, house, page }) => {
+    await evict(page, house, "keys", "confirmation_keys");
+    await page.reload();
+    await expect(account.button("Restore this browser")).toBeVisible();
+    // In again, the session whose keys are lost has ended.
+    await account.reappear(account.user);
+    await expectThefts(account, 0);
+    await expect(sessions(account)).toHaveCount(1);
+  });
 
   test("a browser that blocks its storage later, and works again when it does not", async ({ account, browser, house, page }) => {
     const context = await browser.newContext();
@@ -331,7 +278,7 @@ test.describe("no theft is signalled by", () => {
     await own.startStore();
     const server = await own.startServer();
     const bank = new Bank(page, own.house.app, new Mouse(page));
-    await bank.register("deployed");
+    await bank.appear("deployed");
     await server.stop();
     await own.startServer();
     await bank.renamed("As before");
