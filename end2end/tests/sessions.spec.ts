@@ -68,11 +68,11 @@ test("one sees one's sessions and ends another one, which is told why", async ({
   await expect(sessions(account).filter({ hasText: "This session" })).toHaveCount(1);
   await expect(sessions(account).first()).toContainText(/Chrome on \w+/);
 
-  // The sheet shows the very code that the list shows.
+  // The window shows the very code that the list shows.
   const theirs = sessions(account).filter({ hasNotText: "This session" });
   const code = await theirs.locator("code").textContent();
   await account.hand.press(theirs.getByRole("button", { name: /End session/ }));
-  await expect(account.sheet).toContainText(code ?? "no code");
+  await expect((await account.confirmation()).content).toContainText(code ?? "no code");
   await account.confirm("End it");
   await expect(account.status).toContainText("has ended");
   await expect(sessions(account)).toHaveCount(1);
@@ -103,7 +103,7 @@ test("ending all other sessions leaves this one, and cancelling leaves all", asy
 test("the fourth sign-in ends the oldest session, which is told why", async ({ account, house, page }) => {
   const again = new Client(house, account.user);
   for (let times = 0; times < 3; times++) {
-    await again.enter("/api/sign_in");
+    await again.enter("/sign-in");
     expect((await again.bind()).status).toBe(200);
   }
   await page.reload();
