@@ -120,8 +120,11 @@ pub fn start(session: Session) {
             tab.follow(handle);
         }
     });
-    // Others may still show the session that was here before the user signed in.
-    other_tabs.tell(session.handle());
+    // Others may still show the session that was here before the user signed in. Without a change nothing is said: a
+    // message drops pages from the back/forward cache.
+    if OtherTabs::last() != Some(session.handle()) {
+        other_tabs.tell(session.handle());
+    }
     let tab = Rc::new(Tab {
         frame: Frame::find(),
         tracker: Tracker::start(),

@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from "@playwright/test";
 import { Bank } from "../support/bank.ts";
-import { Client } from "../support/client.ts";
+import { Client, confirmation } from "../support/client.ts";
 import { Mouse } from "../support/hand.ts";
 import { from } from "../support/client.ts";
 import { send } from "../support/http.ts";
@@ -32,12 +32,7 @@ async function tab(bank: Bank, context: BrowserContext, path: string): Promise<B
 /** Sends money without a browser. What is confirmed there is nobody's business here. */
 async function pay(house: House, to: string): Promise<void> {
   const payer = await Client.registered(house);
-  const at = Date.now();
-  const proof = {
-    ...{ v: 1, by: "signer", action: "transfer", kind: "confirm", at, hold: 80, path: [], target: [10, 10, 120, 32], hit: [70, 26] },
-    ...{ dwell: 900, visible: true },
-  };
-  const paid = await payer.call({ path: "/api/transfer", body: JSON.stringify({ to, amount: 1200, note: "" }), proof });
+  const paid = await payer.call({ path: "/api/transfer", body: JSON.stringify({ to, amount: 1200, note: "" }), proof: confirmation("transfer") });
   expect(paid.status, paid.body).toBe(200);
 }
 
@@ -52,7 +47,7 @@ test("a sign-in elsewhere rings the bell in every tab, and reading it in one rea
     await expect(bank.bell(1)).toBeVisible();
     await expect(bank.news.filter({ hasText: "Somebody signed in" })).toHaveCount(1);
   }
-  await expect(other.page.getByRole("cell", { name: "Made a key for a session" })).toHaveCount(2);
+  await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
 
   await account.hand.press(account.bell(1));
   await expect(account.news.first()).toBeVisible();
@@ -61,7 +56,7 @@ test("a sign-in elsewhere rings the bell in every tab, and reading it in one rea
   await other.page.reload();
   await other.live();
   await expect(other.bell(0)).toBeVisible();
-  await expect(other.page.getByRole("cell", { name: "Made a key for a session" })).toHaveCount(2);
+  await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
 
   // From the message to the session that it is about.
   await account.hand.press(account.news.first().getByRole("link", { name: "See the session" }));

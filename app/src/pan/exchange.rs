@@ -31,12 +31,17 @@ impl Tab {
         if let Some(nonce) = self.nonces.take(now(), life) {
             return Ok(nonce);
         }
+        self.refill(session).await?;
+        self.nonces.take(now(), life).ok_or(Fault::Unavailable)
+    }
+
+    /// Asks the server for more nonces. It says when the session is over, and why.
+    pub(super) async fn refill(&self, session: SessionHandle) -> Result<(), Fault> {
         let (path, body) = (Nonces::PATH.to_owned(), "{}".to_owned());
         let refill = ToSign { session, path, body, level: Level::Signed, nonce: None, proof: None };
         let reply = self.exchange(session, Nonces::PATH, Ask::Sign(Box::new(refill))).await?;
         // Refused for another reason: the sentence is the refusal's.
-        reply.accepted()?;
-        self.nonces.take(now(), life).ok_or(Fault::Unavailable)
+        reply.accepted().map(drop)
     }
 
     /// Has the frame sign, and sends.

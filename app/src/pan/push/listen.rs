@@ -155,6 +155,11 @@ async fn agree(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(), Fau
             }
             Ok(_) => return Err(Fault::NoFrame),
             Err(Refusal::OriginRejected(Code::UseFreshNonce)) if std::mem::take(&mut may_refresh) => tab.nonces.clear(),
+            Err(Refusal::OriginRejected(Code::InvalidSession)) => {
+                // The frame does not say why; the app origin does, and may know the session all the same.
+                tab.refill(session).await?;
+                return Err(Fault::Unavailable);
+            }
             Err(refusal) => {
                 let fault = Fault::from(refusal);
                 tab.heed_fault(session, &fault).await;
