@@ -3,7 +3,7 @@ import { calculateJwkThumbprint, exportJWK, type JWK } from "jose";
 import { createSigner, httpbis } from "http-message-signatures";
 import { expect } from "@playwright/test";
 import { newName, PASSWORD } from "./bank.ts";
-import { type Headers, type Reply, send } from "./http.ts";
+import { type Headers, type Reply, send, type Sent } from "./http.ts";
 import type { House } from "./servers.ts";
 
 export const COMPONENTS = ["@method", "@authority", "@path", "@query", "content-digest", "x-session-id", "x-interaction-proof"];
@@ -91,6 +91,11 @@ export function from(origin: string): Headers {
   ];
 }
 
+/** What a page of the sign origin sends to its own origin. */
+export function fromSign(house: House): Headers {
+  return [["host", new URL(house.sign).host], ...from(house.sign)];
+}
+
 /**
  * PAN's client in plain Node, with other people's implementations of RFC 9421 and RFC 7638. The server accepts it, so the
  * wire is what the RFCs say; and it can bend what a browser cannot.
@@ -131,16 +136,21 @@ export class Client {
 
   /** Registers or signs in on the sign origin, which answers with a ticket. */
   async signIn(path: "/register" | "/sign-in", password = PASSWORD): Promise<Reply> {
-    const challenge = await this.challenge();
-    const jwk = await this.confirmationKey.jwk();
-    const signature = this.confirmationKey.sign(["pan-sign-in/1", this.signHost(), challenge, await this.confirmationKey.thumbprint()]);
-    const body = JSON.stringify({ user: this.name, password, jwk, challenge, signature });
-    const reply = await this.take(await send(this.house, { path, headers: this.signHeaders(), body }));
+    const reply = await this.take(await send(this.house, await this.credentials(path, password)));
     if (reply.status === 200) {
       this.ticket = (JSON.parse(reply.body) as { ticket: string }).ticket;
       this.handle = handleOf(tokenOf(this.ticket));
     }
     return reply;
+  }
+
+  /** The request of a sign-in or registration. `more` headers come with it, and with the one for its challenge. */
+  async credentials(path: "/register" | "/sign-in", password = PASSWORD, more: Headers = []): Promise<Sent & { body: string }> {
+    const challenge = await this.challenge(more);
+    const jwk = await this.confirmationKey.jwk();
+    const signature = this.confirmationKey.sign(["pan-sign-in/1", this.signHost(), challenge, await this.confirmationKey.thumbprint()]);
+    const body = JSON.stringify({ user: this.name, password, jwk, challenge, signature });
+    return { path, headers: [...this.signHeaders(), ...more], body };
   }
 
   /** Posts a ticket to the app origin, as the form of the sign origin's page does. */
@@ -169,7 +179,7 @@ export class Client {
   }
 
   private signHeaders(): Headers {
-    return [["host", this.signHost()], ...from(this.house.sign)];
+    return fromSign(this.house);
   }
 
   /** What the frame sends to its own origin. */
@@ -177,8 +187,8 @@ export class Client {
     return [...this.signHeaders(), this.cookie("__Host-pan-sign")];
   }
 
-  async challenge(): Promise<string> {
-    const reply = await send(this.house, { path: "/challenge", headers: this.signHeaders(), body: "{}" });
+  async challenge(more: Headers = []): Promise<string> {
+    const reply = await send(this.house, { path: "/challenge", headers: [...this.signHeaders(), ...more], body: "{}" });
     expect(reply.status, reply.body).toBe(200);
     return (JSON.parse(reply.body) as { challenge: string }).challenge;
   }

@@ -44,7 +44,8 @@ export class Injected {
       if (window !== window.top) return;
       const post = MessagePort.prototype.postMessage as (this: MessagePort, ...given: unknown[]) => void;
       MessagePort.prototype.postMessage = function (this: MessagePort, ...given: unknown[]) {
-        window.stolenPort = this;
+        // Not the one to a confirmation window.
+        if (String(given[0]).includes(`"ask"`)) window.stolenPort = this;
         post.apply(this, given);
       };
     });

@@ -80,7 +80,7 @@ test("attack 18: a session that was signed out or revoked is over at once, on ev
   const others: Client[] = [];
   for (let times = 0; times < 2; times++) {
     const other = new Client(house, first.name);
-    await other.enter("/api/sign_in");
+    await other.enter("/sign-in");
     await other.bind();
     others.push(other);
   }

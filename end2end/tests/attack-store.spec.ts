@@ -1,5 +1,5 @@
-import { Bank, newName, PASSWORD } from "../support/bank.ts";
-import { from } from "../support/client.ts";
+import { Bank, newName } from "../support/bank.ts";
+import { fromSign } from "../support/client.ts";
 import { type Reply, send } from "../support/http.ts";
 import { type Caught, catchNext } from "../support/injected.ts";
 import { Mouse } from "../support/hand.ts";
@@ -28,11 +28,12 @@ async function keptRequest(bank: Bank, house: House): Promise<Caught> {
 
 /** Nobody gets in or does anything, and nobody hears of anything private. */
 async function isClosed({ house }: Own, bank: Bank, kept: Caught): Promise<void> {
-  const body = JSON.stringify({ user: bank.user, password: PASSWORD });
+  const headers = fromSign(house);
   const replies = [
     await send(house, kept),
-    await send(house, { path: "/api/sign_in", headers: from(house.app), body }),
-    await send(house, { path: "/api/register", headers: from(house.app), body: JSON.stringify({ user: newName(), password: PASSWORD }) }),
+    await send(house, { path: "/challenge", headers, body: "{}" }),
+    await send(house, { path: "/sign-in", headers, body: "{}" }),
+    await send(house, { path: "/register", headers, body: "{}" }),
   ];
   for (const reply of replies) {
     expect(reply.status, reply.body).toBe(503);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { Bank, newName, PASSWORD } from "../support/bank.ts";
-import { from } from "../support/client.ts";
+import { Bank, newName } from "../support/bank.ts";
+import { fromSign } from "../support/client.ts";
 import { Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { secureHouseAt, startProxy } from "../support/proxy.ts";
@@ -38,7 +38,7 @@ test("a server in production mode, with Redis and behind the proxy of docs/DEPLO
     const bank = new Bank(page, house.app, new Mouse(page));
     await bank.register(newName());
     const [cookie] = (await context.cookies()).filter(({ name }) => name === "__Host-pan");
-    expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: "Strict", domain: "pan.localhost", path: "/" });
+    expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: "Lax", domain: "pan.localhost", path: "/" });
     await bank.renamed("Grace");
 
     // What the server says comes at once, over HTTP/2; and over a socket where that does not get through.
@@ -62,7 +62,7 @@ test("a server in production mode, with Redis and behind the proxy of docs/DEPLO
     await expect(friendPage.getByTestId("balance")).toHaveText("1,012.50 EUR");
 
     // Nobody but the proxy is listened to: it says whose address it is.
-    const past = { path: "/api/sign_in", headers: from(house.app), body: JSON.stringify({ user: bank.user, password: PASSWORD }) };
+    const past = { path: "/sign-in", headers: fromSign(house), body: "{}" };
     expect((await send(house, past)).code).toBe("unavailable");
     for (const context of [theirs, friendly]) await context.close();
   } finally {
