@@ -21,6 +21,11 @@ export function signOrigin(app: string): string {
   return app.replace("://", "://sign.");
 }
 
+/** Waits until the script of a sign origin's page runs: before that, a form would be posted by the browser itself. */
+async function started(page: Page): Promise<void> {
+  await expect(page.locator("html[data-ready]")).toHaveCount(1);
+}
+
 /** The confirmation window as a person sees it. */
 export class Confirmation {
   readonly title: Locator;
@@ -120,11 +125,28 @@ export class Bank {
   /** Registers as fast as a browser can, for tests that are about what comes after. */
   async appear(name: string): Promise<void> {
     await this.page.goto(`${signOrigin(this.origin)}/register?return=/account`);
-    await this.started();
-    await this.page.getByLabel("User name").fill(name);
-    await this.page.getByLabel("Password", { exact: true }).fill(PASSWORD);
-    await this.page.keyboard.press("Enter");
+    await this.fill(name);
     await this.arrived(name);
+  }
+
+  /** Signs in as fast as a browser can, for tests that are about what comes after. */
+  async reappear(name: string): Promise<void> {
+    await this.page.goto(`${signOrigin(this.origin)}/sign-in?return=/account`);
+    await this.fill(name);
+    await this.arrived(name);
+  }
+
+  /** Fills in the form of the sign origin's page at once and sends it, whatever comes of it. */
+  async fill(name: string, password = PASSWORD): Promise<void> {
+    await this.fillIn(this.page, name, password);
+  }
+
+  /** The same in another window. */
+  async fillIn(page: Page, name: string, password = PASSWORD): Promise<void> {
+    await started(page);
+    await page.getByLabel("User name").fill(name);
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.keyboard.press("Enter");
   }
 
   async signIn(name: string): Promise<void> {
@@ -135,15 +157,10 @@ export class Bank {
 
   /** Fills in the form of the sign origin's page and sends it, whatever comes of it. */
   async submit(name: string, button: "Open account" | "Sign in"): Promise<void> {
-    await this.started();
+    await started(this.page);
     await this.hand.write(this.page.getByLabel("User name"), name);
     await this.hand.write(this.page.getByLabel("Password", { exact: true }), PASSWORD);
     await this.hand.press(this.button(button));
-  }
-
-  /** Waits until the script of a page runs: before that, a form would be posted by the browser itself. */
-  private async started(): Promise<void> {
-    await expect(this.page.locator("html[data-ready]")).toHaveCount(1);
   }
 
   private async arrived(name: string): Promise<void> {

@@ -52,17 +52,12 @@ export class Injected {
     return new Injected(page);
   }
 
-  /** Asks the frame over the page's own port: at once, or in the moment when an open sheet closes. */
-  async ask(ask: object, patience = 5_000, { afterSheet = false } = {}): Promise<Answer> {
+  /** Asks the frame over the page's own port. */
+  async ask(ask: object, patience = 5_000): Promise<Answer> {
     return this.page.evaluate(
-      async ({ ask, patience, afterSheet }) => {
+      async ({ ask, patience }) => {
         const port = window.stolenPort;
         if (!port) throw new Error("the page has not used its port yet");
-        if (afterSheet) {
-          await new Promise<void>((closed) => {
-            port.addEventListener("message", ({ data }) => data === '{"sheet":{"open":false}}' && closed());
-          });
-        }
         const id = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);
         const answer = new Promise<Answer>((resolve) => {
           setTimeout(() => resolve(undefined), patience);
@@ -74,7 +69,7 @@ export class Injected {
         port.postMessage(JSON.stringify({ id, ask }));
         return answer;
       },
-      { ask, patience, afterSheet },
+      { ask, patience },
     );
   }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Client, confirmation, from, handleOf, keyPress } from "../support/client.ts";
+import { Client, confirmation, from, fromSign, handleOf, keyPress } from "../support/client.ts";
 import { type Headers, send } from "../support/http.ts";
 import { catchNext, token } from "../support/injected.ts";
 import { signedIn } from "../support/private.ts";
@@ -15,6 +15,7 @@ const VALUES: Record<string, string> = {
   ConnectionId: `"${NOTHING}"`,
   DisplayName: '"Thief"',
   KeyId: `"pan.${NOTHING}"`,
+  KeyThumbprint: `"${"A".repeat(43)}"`,
   Note: '""',
   PublicKey: `"BA${"A".repeat(85)}"`,
   SessionHandle: `"${NOTHING}"`,
@@ -54,25 +55,31 @@ test("attack 1: a stolen cookie reads nothing and does nothing, not even sign ou
   thief.cookies.set("__Host-pan", cookie.slice("__Host-pan=".length));
   thief.handle = handleOf(cookie.slice("__Host-pan=".length));
   const actions = catalogue();
-  const names = ["account", "activity", "display_name", "jitterbug/keys", "jitterbug/stream", "nonces", "revoke", "revoke_others", "sessions", "sign_out", "transfer"];
+  const names = ["account", "activity", "display_name", "jitterbug/keys", "jitterbug/stream", "nonces", "restore_browser", "revoke", "revoke_others", "sessions", "sign_out", "transfer"];
   expect(actions.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
   for (const action of actions) {
     const { name, body } = action;
     const path = `/api/${name}`;
-    const bare = await send(house, { path, headers: [...from(house.app), ["cookie", cookie]], body });
+    // The frame's own requests go to its own origin, where that cookie is none.
+    const at = name === "jitterbug/keys" ? "sign" : "app";
+    const bare = await send(house, { path, headers: [...(at === "app" ? from(house.app) : fromSign(house)), ["cookie", cookie]], body });
     expect(bare.code, path).toBe("invalid_session");
-    const forged = await thief.call({ path, body, proof: proofOf(action), nonce: NOTHING });
+    const forged = await thief.call({ path, body, proof: proofOf(action), nonce: NOTHING, at });
     // Everything was right but for the nonce, and where that may be invented, the key.
-    expect(forged.code, path).toBe(name === "nonces" ? "invalid_proof" : "use_fresh_nonce");
+    const expected = at === "sign" ? "invalid_session" : /^(nonces|restore_browser)$/.test(name) ? "invalid_proof" : "use_fresh_nonce";
+    expect(forged.code, path).toBe(expected);
     for (const secret of secrets) expect(bare.body + forged.body).not.toContain(secret);
   }
-  const frame: Headers = [["host", new URL(house.sign).host], ...from(house.sign), ["cookie", cookie]];
-  expect((await send(house, { path: "/challenge", headers: frame })).code).toBe("invalid_session");
+  // The thief can bind no key either: neither with the token, nor with the token for the sign origin's cookie.
+  const bind = JSON.stringify(await thief.statement(await thief.challenge()));
+  for (const stolen of [cookie, cookie.replace("__Host-pan=", "__Host-pan-sign="), cookie.replace("__Host-pan=", `__Host-pan-sign=${thief.handle}.`)]) {
+    expect((await send(house, { path: "/bind", headers: [...fromSign(house), ["cookie", stolen]], body: bind })).code).toBe("invalid_session");
+  }
 
   // In a browser of the thief's, with the application itself.
   const theirs = await browser.newContext();
   const [name, value] = cookie.split("=") as [string, string];
-  await theirs.addCookies([{ name, value, domain: "pan.localhost", path: "/", secure: true, httpOnly: true, sameSite: "Strict" }]);
+  await theirs.addCookies([{ name, value, domain: "pan.localhost", path: "/", secure: true, httpOnly: true, sameSite: "Lax" }]);
   const tab = await theirs.newPage();
   await tab.goto(`${house.app}/account`);
   await expect(tab.getByRole("alert")).toContainText("no longer has the key");

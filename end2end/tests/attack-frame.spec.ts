@@ -2,6 +2,7 @@ import { Client, confirmation, encodeProof, keyPress } from "../support/client.t
 import { send } from "../support/http.ts";
 import { Injected, signedHeaders } from "../support/injected.ts";
 import { numbers } from "../support/random.ts";
+import { ScriptWindow } from "../support/script-window.ts";
 import { expect, test } from "../support/test.ts";
 import type { Bank } from "../support/bank.ts";
 import type { House } from "../support/servers.ts";
@@ -10,7 +11,7 @@ import type { Page } from "@playwright/test";
 /** Somebody signed in, with the attacker's script in the page. */
 async function infected(bank: Bank, page: Page): Promise<Injected> {
   const script = await Injected.into(page);
-  await bank.register(`u${Math.random().toString(36).slice(2)}`);
+  await bank.appear(`u${Math.random().toString(36).slice(2)}`);
   return script;
 }
 
@@ -19,40 +20,36 @@ async function transferTo(house: House): Promise<string> {
   return JSON.stringify({ to: friend.name, amount: 4200, note: "a gift" });
 }
 
-test("attack 5: script that asks for a transfer gets a sheet, and without a person no signature", async ({ bank, house, page }) => {
+test("attack 5: script that asks for a transfer gets no signature without a person", async ({ bank, house, page }) => {
   const script = await infected(bank, page);
   const body = await transferTo(house);
   const order = { path: "/api/transfer", body, nonce: await script.nonce() };
 
-  const asked = script.wish({ ...order, level: "confirmed" }, 6_000);
-  await expect(bank.sheet).toBeVisible();
-  await expect(bank.sheet).toContainText("42.00 EUR");
-  await expect(bank.confirmButton("Send 42.00 EUR")).toBeEnabled();
-  // It can wait as long as it likes, ask again, and click where it believes the button to be.
-  await page.evaluate(() => {
-    const frame = document.querySelector<HTMLIFrameElement>("#pan-frame");
-    const box = frame?.getBoundingClientRect() ?? new DOMRect();
-    for (let y = 0; y < box.height; y += 20) {
-      for (let x = 0; x < box.width; x += 40) {
-        const at = { bubbles: true, clientX: box.x + x, clientY: box.y + y };
-        for (const target of [frame, document.elementFromPoint(at.clientX, at.clientY)]) {
-          for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) target?.dispatchEvent(new PointerEvent(type, at));
-        }
-      }
-    }
-  });
-  expect((await script.wish({ ...order, nonce: order.nonce, level: "confirmed" }))?.Err).toBe("busy");
-  expect(await asked, "nobody clicked, so nothing is answered").toBeUndefined();
-  await page.keyboard.press("Escape");
-  await expect(bank.sheet).toBeHidden();
-
-  // Asking for less than the catalogue says opens no sheet and gives no signature.
+  // The frame signs it at no level: not as what it is, and not as less.
+  expect((await script.wish({ ...order, level: "confirmed" }))?.Err).toBe("not_here");
   for (const level of ["signed", "interaction"] as const) {
     const answer = await script.wish({ ...order, level, proof: level === "interaction" ? keyPress("transfer") : null });
     expect(answer?.Err, level).toBe("level_too_low");
   }
+
+  // Script can open the confirmation window, wait as long as it likes, and click where it believes the button to be.
+  const asked = await ScriptWindow.open(page, house.sign, { ...order, session: await script.handle() });
+  await expect(asked.button("Send 42.00 EUR")).toHaveAttribute("aria-disabled", "false");
+  expect(await asked.handle((handle) => handle.dispatchEvent(new MouseEvent("click")))).toBe("SecurityError");
+  await asked.handle((handle) => handle.postMessage('{"signed":{}}', "*"));
+  await asked.isUndecided();
+  // Nor does it sign another order over the same line, or a second one.
+  await page.evaluate(() => {
+    const { port1, port2 } = new MessageChannel();
+    window.opened?.[0]?.handle?.postMessage("pan:connect", "*", [port2]);
+    port1.postMessage('{"session":"","path":"/api/revoke_others","body":"{}","nonce":null}');
+  });
+  await expect(asked.content).toContainText("42.00 EUR");
+  await asked.isUndecided();
+  await asked.page.close();
   await page.reload();
   await expect(bank.balance).toHaveText("1,000.00 EUR");
+
   // The positive control: with a person, the same order goes through.
   const friend = (JSON.parse(body) as { to: string }).to;
   await bank.order({ to: friend, amount: "42", note: "a gift" });
@@ -60,7 +57,7 @@ test("attack 5: script that asks for a transfer gets a sheet, and without a pers
   await expect(bank.balance).toHaveText("958.00 EUR");
 });
 
-test("attack 6: synthetic events make no proof and press no button of the sheet", async ({ bank, page }) => {
+test("attack 6: synthetic events make no proof and press no button of the confirmation window", async ({ bank, page }) => {
   await infected(bank, page);
   const proofs: string[] = [];
   page.on("request", (request) => {
@@ -81,23 +78,22 @@ test("attack 6: synthetic events make no proof and press no button of the sheet"
   };
   await page.evaluate(events);
   // The page has no proof to give, so a person is asked; nobody answers.
-  await expect(bank.sheet).toBeVisible();
+  const window = await bank.confirmation();
   expect(proofs).toEqual([]);
 
-  // Not even script inside the frame can press the button: its events are not trusted either.
-  await expect(bank.confirmButton("Change name")).toBeEnabled();
-  await bank.sheet.evaluate((sheet) => {
-    for (const button of sheet.querySelectorAll("button")) {
-      if (button.textContent?.includes("Cancel")) continue;
-      const init = { bubbles: true, composed: true, detail: 1 };
-      for (const type of ["pointerdown", "pointerup", "click"]) button.dispatchEvent(new PointerEvent(type, init));
-      for (const type of ["keydown", "keyup"]) button.dispatchEvent(new KeyboardEvent(type, { bubbles: true, key: "Enter" }));
-      button.click();
-    }
+  // Not even script inside the window can press its button: its events are not trusted either.
+  const button = window.button("Change name");
+  await expect(button).toHaveAttribute("aria-disabled", "false");
+  await button.evaluate((button: HTMLElement) => {
+    const init = { bubbles: true, composed: true, detail: 1 };
+    for (const type of ["pointerdown", "pointerup", "click"]) button.dispatchEvent(new PointerEvent(type, init));
+    for (const type of ["keydown", "keyup"]) button.dispatchEvent(new KeyboardEvent(type, { bubbles: true, key: "Enter" }));
+    button.click();
   });
-  await expect(bank.sheet).toBeVisible();
+  await expect(window.status).toContainText("Check every line");
+  await expect(button).toBeVisible();
   expect(proofs).toEqual([]);
-  await page.keyboard.press("Escape");
+  await window.cancel();
   await page.reload();
   await expect(bank.displayName).toHaveText(bank.user);
 

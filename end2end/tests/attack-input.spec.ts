@@ -168,7 +168,7 @@ test("attack 22: a device whose clock is hours off, or is set in between, works;
       Date.now = () => now() + by;
     }, hours * 3_600_000 - (at ? -5 * 3_600_000 : 0));
     if (at) await page.reload();
-    else await bank.register(`clock-${Date.now().toString(36)}`);
+    else await bank.appear(`clock-${Date.now().toString(36)}`);
     await bank.renamed(`Off by ${hours}`);
   }
   for (const seconds of [-3600, -10, 10, 3600]) {

@@ -1,7 +1,7 @@
-import type { Frame, Page } from "@playwright/test";
+import type { Frame, Page, Request } from "@playwright/test";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK } from "jose";
-import { newName, PASSWORD } from "../support/bank.ts";
+import { newName } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
 import { type Headers, send } from "../support/http.ts";
 import type { House } from "../support/servers.ts";
@@ -64,7 +64,7 @@ test("attack 3: page script cannot reach the key", async ({ account, house, page
     const signature = keys[0] && (await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, keys[0], new Uint8Array(1)));
     return { keys: keys.length, extractable: keys.some((key) => key.extractable), exported, signs: signature?.byteLength };
   });
-  expect(inside.keys).toBeGreaterThan(0);
+  expect(inside.keys, "the frame key and the confirmation key").toBe(2);
   expect(inside.extractable).toBe(false);
   for (const result of inside.exported) expect(["InvalidAccessError", "NotSupportedError"]).toContain(result);
   // The positive control: what was found is the key.
@@ -104,76 +104,89 @@ async function attackFromPage(page: Page, house: House, path: string, body: stri
   );
 }
 
-test("attack 4: page script cannot enrol a key of its own, not even at the moment of sign-in", async ({ bank, house, page, context }) => {
+test("attack 4: page script cannot bind a key of its own, not even at the moment of sign-in", async ({ bank, house, page, context }) => {
   // The frame's own binding is held up, so that the attacker is first.
   let release: () => void = () => {};
   const attacked = new Promise<void>((done) => (release = done));
-  let atBind = false;
-  await page.route(`${house.sign}/challenge`, async (route) => {
+  let held: Request | undefined;
+  await page.route(`${house.sign}/bind`, async (route) => {
     if (route.request().headers()["origin"] !== house.sign) return route.continue();
-    atBind = true;
+    held = route.request();
     await attacked;
     await route.continue();
   });
-  await bank.open("/register");
   const name = newName();
-  await bank.hand.write(page.getByLabel("User name"), name);
-  await bank.hand.write(page.getByLabel("Password"), PASSWORD);
-  await bank.hand.press(bank.button("Register"));
-  await expect.poll(() => atBind).toBe(true);
+  await page.goto(`${house.sign}/register?return=/account`);
+  await bank.fill(name);
+  await expect.poll(() => held !== undefined, { timeout: 30_000 }).toBe(true);
 
   expect(await page.evaluate(() => document.cookie)).toBe("");
-  expect(await attackFromPage(page, house, "/challenge", "")).toEqual([]);
-  const guessed = Buffer.alloc(32, 7).toString("base64url");
-  expect(await attackFromPage(page, house, "/bind", await bindOfOwnKey(house, guessed))).toEqual([]);
+  expect(await attackFromPage(page, house, "/challenge", "{}")).toEqual([]);
+  // A challenge belongs to no session: the attacker may have one.
+  const challenge = await new Client(house).challenge();
+  const body = await bindOfOwnKey(house, challenge);
+  expect(await attackFromPage(page, house, "/bind", body)).toEqual([]);
 
   // What the server answers where a browser would not even ask: the cookie is right, the origin is the page's.
-  const bind = (await context.cookies(house.sign)).find((cookie) => cookie.name === "pan-bind");
-  expect(bind?.httpOnly).toBe(true);
-  const cookie: Headers = [["cookie", `pan-bind=${bind?.value ?? ""}`]];
+  const [sign] = (await context.cookies(house.sign)).filter((cookie) => cookie.name === "__Host-pan-sign");
+  expect(sign).toMatchObject({ httpOnly: true, sameSite: "Strict", secure: true, domain: "sign.pan.localhost" });
+  const cookie: Headers = [["cookie", `__Host-pan-sign=${sign?.value ?? ""}`]];
   const host: Headers = [["host", new URL(house.sign).host]];
-  const bodies = { "/challenge": "", "/bind": await bindOfOwnKey(house, guessed) };
-  for (const [path, body] of Object.entries(bodies)) {
-    const fromPage = await send(house, { path, headers: [...host, ...from(house.app), ...cookie], body });
-    expect(fromPage.code, path).toBe("forbidden_origin");
-    const sameSite = from(house.sign).map(([key, value]): [string, string] => [key, key === "sec-fetch-site" ? "same-site" : value]);
-    expect((await send(house, { path, headers: [...host, ...sameSite, ...cookie], body })).code, path).toBe("forbidden_origin");
+  const sameSite = from(house.sign).map(([key, value]): [string, string] => [key, key === "sec-fetch-site" ? "same-site" : value]);
+  for (const [path, sent] of [["/challenge", "{}"], ["/bind", body]] as const) {
+    for (const source of [from(house.app), sameSite]) {
+      expect((await send(house, { path, headers: [...host, ...source, ...cookie], body: sent })).code, path).toBe("forbidden_origin");
+    }
   }
+  // With the session's token in place of that cookie.
+  const token: Headers = [["cookie", `__Host-pan-sign=${(await context.cookies(house.app)).find(({ name }) => name === "__Host-pan")?.value ?? ""}`]];
+  expect((await send(house, { path: "/bind", headers: [...host, ...from(house.sign), ...token], body })).code).toBe("invalid_session");
 
   // The forms have opened windows of their own, and the page lies behind them.
   for (const other of context.pages()) if (other !== page) await other.close();
   await page.bringToFront();
 
   // The frame goes on, and what is bound is its key.
-  const bound = page.waitForRequest(`${house.sign}/bind`);
   release();
-  const request = await bound;
   await expect(bank.balance).toHaveText("1,000.00 EUR");
   await bank.renamed("Mine");
 
-  // Replaying the bind that was caught on the wire, and binding once more with the spent cookie.
+  // An attacker who has even that cookie can replay nothing and replace no key: theirs waits for the confirmation key.
   const headers: Headers = [...host, ...from(house.sign), ...cookie];
-  expect((await send(house, { path: "/bind", headers, body: request.postData() ?? "" })).code).toBe("invalid_session");
-  expect((await send(house, { path: "/challenge", headers })).code).toBe("invalid_session");
-  const { challenge } = JSON.parse(request.postData() ?? "{}") as { challenge: string };
-  expect((await send(house, { path: "/bind", headers, body: await bindOfOwnKey(house, challenge) })).code).toBe("invalid_session");
+  expect((await send(house, { path: "/bind", headers, body: held?.postData() ?? "" })).code).toBe("use_fresh_nonce");
+  const pending = await send(house, { path: "/bind", headers, body });
+  expect(JSON.parse(pending.body)).toMatchObject({ pending: true, nonces: [] });
   await bank.renamed("Still mine");
 });
 
 test("attack 4: of many binds at once one wins, and a bind is good for its own session only", async ({ house }) => {
   const client = new Client(house);
-  await client.enter("/api/register");
+  await client.enter("/register");
   const statement = await client.statement(await client.challenge());
   const replies = await Promise.all(Array.from({ length: 50 }, () => client.sendBind(statement)));
   expect(replies.filter(({ status }) => status === 200)).toHaveLength(1);
-  expect(new Set(replies.filter(({ status }) => status !== 200).map(({ code }) => code))).toEqual(new Set(["invalid_session"]));
+  expect(new Set(replies.filter(({ status }) => status !== 200).map(({ code }) => code))).toEqual(new Set(["use_fresh_nonce"]));
 
   const other = new Client(house);
-  await other.enter("/api/register");
-  expect((await other.sendBind(statement)).code).toBe("invalid_session");
-  // The positive control: what was bound works, and the other's own key can still be bound.
+  await other.enter("/register");
+  expect((await other.sendBind(statement)).code, "the challenge is spent").toBe("use_fresh_nonce");
+  // Of many keys at once the first is bound, and the others wait: no two can sign.
+  const rivals = await Promise.all(
+    Array.from({ length: 10 }, async () => {
+      const rival = new Client(house);
+      rival.cookies = other.cookies;
+      return { rival, bound: JSON.parse((await rival.sendBind(await rival.statement(await rival.challenge()))).body) as { pending: boolean; nonces: string[] } };
+    }),
+  );
+  const winners = rivals.filter(({ bound }) => !bound.pending);
+  expect(winners).toHaveLength(1);
+  for (const { rival, bound } of rivals) {
+    rival.handle = other.handle;
+    rival.nonces = [winners[0]?.bound.nonces.pop() ?? ""];
+    const reply = await rival.call({ path: "/api/account" });
+    expect(reply.code, reply.body).toBe(bound.pending ? "invalid_proof" : undefined);
+  }
+  // The positive control: what was bound works.
   client.nonces = (JSON.parse(replies.find(({ status }) => status === 200)?.body ?? "{}") as { nonces: string[] }).nonces;
   await client.stillActs();
-  expect((await other.bind()).status).toBe(200);
-  await other.stillActs();
 });

@@ -57,7 +57,7 @@ async function scene(own: Own, page: Page, transport: Transport): Promise<Scene>
   const middle = await own.startMiddle(listen);
   middle.open = new Set([transport]);
   const bank = new Bank(page, own.house.app, new Mouse(page));
-  await bank.register("listener");
+  await bank.appear("listener");
   await bank.live();
   return { middle, bank, direct: { ...own.house, port: listen } };
 }
@@ -125,7 +125,7 @@ test("attack 20: frames of another connection, of another user and of an old key
   const theirs = await browser.newContext();
   const theirPage = await theirs.newPage();
   const other = new Bank(theirPage, own.house.app, new Mouse(theirPage));
-  await other.register("neighbour");
+  await other.appear("neighbour");
   await other.live();
   await signInElsewhere(direct, "neighbour");
   await expect(other.news).toHaveCount(1);

@@ -126,7 +126,7 @@ test("attack 10: a store that comes back empty knows nobody", async ({ own }) =>
 
 test("attack 11: a nonce of another session, an invented one and a spent one are refused", async ({ bank, house, page }) => {
   const script = await Injected.into(page);
-  await bank.register(`u${Math.random().toString(36).slice(2)}`);
+  await bank.appear(`u${Math.random().toString(36).slice(2)}`);
   const other = await Client.registered(house);
   const foreign = other.nonces[0] ?? "";
   const invented = Buffer.alloc(16, 9).toString("base64url");
@@ -160,7 +160,7 @@ test("attack 11: an expired nonce is refused", async ({ own }) => {
 
 test("attack 12: a signature is good for its own method, host, path, query, body and session only", async ({ bank, house, page }) => {
   const script = await Injected.into(page);
-  await bank.register(`u${Math.random().toString(36).slice(2)}`);
+  await bank.appear(`u${Math.random().toString(36).slice(2)}`);
   const other = await Client.registered(house);
   const cookie: [string, string] = ["cookie", `__Host-pan=${await token(page)}`];
   const base = { path: "/api/account", body: "{}" };
@@ -215,7 +215,7 @@ test("attack 13: a signature that was hoarded for six seconds is refused", async
 
 test("attack 13: a page that moves its clock cannot make the frame sign for later", async ({ bank, page }) => {
   const script = await Injected.into(page);
-  await bank.register(`u${Math.random().toString(36).slice(2)}`);
+  await bank.appear(`u${Math.random().toString(36).slice(2)}`);
   const nonce = await script.nonce();
   await page.evaluate(() => {
     const hour = 3_600_000;

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Page } from "@playwright/test";
-import { Client, from, keyPress } from "../support/client.ts";
+import { Client, fromSign, keyPress } from "../support/client.ts";
 import { type Headers, send } from "../support/http.ts";
 import { Injected, token } from "../support/injected.ts";
 import { expect, test as base } from "../support/test.ts";
@@ -94,39 +94,42 @@ test("attack 16: another site cannot sign a person in as somebody else", async (
   const before = await token(page);
   evil.serve("");
   await page.goto(evil.origin);
-  const body = JSON.stringify({ user: attacker.name, password: "correct horse battery staple" });
+  const { body } = await attacker.credentials("/sign-in");
   await page.evaluate(
     async ({ url, body }) => {
       for (const kind of ["text/plain", "application/json"]) {
         await fetch(url, { method: "POST", mode: kind === "text/plain" ? "no-cors" : "cors", credentials: "include", body, headers: { "content-type": kind } }).catch(() => null);
       }
     },
-    { url: `${house.app}/api/sign_in`, body },
+    { url: `${house.sign}/sign-in`, body },
   );
-  const foreign: Headers = from(house.app).map(([name, value]) => [name, name === "origin" ? evil.origin : value]);
-  expect((await send(house, { path: "/api/sign_in", headers: foreign, body })).code).toBe("forbidden_origin");
+  const foreign: Headers = fromSign(house).map(([name, value]) => [name, name === "origin" ? evil.origin : value]);
+  expect((await send(house, { path: "/sign-in", headers: foreign, body })).code).toBe("forbidden_origin");
   expect(await token(page)).toBe(before);
   await expectUnharmed(page, house.app, account.user);
 });
 
-test("attack 16: neither the application nor the signing frame works inside another site's page", async ({ account, evil, house, page }) => {
-  evil.serve(`<iframe name=app src="${house.app}/account"></iframe><iframe name=sign src="${house.sign}/"></iframe>`);
+test("attack 16: neither the application nor a page of the sign origin works inside another site's page", async ({ account, evil, house, page }) => {
+  const framed = [`${house.app}/account`, `${house.sign}/`, `${house.sign}/sign-in`, `${house.sign}/register`, `${house.sign}/confirm`];
+  evil.serve(framed.map((url, at) => `<iframe name=n${at} src="${url}"></iframe>`).join(""));
   await page.goto(evil.origin);
-  for (const name of ["app", "sign"]) {
-    const frame = page.frame({ name });
-    await expect.poll(() => frame?.url()).toMatch(/^chrome-error:/);
+  for (const [at, url] of framed.entries()) {
+    await expect.poll(() => page.frame({ name: `n${at}` })?.url() ?? "", url).toMatch(/^chrome-error:/);
   }
   // A window of its own does not answer its opener either.
   const heard = await page.evaluate(async (sign) => {
     const messages: unknown[] = [];
     addEventListener("message", (event) => messages.push(event.data));
-    const popup = open(`${sign}/`);
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = (event) => messages.push(event.data);
-    await new Promise((done) => setTimeout(done, 1_000));
-    popup?.postMessage("pan:connect", "*", [port2]);
-    await new Promise((done) => setTimeout(done, 500));
-    popup?.close();
+    for (const path of ["/", "/confirm", "/sign-in"]) {
+      const popup = open(sign + path);
+      await new Promise((done) => setTimeout(done, 1_000));
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = (event) => messages.push(event.data);
+      popup?.postMessage("pan:connect", "*", [port2]);
+      port1.postMessage(JSON.stringify({ session: "A".repeat(22), path: "/api/revoke_others", body: "{}", nonce: "A".repeat(22) }));
+      await new Promise((done) => setTimeout(done, 500));
+      popup?.close();
+    }
     return messages;
   }, house.sign);
   expect(heard).toEqual([]);
@@ -147,7 +150,7 @@ test("attack 16: a page of the application inside a page of the application gets
 
 test("attack 16: a second port, a flood and nonsense leave the frame as it was", async ({ bank, page }) => {
   const script = await Injected.into(page);
-  await bank.register(`flood-${Date.now().toString(36)}`);
+  await bank.appear(`flood-${Date.now().toString(36)}`);
   const answered = await page.evaluate(async (origin) => {
     const frame = document.querySelector<HTMLIFrameElement>("#pan-frame")?.contentWindow;
     const real = window.stolenPort;
@@ -156,7 +159,7 @@ test("attack 16: a second port, a flood and nonsense leave the frame as it was",
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = (event) => heard.push(event.data);
       frame?.postMessage("pan:connect", origin, [port2]);
-      port1.postMessage(JSON.stringify({ id: 1, ask: { bind: {} } }));
+      port1.postMessage(JSON.stringify({ id: 1, ask: { forget: { session: "A".repeat(22) } } }));
     }
     for (const message of ["", "{}", null, { id: 1 }, new ArrayBuffer(8)]) frame?.postMessage(message, origin);
     for (let times = 0; times < 1_000; times++) real?.postMessage(times % 2 ? "nonsense" : '{"id":7,"ask":"nothing"}');

@@ -58,7 +58,7 @@ async function isOpenAgain({ house }: Own, bank: Bank, kept: Caught): Promise<vo
 }
 
 test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own, redis }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   await saveRedis(own.port);
   await redis.stop("SIGKILL");
@@ -68,7 +68,7 @@ test("attack 21: while the store is down nothing happens, and when it is back th
 });
 
 test("attack 21: a store that hangs is as one that is down", async ({ bank, own, redis }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   redis.signal("SIGSTOP");
   await isClosed(own, bank, kept);
@@ -77,7 +77,7 @@ test("attack 21: a store that hangs is as one that is down", async ({ bank, own,
 });
 
 test("attack 21: a store that is full lets nothing through and loses nothing", async ({ bank, own }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   await tellRedis(own.port, "CONFIG SET maxmemory 1");
   await isClosed(own, bank, kept);
@@ -86,7 +86,7 @@ test("attack 21: a store that is full lets nothing through and loses nothing", a
 });
 
 test("attack 21: a store that comes back empty knows nobody, and the page says so", async ({ bank, own, redis }) => {
-  await bank.register(newName());
+  await bank.appear(newName());
   const kept = await keptRequest(bank, own.house);
   // Without what it had saved.
   await redis.stop("SIGKILL");
@@ -95,6 +95,6 @@ test("attack 21: a store that comes back empty knows nobody, and the page says s
   expect((await send(own.house, kept)).code).toBe("invalid_session");
   // The page asks again by itself.
   await expect(bank.alert.first()).toContainText("session has ended", { timeout: 30_000 });
-  await bank.register(newName());
+  await bank.appear(newName());
   await expect(bank.balance).toHaveText("1,000.00 EUR");
 });

@@ -267,7 +267,7 @@ for (const hours of [3, -3]) {
       });
     }, hours * 3_600_000);
     const bank = new Bank(page, house.app, new Mouse(page));
-    await bank.register(newName());
+    await bank.appear(newName());
     const there = await page.evaluate(() => Date.now());
     expect(Math.abs(there - Date.now() - hours * 3_600_000)).toBeLessThan(60_000);
     await bank.renamed("Out of time");

@@ -11,7 +11,7 @@ const ENDED = "Your session has ended. Sign in again to go on.";
 async function order(bank: Bank, house: Parameters<typeof Client.registered>[0]): Promise<void> {
   const friend = await Client.registered(house);
   await bank.order({ to: friend.name, amount: "3", note: "" });
-  await expect(bank.sheet).toBeVisible();
+  await bank.confirmation();
 }
 
 test("a lost key is told, and signing in again helps", async ({ account, page, house }) => {
@@ -34,7 +34,7 @@ test("a session that has expired is told in other words than a lost key, and sig
   await own.startStore();
   const patient = await own.startServer();
   const bank = new Bank(page, own.house.app, new Mouse(page));
-  await bank.register(newName());
+  await bank.appear(newName());
   // The server is away for longer than it then lets sessions idle. The page asks again by itself.
   await patient.stop();
   await sleep(12_500);
@@ -74,10 +74,11 @@ test("cancelling with the button is told, and nothing is done", async ({ account
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
-test("cancelling with Escape is told, and the focus is back where it was", async ({ account, house, page }) => {
+test("cancelling with Escape is told, and the focus is back where it was", async ({ account, house }) => {
   await order(account, house);
-  await page.keyboard.press("Escape");
-  await expect(account.sheet).toBeHidden();
+  const { page: window } = await account.confirmation();
+  await window.keyboard.press("Escape");
+  await expect.poll(() => window.isClosed()).toBe(true);
   await expect(account.alert).toContainText("You cancelled");
   await expect(account.button("Send money")).toBeFocused();
   await expect(account.balance).toHaveText("1,000.00 EUR");
@@ -105,28 +106,24 @@ test("a change that got no answer can be tried again", async ({ account, page })
   await account.named("Nobody hears");
 });
 
-test("a wrong password is told, and not which of the two was wrong", async ({ account, page }) => {
-  await account.signOut();
-  await account.open("/sign-in");
+test("a wrong password is told, and not which of the two was wrong", async ({ bank, client, house, page }) => {
+  await page.goto(`${house.sign}/sign-in`);
   const sentences: (string | null)[] = [];
-  for (const [name, password] of [[account.user, "another password"], ["nobody-at-all", "another password"]] as const) {
-    await account.hand.write(page.getByLabel("User name"), name);
-    await account.hand.write(page.getByLabel("Password"), password);
-    await account.hand.press(account.button("Sign in"));
-    await expect(account.alert).toBeVisible();
-    await expect(account.button("Sign in")).toBeEnabled();
-    sentences.push(await account.alert.textContent());
+  for (const name of [client.name, "nobody-at-all"]) {
+    await bank.fill(name, "another password");
+    await expect(bank.alert.filter({ visible: true })).toContainText("wrong");
+    await expect(bank.button("Sign in")).toBeEnabled();
+    sentences.push(await bank.alert.textContent());
   }
-  expect(sentences[0]).toContain("wrong");
   expect(sentences[1]).toBe(sentences[0]);
 });
 
-test("a user name that is taken is told", async ({ bank, client, page }) => {
-  await bank.open("/register");
-  await bank.hand.write(page.getByLabel("User name"), client.name);
-  await bank.hand.write(page.getByLabel("Password"), "a good long password");
-  await bank.hand.press(bank.button("Register"));
-  await expect(bank.alert).toContainText("taken");
+test("a user name that is taken is told", async ({ bank, client, house, page }) => {
+  await page.goto(`${house.sign}/register`);
+  await bank.fill(client.name);
+  await expect(page.getByText("That user name is taken.")).toBeVisible();
+  await expect(page.getByLabel("User name")).toBeFocused();
+  await expect(page.getByLabel("User name")).toHaveValue(client.name);
 });
 
 test("more money than there is, and nobody of that name, are told", async ({ account, house }) => {

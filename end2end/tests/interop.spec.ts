@@ -8,7 +8,7 @@ import { expect, test } from "../support/test.ts";
 test("an independent implementation of RFC 9421 accepts what a browser sends", async ({ bank, house, page }) => {
   const bound = page.waitForRequest(`${house.sign}/bind`);
   const read = page.waitForRequest(`${house.app}/api/account`);
-  await bank.register(newName());
+  await bank.appear(newName());
   const { jwk } = (await bound).postDataJSON() as { jwk: JWK };
   const request = await read;
   const headers = request.headers();

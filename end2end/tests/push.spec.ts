@@ -99,7 +99,7 @@ test("attack 18: a session that is ended elsewhere ends here at once, its connec
   const theirs = await browser.newContext();
   const theirPage = await theirs.newPage();
   const elsewhere = new Bank(theirPage, account.origin, new Mouse(theirPage));
-  await elsewhere.signIn(account.user);
+  await elsewhere.reappear(account.user);
   await elsewhere.open("/sessions");
   await elsewhere.hand.press(elsewhere.button("End all other sessions"));
   await elsewhere.confirm("End them");
@@ -148,7 +148,7 @@ test("a page that nobody looks at rests, and goes on where it was", async ({ acc
 test("a connection that fell silent while a laptop slept is given up, and another tells what was missed", async ({ own, page }) => {
   const { middle, bank, direct } = await watched(own, page);
   await page.clock.install();
-  await bank.register("sleeper");
+  await bank.appear("sleeper");
   await bank.live();
   const before = middle.connections.socket;
   // Nothing comes through any more, and nobody says that it does not.
@@ -189,7 +189,7 @@ async function watched(own: Own, page: Page, env: Record<string, string> = {}): 
 
 test("a server that is killed and comes back is heard again", async ({ own, page }) => {
   const { bank, direct, restart } = await watched(own, page);
-  await bank.register("restarted");
+  await bank.appear("restarted");
   await bank.live();
   await restart();
   await bank.live();
@@ -203,7 +203,7 @@ test("keys change while a page listens, and nothing is lost", async ({ own, page
     PAN_PUSH_KEYS_PER_MINUTE: "100",
     PAN_SESSIONS_MAX: "50",
   });
-  await bank.register("rotating");
+  await bank.appear("rotating");
   await bank.live();
   const keys = () => new Set(middle.frames.map((frame) => (JSON.parse(frame) as { kid: string }).kid)).size;
   for (let count = 1; count <= 4; count++) {
@@ -218,7 +218,7 @@ test("keys change while a page listens, and nothing is lost", async ({ own, page
 test("where one transport does not get through, the other does, and nothing unsigned is asked for", async ({ own, page }) => {
   const { middle, bank, direct } = await watched(own, page);
   middle.open.delete("socket");
-  await bank.register("falling-back");
+  await bank.appear("falling-back");
   await expect(bank.push).toHaveText("Live, by event stream");
   await signInElsewhere(direct, "falling-back");
   await expect(bank.bell(1)).toBeVisible();

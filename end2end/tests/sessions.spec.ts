@@ -18,7 +18,7 @@ declare global {
 async function elsewhere(bank: Bank, context: BrowserContext): Promise<Bank> {
   const page = await context.newPage();
   const other = new Bank(page, bank.origin, new Mouse(page));
-  await other.signIn(bank.user);
+  await other.reappear(bank.user);
   return other;
 }
 
@@ -179,7 +179,7 @@ test.describe("no theft is signalled by", () => {
     });
     await page.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (window.cameBack = persisted)));
     const bank = new Bank(page, house.app, new Mouse(page));
-    await bank.register(newName());
+    await bank.appear(newName());
     for (const name of ["Back", "Back again"]) {
       await bank.open("/account");
       await expect(bank.balance).not.toBeEmpty();
@@ -197,7 +197,7 @@ test.describe("no theft is signalled by", () => {
     const page = await context.newPage();
     const other = new Bank(page, account.origin, new Mouse(page));
     const name = newName();
-    await other.register(name);
+    await other.appear(name);
     // The first tab hears of it, and shows whose the session is now. What is done there is done by them.
     await expect(account.displayName).toHaveText(name);
     await account.renamed("Whose?");
@@ -211,7 +211,7 @@ test.describe("no theft is signalled by", () => {
     await page.addInitScript(() => (BroadcastChannel.prototype.postMessage = () => {}));
     const other = new Bank(page, account.origin, new Mouse(page));
     const name = newName();
-    await other.register(name);
+    await other.appear(name);
     // The first tab signs for its own session, and the browser sends the cookie of the other.
     await account.rename("Nobody's");
     await expect(account.alert.first()).toContainText("Your session has ended.");
@@ -331,7 +331,7 @@ test.describe("no theft is signalled by", () => {
     await own.startStore();
     const server = await own.startServer();
     const bank = new Bank(page, own.house.app, new Mouse(page));
-    await bank.register("deployed");
+    await bank.appear("deployed");
     await server.stop();
     await own.startServer();
     await bank.renamed("As before");
