@@ -100,7 +100,8 @@ impl Tab {
     /// That session cannot go on: its key is destroyed, its nonces are worthless, and the page is told.
     async fn end(&self, session: SessionHandle, standing: Standing) {
         // Another tab may have signed in meanwhile; then only the old key goes.
-        if self.session.handle() == Some(session) {
+        let own = self.session.handle().or_else(|| self.session.to_restore().map(|(session, _)| session));
+        if own == Some(session) {
             self.nonces.clear();
             self.stand(standing);
             OtherTabs::note_end();

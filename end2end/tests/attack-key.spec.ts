@@ -172,7 +172,7 @@ test("attack 4: of many binds at once one wins, and a bind is good for its own s
   expect((await other.sendBind(statement)).code, "the challenge is spent").toBe("use_fresh_nonce");
   // Of many keys at once the first is bound, and the others wait: no two can sign.
   const rivals = await Promise.all(
-    Array.from({ length: 10 }, async () => {
+    Array.from({ length: 4 }, async () => {
       const rival = new Client(house);
       rival.cookies = other.cookies;
       return { rival, bound: JSON.parse((await rival.sendBind(await rival.statement(await rival.challenge()))).body) as { pending: boolean; nonces: string[] } };

@@ -3,6 +3,7 @@ import { Bank, newName } from "../support/bank.ts";
 import { Client } from "../support/client.ts";
 import { Keyboard, Mouse } from "../support/hand.ts";
 import { token } from "../support/injected.ts";
+import { evict } from "../support/storage.ts";
 import { expect, test } from "../support/test.ts";
 
 const LOST_KEY = "This browser no longer has the key of your session. Sign in again to get a new one.";
@@ -14,20 +15,38 @@ async function order(bank: Bank, house: Parameters<typeof Client.registered>[0])
   await bank.confirmation();
 }
 
-test("a lost key is told, and signing in again helps", async ({ account, page, house }) => {
-  const frame = page.frames().find((frame) => frame.url().startsWith(house.sign));
-  await frame?.evaluate(async () => {
-    for (const { name } of await indexedDB.databases()) {
-      await new Promise((done) => {
-        const request = indexedDB.deleteDatabase(name ?? "");
-        request.onsuccess = request.onerror = request.onblocked = done;
-      });
-    }
-  });
+test("both keys lost are told, and signing in again helps", async ({ account, page, house }) => {
+  await evict(page, house, "keys", "confirmation_keys");
   await page.reload();
+  // The frame does not know that the other key is gone too. The window does.
+  await account.button("Restore this browser").click();
   await expect(account.alert).toHaveText(LOST_KEY);
-  await account.signIn(account.user);
+  for (const window of account.windows) await window.close();
+  await page.getByRole("main").getByRole("link", { name: "Sign in" }).click();
+  await account.fill(account.user);
   await expect(account.balance).toHaveText("1,000.00 EUR");
+});
+
+test("a frame that lost its key is restored by a confirmation, without signing in again", async ({ account, page, house }) => {
+  const before = await token(page);
+  await evict(page, house, "keys");
+  await page.reload();
+  await expect(account.alert).toContainText("This browser has lost one of its keys.");
+  await expect(account.balance).toBeHidden();
+  await account.button("Restore this browser").click();
+  await account.cancel();
+  await expect(account.alert.last()).toContainText("You cancelled");
+  await account.button("Restore this browser").click();
+  const window = await account.confirmation();
+  await expect(window.title).toHaveText("Restore this browser");
+  await account.confirm("Restore");
+  await expect(account.balance).toHaveText("1,000.00 EUR");
+  await account.renamed("Restored");
+  await page.reload();
+  await expect(account.displayName).toHaveText("Restored");
+  expect(await token(page), "it is the same session").toBe(before);
+  await account.open("/activity");
+  await expect(page.getByRole("cell", { name: /Restored/ }).first()).toBeVisible();
 });
 
 test("a session that has expired is told in other words than a lost key, and signing in again helps", async ({ own, page }) => {

@@ -30,6 +30,26 @@ test("both origins send the headers that keep others out", async ({ house }) => 
   }
 });
 
+test("the pages where users decide cannot be framed, kept or reached by script", async ({ house }) => {
+  for (const path of ["/sign-in", "/register", "/confirm"]) {
+    const reply = await send(house, { method: "GET", path, headers: [["host", new URL(house.sign).host]] });
+    expect(reply.status, path).toBe(200);
+    expect(reply.headers, path).toMatchObject({
+      "x-frame-options": "DENY",
+      "cross-origin-opener-policy": path === "/confirm" ? "unsafe-none" : "same-origin",
+      "cache-control": expect.stringMatching(/no-store|no-cache/),
+    });
+    const policy = String(reply.headers["content-security-policy"]);
+    for (const rule of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"]) {
+      expect(policy, path).toContain(rule);
+    }
+    expect(policy, path).not.toContain("unsafe-inline");
+    // Not even an error of it can be framed.
+    const missing = await send(house, { method: "GET", path: `${path}x`, headers: [["host", new URL(house.sign).host]] });
+    expect([missing.status, String(missing.headers["content-security-policy"])]).toEqual([404, expect.stringContaining("frame-ancestors 'none'")]);
+  }
+});
+
 test("another host is misdirected, and this machine's names lead to the application", async ({ house }) => {
   const get = (host: string) => send(house, { method: "GET", path: "/account", headers: [["host", host]] });
   expect((await get("evil.example")).status).toBe(421);

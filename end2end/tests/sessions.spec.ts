@@ -1,10 +1,10 @@
-import type { BrowserContext, Page, Route } from "@playwright/test";
+import type { BrowserContext, Route } from "@playwright/test";
 import { Bank, newName } from "../support/bank.ts";
 import { Client, from } from "../support/client.ts";
 import { Keyboard, Mouse } from "../support/hand.ts";
 import { send } from "../support/http.ts";
 import { catchNext, token } from "../support/injected.ts";
-import type { House } from "../support/servers.ts";
+import { BLOCKED, blockStorage, countKeys, evict } from "../support/storage.ts";
 import { expect, test } from "../support/test.ts";
 
 declare global {
@@ -30,34 +30,6 @@ async function expectThefts(bank: Bank, count: number): Promise<void> {
   await bank.open("/sessions");
   await expect(sessions(bank).first()).toBeVisible();
   await expect(threats(bank)).toHaveCount(count);
-}
-
-/** How browsers refuse a site its storage. */
-const BLOCKED = {
-  "denies its storage": () => {
-    const get = () => {
-      throw new DOMException("access is denied", "SecurityError");
-    };
-    Object.defineProperty(window, "indexedDB", { get });
-  },
-  "throws when a database is opened": () => {
-    IDBFactory.prototype.open = () => {
-      throw new DOMException("not in a private window", "InvalidStateError");
-    };
-  },
-  "lets no database be made": () => {
-    const open = IDBFactory.prototype.open;
-    IDBFactory.prototype.open = function (...given) {
-      const request = open.apply(this, given);
-      request.addEventListener("upgradeneeded", () => request.transaction?.abort());
-      return request;
-    };
-  },
-};
-
-/** Blocks the storage of the sign origin, and of no other. */
-async function blockStorage(where: BrowserContext | Page, house: House, block: () => void): Promise<void> {
-  await where.addInitScript(`if (location.origin === ${JSON.stringify(house.sign)}) (${block})()`);
 }
 
 test("one sees one's sessions and ends another one, which is told why", async ({ account, browser }) => {
@@ -110,24 +82,10 @@ test("the fourth sign-in ends the oldest session, which is told why", async ({ a
   await expect(page.getByText("this session was your oldest")).toBeVisible();
 });
 
-test("signing out destroys the key in the frame", async ({ account, page }) => {
-  const kept = async () => {
-    const frame = page.frames().find((frame) => frame.url().includes("//sign."));
-    return frame?.evaluate(
-      () =>
-        new Promise<number>((done, failed) => {
-          const open = indexedDB.open("pan");
-          open.onerror = () => failed(open.error);
-          open.onsuccess = () => {
-            const count = open.result.transaction("keys").objectStore("keys").count();
-            count.onsuccess = () => done(count.result);
-          };
-        }),
-    );
-  };
-  expect(await kept()).toBe(1);
+test("signing out destroys the key in the frame", async ({ account, house, page }) => {
+  expect(await countKeys(page, house, "keys")).toBe(1);
   await account.signOut();
-  await expect.poll(kept).toBe(0);
+  await expect.poll(() => countKeys(page, house, "keys")).toBe(0);
 });
 
 test("attack 1: the owner is told that somebody has the cookie, and can make it worthless", async ({ account, house }) => {
@@ -278,36 +236,25 @@ test.describe("no theft is signalled by", () => {
     await expectThefts(account, 0);
   });
 
-  test("a browser that lost its keys", async ({ account, page }) => {
-    const frame = page.frames().find((frame) => frame.url().includes("//sign."));
-    await frame?.evaluate(() => new Promise((done) => (indexedDB.deleteDatabase("pan").onsuccess = done)));
+  test("a browser that lost the frame's key, and is restored", async ({ account, house, page }) => {
+    await evict(page, house, "keys");
     await page.reload();
-    await expect(account.alert.first()).toContainText("no longer has the key");
-    // In again, the session whose key is lost has ended.
-    await account.signIn(account.user);
+    await account.button("Restore this browser").click();
+    await account.confirm("Restore");
+    await expect(account.balance).not.toBeEmpty();
     await expectThefts(account, 0);
     await expect(sessions(account)).toHaveCount(1);
   });
 
-  for (const [how, block] of Object.entries(BLOCKED)) {
-    test(`a browser that ${how}, and says so`, async ({ account, browser, house }) => {
-      const context = await browser.newContext();
-      await blockStorage(context, house, block);
-      const page = await context.newPage();
-      const other = new Bank(page, account.origin, new Mouse(page));
-      await other.open("/sign-in");
-      await other.submit(account.user, "Sign in");
-      await expect(other.alert).toContainText("This browser blocks the storage that keeps your key.");
-      // The password was right, so there is a cookie, but nothing that could use it.
-      expect(await token(page)).not.toBe("");
-      await other.open("/account");
-      await expect(other.alert).toContainText("This browser blocks the storage that keeps your key.");
-      // Signed in elsewhere, the person sees no theft, and no session that nobody can use.
-      await expectThefts(account, 0);
-      await expect(sessions(account)).toHaveCount(1);
-      await context.close();
-    });
-  }
+  test("a browser that lost both keys, and signs in again", async ({ account, house, page }) => {
+    await evict(page, house, "keys", "confirmation_keys");
+    await page.reload();
+    await expect(account.button("Restore this browser")).toBeVisible();
+    // In again, the session whose keys are lost has ended.
+    await account.reappear(account.user);
+    await expectThefts(account, 0);
+    await expect(sessions(account)).toHaveCount(1);
+  });
 
   test("a browser that blocks its storage later, and works again when it does not", async ({ account, browser, house, page }) => {
     const context = await browser.newContext();

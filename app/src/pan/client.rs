@@ -162,7 +162,14 @@ impl Call {
             };
             Ok(ToWindow { session, path: path.to_owned(), body: body.clone(), nonce })
         };
-        let headers = opened.sign(order).await?;
+        let headers = match opened.sign(order).await {
+            Ok(headers) => headers,
+            Err(fault) => {
+                // Without a confirmation key only signing in again helps: the page offers it.
+                self.tab.heed_fault(session, &fault).await;
+                return Err(fault);
+            }
+        };
         let sending = self.tab.send(session, path, Signed { body: self.body.clone(), headers });
         let reply = self.tab.session.busy_while(sending).await?;
         if reply.refusal() == Some(Code::UseFreshNonce) {
