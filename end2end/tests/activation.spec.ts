@@ -1,7 +1,6 @@
 import type { BrowserContext, Page } from "@playwright/test";
 import { Bank } from "../support/bank.ts";
 import { Client } from "../support/client.ts";
-import { Mouse } from "../support/hand.ts";
 import { evict } from "../support/storage.ts";
 import { expect, test as base } from "../support/test.ts";
 
