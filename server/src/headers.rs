@@ -16,12 +16,11 @@ const EVERYWHERE: [(HeaderName, &str); 3] = [
 /// What no page of a bank asks a browser for (Permissions Policy, and the registry of its features): sensors and devices,
 /// what can hide or imitate the browser's own user interface, identity that another origin could ask for in its place, and
 /// what advertisers measure.
-const DENIED: &str = "accelerometer=(), ambient-light-sensor=(), attribution-reporting=(), autoplay=(), bluetooth=(), \
-    browsing-topics=(), camera=(), captured-surface-control=(), compute-pressure=(), display-capture=(), \
-    encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), \
-    idle-detection=(), join-ad-interest-group=(), keyboard-map=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), \
-    otp-credentials=(), payment=(), picture-in-picture=(), run-ad-auction=(), screen-wake-lock=(), serial=(), \
-    shared-storage=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
+const DENIED: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
+    compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
+    gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
+    magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
+    screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
 
 /// The policy of a response that brings none of its own: nothing may load, nobody may frame it.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -52,7 +51,8 @@ pub fn add(settings: &Settings, response: &mut Response) {
 /// The application's Content-Security-Policy (CSP Level 3). `nonce` is fresh for each page.
 ///
 /// Only scripts with the nonce run, and what these load (`strict-dynamic`); `wasm-unsafe-eval` lets WebAssembly be compiled
-/// and nothing else be evaluated. Text never becomes markup or script: no Trusted Types policy may be made.
+/// and nothing else be evaluated. No Trusted Types: Leptos makes the static parts of a view from HTML texts, so they would need
+/// a default policy that lets every text through.
 pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
     let (sign, app) = (&settings.origins.sign, &settings.origins.app);
     // Not every browser counts the sockets of the page's own host as 'self'.
@@ -65,7 +65,6 @@ pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
          img-src 'self'; font-src 'self'; manifest-src 'self'; connect-src 'self' {socket}{reload}; frame-src {sign}; \
-         form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; worker-src 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'"
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; worker-src 'none'"
     )
 }

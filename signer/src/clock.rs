@@ -41,6 +41,10 @@ pub(crate) fn now() -> u64 {
     server_time(js_sys::Date::now(), 0.0)
 }
 
+/// The longest round trip that is learned from, in ms. The offset may be wrong by half of it, and script in the page that
+/// delays requests could make the frame sign for that much later.
+const MAX_ROUND_TRIP: f64 = 10_000.0;
+
 /// What was learned from one exchange.
 #[derive(Clone, Copy)]
 struct Offset {
@@ -52,9 +56,10 @@ struct Offset {
 
 impl Offset {
     /// The server read its clock half a round trip before its reply came, as near as can be known.
-    fn learn(server: f64, sent: Moment, received: Moment) -> Self {
-        let way_back = (received.steady - sent.steady) / 2.0;
-        Self { ms: server + way_back - received.wall, learned: received }
+    fn learn(server: f64, sent: Moment, received: Moment) -> Option<Self> {
+        let round_trip = received.steady - sent.steady;
+        let offset = Self { ms: server + round_trip / 2.0 - received.wall, learned: received };
+        (round_trip <= MAX_ROUND_TRIP).then_some(offset)
     }
 
     fn holds(&self, now: Moment) -> bool {
@@ -68,10 +73,13 @@ impl Offset {
 pub(crate) struct Clock(Cell<Option<Offset>>);
 
 impl Clock {
-    /// Learns from a reply of the sign origin that told the time.
+    /// Learns from a reply of the sign origin that told the time, unless it was slow.
     pub(crate) fn learn(&self, server_now: u64, exchange: &Exchange) {
         #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
-        self.0.set(Some(Offset::learn(server_now as f64, exchange.sent, exchange.received)));
+        let server_now = server_now as f64;
+        if let Some(offset) = Offset::learn(server_now, exchange.sent, exchange.received) {
+            self.0.set(Some(offset));
+        }
     }
 
     /// Server's time minus the device's, in ms; asks the server when what is known may no longer hold, or when `anew`.
@@ -83,7 +91,9 @@ impl Clock {
         // Whatever the server answers, without the time nothing can be signed.
         let exchange = http::get("/time").await.map_err(|_| HttpError::Unreachable)?;
         self.learn(exchange.read::<Time>()?.now, &exchange);
-        self.0.get().map(|offset| offset.ms).ok_or(HttpError::Unreachable)
+        // Nothing was learned from a slow reply; what was known before may not hold.
+        let learned = self.0.get().filter(|offset| offset.holds(Moment::now()));
+        learned.map(|offset| offset.ms).ok_or(HttpError::Unreachable)
     }
 
     /// The server's time: Unix ms.
@@ -109,7 +119,15 @@ mod tests {
     }
 
     fn three_hours_slow() -> Offset {
-        Offset::learn(10.0 * HOUR + 50.0, moment(7.0 * HOUR, 1000.0), moment(7.0 * HOUR + 100.0, 1100.0))
+        let offset = Offset::learn(10.0 * HOUR + 50.0, moment(7.0 * HOUR, 1000.0), moment(7.0 * HOUR + 100.0, 1100.0));
+        offset.expect("a quick reply")
+    }
+
+    #[test]
+    fn slow_reply_is_not_learned_from() {
+        let received = |steady| Offset::learn(0.0, moment(0.0, 0.0), moment(0.0, steady));
+        assert!(received(MAX_ROUND_TRIP).is_some());
+        assert!(received(MAX_ROUND_TRIP + 1.0).is_none());
     }
 
     #[test]
@@ -121,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_set_during_the_round_trip_does_not_spoil_the_offset() {
-        let offset = Offset::learn(500.0, moment(9.0 * HOUR, 0.0), moment(100.0, 100.0));
+        let offset = Offset::learn(500.0, moment(9.0 * HOUR, 0.0), moment(100.0, 100.0)).expect("a quick reply");
         assert_eq!(server_time(100.0, offset.ms), 550);
     }
 
