@@ -1,7 +1,7 @@
 //! Reading JSON that must be spelled in the one way in which `serde_json` and `JSON.stringify` spell it.
 //!
 //! The frame reads with this and not with `serde_json`, because it is downloaded: what makes floats, white space and error
-//! texts is a third of the frame. Both ends read actions with it, so that what the sheet shows and what is executed come
+//! texts is a third of the frame. Both ends read actions with it, so that what the window shows and what is executed come
 //! from one reader. It knows what the types of this crate need: objects, arrays, strings, integers, `true`, `false`, `null`.
 //! The types bound its depth, and it says no more of a fault than that there is one.
 

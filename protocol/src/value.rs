@@ -41,7 +41,7 @@ macro_rules! text {
 
 text! {
     /// What a person signs in with: 3 to 32 of `a`–`z`, `0`–`9`, `-` and `_`, beginning with a letter. ASCII, so that no
-    /// two names look the same on the confirmation sheet.
+    /// two names look the same in the confirmation window.
     UserName, "user name", 32, |text| text.len() >= 3
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
@@ -130,7 +130,7 @@ pub fn money(cents: u64) -> String {
     format!("{grouped}.{:02} EUR", cents % 100)
 }
 
-/// Text as the confirmation sheet shows it: characters that a person cannot see, or that change how others are seen,
+/// Text as the confirmation window shows it: characters that a person cannot see, or that change how others are seen,
 /// are written out as `⟨U+202E⟩`, so that what is read is what is signed.
 ///
 /// ```

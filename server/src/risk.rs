@@ -1,8 +1,8 @@
 //! How much an interaction proof by the page looks like a machine's work: an explainable score.
 //!
 //! It is risk and not proof. Script in the page can forge a proof that passes; what it catches is the cheap ways. A proof
-//! that scores [`RAISE`] or more is not refused: the action then needs the signing frame's sheet, which script cannot
-//! click. So a person who moves unusually sees the sheet once and goes on.
+//! that scores [`RAISE`] or more is not rejected: the action then needs the confirmation window, which script cannot
+//! use. So a user who moves unusually sees the window once and goes on.
 //!
 //! The weights were chosen by measuring real people's paths against machine-made ones. What tells them apart:
 //!

@@ -8,7 +8,7 @@ use protocol::token::Nonce;
 /// How long a nonce is used: the server's 300 s, less what a request may take. ms.
 pub const LIFE: u64 = 290_000;
 
-/// How old one may be that a person confirms with, who may read the sheet for 240 s: ms.
+/// How old a nonce may be that a user confirms with, who may read the window for 240 s: ms.
 pub const TO_CONFIRM: u64 = 50_000;
 
 /// A pool of nonces, each with the time of its issue.

@@ -185,7 +185,7 @@ async fn keyid_names_the_key_that_signs() {
 }
 
 #[tokio::test]
-async fn without_a_frame_key_only_the_confirmation_key_signs() {
+async fn without_frame_key_only_confirmation_key_signs() {
     let house = house();
     let browser = house.entered("ada").await;
     let asking = |key: &SigningKey, level| {
@@ -204,7 +204,7 @@ fn restore(house: &House, browser: &Browser, key: &SigningKey, level: Level, by:
 }
 
 #[tokio::test]
-async fn confirmation_key_restores_a_browser_whose_frame_lost_its_key() {
+async fn confirmation_key_restores_lost_frame_key() {
     let house = house();
     let mut old = house.browser("ada").await;
     let mut new = Browser { key: new_key(), nonces: Vec::new(), ..old.clone() };

@@ -112,7 +112,7 @@ async fn attack_25_a_stolen_ticket_enters_nothing() {
 }
 
 #[tokio::test]
-async fn attack_25_a_ticket_expires_and_its_session_is_never_there() {
+async fn attack_25_unused_ticket_leaves_no_session() {
     let house = house();
     let mut owner = house.browser("ada").await;
     let mut browser = house.signed_in("ada").await;

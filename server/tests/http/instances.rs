@@ -30,7 +30,7 @@ fn accepted(replies: &[Reply]) -> usize {
 }
 
 #[tokio::test]
-async fn session_is_opened_entered_and_bound_at_different_instances() {
+async fn session_opens_across_instances() {
     let [one, other] = two().await;
     let mut browser = one.signed_in("opened-here").await;
     assert_eq!(browser.enter(&other).await.status, StatusCode::SEE_OTHER);

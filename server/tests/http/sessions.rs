@@ -188,7 +188,7 @@ async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
 }
 
 #[tokio::test]
-async fn ending_all_others_ends_a_sign_in_that_is_not_entered() {
+async fn ending_others_ends_unentered_sign_in() {
     let house = house();
     let mut owner = house.browser("ada").await;
     let (mut thief, mut bob) = (house.signed_in("ada").await, house.signed_in("bob").await);

@@ -57,7 +57,7 @@ async fn sign_in_gives_ticket_and_cookie() {
 
 /// A page on the app origin, genuine or not, can hand a password to nobody.
 #[tokio::test]
-async fn attack_24_passwords_are_taken_from_the_sign_origin_only() {
+async fn attack_24_only_sign_origin_takes_passwords() {
     let house = house();
     house.browser("ada").await;
     let browser = Browser::new();
@@ -309,7 +309,7 @@ async fn sign_ins_are_limited_by_account_and_by_address() {
 }
 
 #[tokio::test]
-async fn pages_cannot_be_framed_and_the_window_keeps_its_opener() {
+async fn pages_cannot_be_framed() {
     let house = house();
     for path in PAGES {
         let reply = get(&house, path).await;
