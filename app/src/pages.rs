@@ -130,6 +130,9 @@ fn Banner() -> impl IntoView {
     let addresses = session.clone();
     let fault = RwSignal::new(None::<Fault>);
     let leaving = RwSignal::new(false);
+    // Before the page is hydrated a press would do nothing. Effects run in the browser only.
+    let ready = RwSignal::new(false);
+    Effect::new(move || ready.set(true));
     let leave = move |_| {
         if leaving.get_untracked() {
             return;
@@ -169,7 +172,13 @@ fn Banner() -> impl IntoView {
                     <A href="/sessions">"Sessions"</A>
                     <A href="/activity">"Activity"</A>
                     <Bell/>
-                    <button type="button" class="quiet" aria-disabled=move || leaving.get().to_string() on:click=leave>
+                    <button
+                        type="button"
+                        class="quiet"
+                        disabled=move || !ready.get()
+                        aria-disabled=move || leaving.get().to_string()
+                        on:click=leave
+                    >
                         "Sign out"
                     </button>
                 </Show>

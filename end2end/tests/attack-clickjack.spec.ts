@@ -205,9 +205,10 @@ test("attack 9: a window that is closed and opened again under the pointer takes
 
 test("attack 9: of ten windows one confirms, and the others say why not", async ({ attack, house, page }) => {
   const request = await attack.request();
-  const windows: ScriptWindow[] = [];
-  for (let count = 0; count < 10; count++) windows.push(await ScriptWindow.open(page, house.sign, request));
-  const [first, ...others] = windows as [ScriptWindow, ...ScriptWindow[]];
+  const first = await ScriptWindow.open(page, house.sign, request);
+  await expect(first.button(BUTTON)).toBeVisible();
+  const others: ScriptWindow[] = [];
+  while (others.length < 9) others.push(await ScriptWindow.open(page, house.sign, request));
   for (const other of others) {
     expect(await other.answer()).toEqual({ rejected: "busy" });
     await expect(other.button(BUTTON)).toBeHidden();

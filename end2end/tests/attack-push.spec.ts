@@ -191,7 +191,7 @@ test("attack 20: a socket that is held up until its hello is stale is refused, a
   const { x = "", y = "" } = publicKey.export({ format: "jwk" });
   const point = Buffer.concat([Buffer.of(4), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]).toString("base64url");
   const conn = randomBytes(16).toString("base64url");
-  const agreed = await client.call({ path: "/api/jitterbug/keys", body: JSON.stringify({ key: point, conn }) });
+  const agreed = await client.call({ path: "/api/jitterbug/keys", body: JSON.stringify({ key: point, conn }), at: "sign" });
   expect(agreed.status, agreed.body).toBe(200);
   const { kid } = JSON.parse(agreed.body) as { kid: string };
   const body = JSON.stringify({ conn, kid, key: point, after: null, rejected: null });

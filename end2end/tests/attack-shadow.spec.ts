@@ -72,6 +72,8 @@ for (const [what, cookies] of Object.entries(PLANTED)) {
     await expect(tab.getByText(`@${account.user}`)).toBeVisible();
     for (let times = 0; times < 3; times++) {
       await bank.open("/account");
+      // Before that its buttons do nothing yet.
+      await expect(bank.balance).not.toBeEmpty();
       await bank.button("Sign out").click();
       await expect(bank.button("Sign out")).toBeHidden();
       await bank.open("/account");
