@@ -67,7 +67,7 @@ export class ScriptWindow extends Confirmation {
   /** Waits for what it says last. */
   async answer(): Promise<FromWindow> {
     const isLast = (message: FromWindow) => !("shown" in message);
-    await expect.poll(async () => (await this.said()).some(isLast), { message: "the window answers", timeout: 20_000 }).toBe(true);
+    await expect.poll(async () => (await this.said()).some(isLast), { message: "the window answers", timeout: 40_000 }).toBe(true);
     return (await this.said()).find(isLast) as FromWindow;
   }
 

@@ -204,6 +204,7 @@ test("attack 9: a window that is closed and opened again under the pointer takes
 });
 
 test("attack 9: of ten windows one confirms, and the others say why not", async ({ attack, house, page }) => {
+  test.setTimeout(120_000);
   const request = await attack.request();
   const first = await ScriptWindow.open(page, house.sign, request);
   await expect(first.button(BUTTON)).toBeVisible();
