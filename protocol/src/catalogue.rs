@@ -150,7 +150,7 @@ actions! {
             ("To", transfer.to.to_string()),
             ("Note", transfer.note.to_string()),
         ],
-        button: format!("Send {}", transfer.amount),
+        button: format!("Send {} to {}", transfer.amount, transfer.to),
     }
 }
 

@@ -188,8 +188,10 @@ fn is_hidden(c: char) -> bool {
         0xFFF0..=0xFFFC,     // specials
         0x110BD..=0x110BD,   // Kaithi number sign
         0x110CD..=0x110CD,   // Kaithi number sign above
-        0x13430..=0x1343F,   // Egyptian format controls
+        0x13430..=0x13442,   // Egyptian format controls and blanks
+        0x16FE4..=0x16FE4,   // Khitan filler
         0x1BCA0..=0x1BCA3,   // shorthand format controls
+        0x1D159..=0x1D159,   // musical null note head
         0x1D173..=0x1D17A,   // musical format controls
         0xE0000..=0xE0FFF,   // tags, variation selectors
         0xF0000..=0x10_FFFF, // private use

@@ -144,7 +144,9 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// counted, because nothing of it is used.
 async fn posted_without_script(pan: &Pan, page: Page, body: Body) -> Response {
     let body = read(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
-    let user = form_urlencoded::parse(&body).find(|(name, _)| name == "user").map(|(_, user)| user);
-    let html = page.html_after_post(pan.settings(), user.as_deref().unwrap_or_default());
+    let mut fields = form_urlencoded::parse(&body);
+    // Any site can post here: what is no user name is not shown.
+    let user = fields.find(|(name, _)| name == "user").and_then(|(_, user)| UserName::parse(&user).ok());
+    let html = page.html_after_post(pan.settings(), user.as_ref().map(UserName::as_str).unwrap_or_default());
     sign_origin::page(pan, page, html)
 }

@@ -1,11 +1,17 @@
 //! When the confirmation window's button works. No browser in here: the rules are tested natively.
 //!
 //! No page can cover or shrink a top-level window, but a page can open one under the pointer, in the middle of a double
-//! click, or while a key is held. So the button works only after everything has been in view for a while, and a press
-//! that began earlier does not count.
+//! click, or while the user types or a key is held. So the button works only after everything has been in view for a while
+//! without other input, and a press that began earlier does not count.
 
 /// How long everything must have been in view, in ms.
 const DELAY: f64 = 600.0;
+
+/// How long after input that was meant for something else, in ms: longer than between two keys or clicks in flow.
+const DELAY_AFTER_STRAY: f64 = 1500.0;
+
+/// The longest time between two looks in which the window was surely drawn, in ms.
+const STALL: f64 = 500.0;
 
 /// The least room for the content, in CSS pixels at the user's zoom: `[width, height]`. It scrolls.
 const LEAST_ROOM: [f64; 2] = [300.0, 140.0];
@@ -107,6 +113,25 @@ pub(super) struct Activation {
     pub(super) hold: f64,
 }
 
+/// Input that does not activate the button.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Input {
+    /// Moves in the window: scrolling, Tab, a click beside the button.
+    Moving,
+    /// Was meant for something else: typed text, a press before the button worked.
+    Stray,
+}
+
+impl Input {
+    /// How long everything must be in view after it, in ms.
+    fn delay(self) -> f64 {
+        match self {
+            Self::Moving => DELAY,
+            Self::Stray => DELAY_AFTER_STRAY,
+        }
+    }
+}
+
 /// How the button was last pressed, until it is activated.
 #[derive(Clone, Copy)]
 enum Press {
@@ -122,23 +147,38 @@ pub(super) struct Arming {
     view: Option<View>,
     /// Since when nothing has changed.
     since: f64,
+    /// When the button works, if nothing changes.
+    ready: f64,
+    /// When the window was last looked at.
+    looked: f64,
     press: Press,
 }
 
 impl Arming {
     /// A window that has just been loaded.
     pub(super) fn new(now: f64) -> Self {
-        Self { view: None, since: now, press: Press::None }
+        Self { view: None, since: now, ready: now + DELAY, looked: now, press: Press::None }
     }
 
-    /// Takes note of how the window is seen now. Any change begins the wait again.
+    /// Takes note of how the window is seen now. Any change begins the wait again, and so does a time without a look, in
+    /// which nothing was drawn.
     pub(super) fn look(&mut self, view: View, now: f64) {
-        if self.view != Some(view) {
+        if self.view != Some(view) || self.is_stalled(now) {
             self.view = Some(view);
-            self.since = now;
-            if matches!(self.press, Press::Good(_)) {
-                self.press = Press::Early;
-            }
+            self.wait(DELAY, now);
+        }
+        self.looked = now;
+    }
+
+    /// Takes note of other input. A user who is still typing elsewhere, or clicking fast, has not read this.
+    pub(super) fn input(&mut self, input: Input, now: f64) {
+        self.wait(input.delay(), now);
+    }
+
+    /// The button gets the focus. Unless a press gives it the focus, the wait begins again.
+    pub(super) fn focus(&mut self, now: f64) {
+        if !matches!(self.press, Press::Good(_)) {
+            self.wait(DELAY, now);
         }
     }
 
@@ -146,24 +186,49 @@ impl Arming {
     pub(super) fn state(&self, now: f64) -> State {
         match self.view.map_or(Some(Obstacle::Background), |view| view.obstacle()) {
             Some(obstacle) => State::Blocked(obstacle),
-            None if now - self.since < DELAY => State::Waiting,
+            None if now < self.ready => State::Waiting,
             None => State::Armed,
         }
     }
 
-    /// A pointer or key goes down on the button.
-    pub(super) fn press(&mut self, now: f64) {
-        self.press = if self.state(now) == State::Armed { Press::Good(now) } else { Press::Early };
+    /// A pointer or key goes down on the button, `at` that time. Later it is `now`, when the event is handled.
+    pub(super) fn press(&mut self, at: f64, now: f64) {
+        if self.counts(at, now) {
+            self.press = Press::Good(at);
+        } else {
+            self.input(Input::Stray, now);
+            self.press = Press::Early;
+        }
     }
 
     /// The button is activated, by whatever means. A press that began before the button worked does not count.
-    pub(super) fn activate(&mut self, now: f64) -> Option<Activation> {
+    pub(super) fn activate(&mut self, at: f64, now: f64) -> Option<Activation> {
         let pressed = match std::mem::replace(&mut self.press, Press::None) {
             Press::Good(at) => at,
-            Press::None => now,
+            Press::None => at,
             Press::Early => return None,
         };
-        (self.state(now) == State::Armed).then_some(Activation { dwell: now - self.since, hold: now - pressed })
+        if self.counts(at, now) {
+            return Some(Activation { dwell: at - self.since, hold: at - pressed });
+        }
+        self.input(Input::Stray, now);
+        None
+    }
+
+    fn counts(&self, at: f64, now: f64) -> bool {
+        self.state(at) == State::Armed && !self.is_stalled(now)
+    }
+
+    fn is_stalled(&self, now: f64) -> bool {
+        now - self.looked > STALL
+    }
+
+    fn wait(&mut self, delay: f64, now: f64) {
+        self.since = now;
+        self.ready = self.ready.max(now + delay);
+        if matches!(self.press, Press::Good(_)) {
+            self.press = Press::Early;
+        }
     }
 }
 
@@ -183,6 +248,21 @@ mod tests {
     fn seen_at_0() -> Arming {
         let mut arming = Arming::new(-100.0);
         arming.look(SEEN, 0.0);
+        arming
+    }
+
+    /// Looks every 50 ms, as the window does.
+    fn look_on(arming: &mut Arming, from: f64, to: f64) {
+        let mut now = from;
+        while now <= to {
+            arming.look(SEEN, now);
+            now += 50.0;
+        }
+    }
+
+    fn seen_from_0_to(now: f64) -> Arming {
+        let mut arming = seen_at_0();
+        look_on(&mut arming, 0.0, now);
         arming
     }
 
@@ -212,9 +292,9 @@ mod tests {
         ] {
             let mut arming = seen_at_0();
             arming.look(view, 1000.0);
-            arming.press(1e6);
+            arming.press(1e6, 1e6);
             assert_eq!(arming.state(1e6), State::Blocked(obstacle), "{view:?}");
-            assert_eq!(arming.activate(1e6), None);
+            assert_eq!(arming.activate(1e6, 1e6), None);
         }
     }
 
@@ -249,7 +329,7 @@ mod tests {
     fn any_change_begins_the_wait_again() {
         let moved = View { geometry: Geometry { position: [11.0, 10.0], ..POPUP }, ..SEEN };
         for change in [moved, geometry([481.0, 640.0], POPUP.outer)] {
-            let mut arming = seen_at_0();
+            let mut arming = seen_from_0_to(900.0);
             arming.look(change, 900.0);
             assert_eq!(arming.state(1499.0), State::Waiting);
             assert_eq!(arming.state(1500.0), State::Armed);
@@ -257,25 +337,66 @@ mod tests {
     }
 
     #[test]
-    fn early_press_does_not_count_once() {
-        let mut arming = seen_at_0();
-        arming.press(599.0);
-        assert_eq!(arming.activate(700.0), None, "pressed too early");
-        assert!(arming.activate(800.0).is_some(), "the next one counts");
+    fn early_press_does_not_count_and_prolongs_the_wait() {
+        let mut arming = seen_from_0_to(550.0);
+        arming.press(599.0, 599.0);
+        look_on(&mut arming, 600.0, 2050.0);
+        assert_eq!(arming.activate(2098.0, 2098.0), None, "the press was early");
+        assert!(arming.activate(2099.0, 2099.0).is_some(), "the next one counts");
 
-        let mut arming = seen_at_0();
-        arming.press(700.0);
+        let mut arming = seen_from_0_to(700.0);
+        arming.press(700.0, 700.0);
         arming.look(View { is_focused: false, ..SEEN }, 710.0);
-        arming.look(SEEN, 720.0);
-        assert_eq!(arming.activate(1400.0), None, "something changed in between");
+        look_on(&mut arming, 720.0, 1400.0);
+        assert_eq!(arming.activate(1400.0, 1400.0), None, "something changed in between");
+    }
+
+    #[test]
+    fn fast_clicks_and_typing_never_activate() {
+        let mut arming = seen_at_0();
+        for click in 1..50 {
+            let now = f64::from(click) * 200.0;
+            look_on(&mut arming, now - 200.0, now);
+            arming.press(now, now);
+            assert_eq!(arming.activate(now + 20.0, now + 20.0), None, "{now}");
+        }
+        let mut arming = seen_from_0_to(5000.0);
+        arming.input(Input::Stray, 5000.0);
+        arming.press(5120.0, 5120.0);
+        assert_eq!(arming.activate(5150.0, 5150.0), None, "a key before it was meant for something else");
+    }
+
+    #[test]
+    fn focus_without_a_press_begins_the_wait_again() {
+        let mut arming = seen_from_0_to(1000.0);
+        arming.focus(1000.0);
+        assert_eq!(arming.state(1599.0), State::Waiting);
+
+        let mut arming = seen_from_0_to(1000.0);
+        arming.press(1000.0, 1000.0);
+        arming.focus(1001.0);
+        assert!(arming.activate(1080.0, 1080.0).is_some(), "a press gives the focus too");
+    }
+
+    #[test]
+    fn press_counts_from_when_it_was_made() {
+        let mut arming = seen_from_0_to(450.0);
+        arming.press(483.0, 900.0);
+        assert_eq!(arming.activate(490.0, 901.0), None, "handled late, pressed early");
+        let mut arming = seen_from_0_to(650.0);
+        arming.press(700.0, 1964.0);
+        assert_eq!(arming.activate(710.0, 1965.0), None, "nothing was drawn since the last look");
+        let mut arming = seen_from_0_to(300.0);
+        arming.look(SEEN, 1900.0);
+        assert_eq!(arming.state(2499.0), State::Waiting);
     }
 
     #[test]
     fn armed_activation_counts_with_and_without_a_press() {
-        let mut arming = seen_at_0();
-        arming.press(700.0);
-        assert_eq!(arming.activate(780.0), Some(Activation { dwell: 780.0, hold: 80.0 }));
-        assert_eq!(seen_at_0().activate(599.0), None);
-        assert_eq!(seen_at_0().activate(900.0), Some(Activation { dwell: 900.0, hold: 0.0 }));
+        let mut arming = seen_from_0_to(700.0);
+        arming.press(700.0, 700.0);
+        assert_eq!(arming.activate(780.0, 780.0), Some(Activation { dwell: 780.0, hold: 80.0 }));
+        assert_eq!(seen_from_0_to(550.0).activate(599.0, 599.0), None);
+        assert_eq!(seen_from_0_to(900.0).activate(900.0, 900.0), Some(Activation { dwell: 900.0, hold: 0.0 }));
     }
 }

@@ -17,7 +17,7 @@ use web_sys::{Event, KeyboardEvent, MouseEvent, Storage, Window};
 
 use super::{
     Page,
-    arming::{Activation, Arming, Geometry, View},
+    arming::{Activation, Arming, Geometry, Input, View},
     confirm_view::{ConfirmView, rejection},
     cooldown::Cooldown,
     dom::listen,
@@ -168,6 +168,12 @@ fn unwanted(storage: &Storage, now: u64) -> Cooldown {
     Cooldown::parse(&storage.get_item(COOLDOWN).ok().flatten().unwrap_or_default(), now)
 }
 
+/// When an event was made, which is before it is handled, on the clock of [`steady`].
+fn time_of(event: &Event) -> f64 {
+    // A browser with another clock there says nothing useful.
+    Some(event.time_stamp()).filter(|at| (0.0..=steady()).contains(at)).unwrap_or_else(steady)
+}
+
 /// Follows how the window is seen and used until the user has decided.
 struct Watch {
     view: Rc<ConfirmView>,
@@ -235,12 +241,22 @@ impl Watch {
             self.decide(Err(WindowRejection::TimedOut));
             return;
         }
+        if self.is_steered() {
+            self.decide(Err(WindowRejection::Cancelled));
+            return;
+        }
         if self.view.is_at_end() {
             self.is_read.set(true);
         }
         self.arming.borrow_mut().look(self.look(), now);
         let state = self.arming.borrow().state(now);
         self.view.show_state(state, self.was_early.get());
+    }
+
+    /// Whether the opener has navigated to a fragment, which scrolls the window and moves the focus without loading anything.
+    /// This page never does.
+    fn is_steered(&self) -> bool {
+        self.window.location().hash().map_or(true, |fragment| !fragment.is_empty())
     }
 
     fn look(&self) -> View {
@@ -270,31 +286,44 @@ impl Watch {
         if !event.is_trusted() || self.decision.borrow().is_some() {
             return;
         }
+        if self.is_steered() {
+            self.decide(Err(WindowRejection::Cancelled));
+            return;
+        }
+        let is_on_confirm = ConfirmView::is_on(&self.view.confirm, event);
         match event.type_().as_str() {
             "click" => self.click(event.unchecked_ref()),
-            "keydown" => self.key(event.unchecked_ref()),
-            "pointerdown" if ConfirmView::is_on(&self.view.confirm, event) => {
-                self.arming.borrow_mut().press(steady());
-            }
+            "keydown" => self.key(event.unchecked_ref(), is_on_confirm),
+            "pointerdown" if is_on_confirm => self.press(event),
+            "pointerdown" => self.arming.borrow_mut().input(Input::Moving, steady()),
+            "focus" if is_on_confirm => self.arming.borrow_mut().focus(steady()),
             "resize" => self.is_read.set(false),
             _ => {}
         }
         self.tick();
     }
 
-    fn key(&self, event: &KeyboardEvent) {
-        match event.key().as_str() {
+    fn press(&self, event: &Event) {
+        self.arming.borrow_mut().press(time_of(event), steady());
+    }
+
+    fn key(&self, event: &KeyboardEvent, is_on_confirm: bool) {
+        let key = event.key();
+        match key.as_str() {
             "Escape" => self.decide(Err(WindowRejection::Cancelled)),
-            "Enter" | " " if ConfirmView::is_on(&self.view.confirm, event) => {
+            "Enter" | " " if is_on_confirm => {
                 if event.repeat() {
                     // A key that has been held since before the window was there.
                     event.prevent_default();
                     self.was_early.set(true);
                 } else {
-                    self.arming.borrow_mut().press(steady());
+                    self.press(event);
                 }
             }
-            _ => {}
+            "Shift" | "Control" | "Alt" | "AltGraph" | "Meta" => {}
+            "Tab" | "PageUp" | "PageDown" | "Home" | "End" => self.arming.borrow_mut().input(Input::Moving, steady()),
+            arrow if arrow.starts_with("Arrow") => self.arming.borrow_mut().input(Input::Moving, steady()),
+            _ => self.arming.borrow_mut().input(Input::Stray, steady()),
         }
     }
 
@@ -302,7 +331,8 @@ impl Watch {
         if ConfirmView::is_on(&self.view.cancel, event) {
             self.decide(Err(WindowRejection::Cancelled));
         } else if ConfirmView::is_on(&self.view.confirm, event) {
-            match self.arming.borrow_mut().activate(steady()) {
+            let activation = self.arming.borrow_mut().activate(time_of(event), steady());
+            match activation {
                 Some(activation) => self.decide(Ok(self.proof(activation, event))),
                 None => self.was_early.set(true),
             }

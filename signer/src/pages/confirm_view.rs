@@ -94,7 +94,8 @@ impl ConfirmView {
 
     /// Whether an event came from an element, or from within it.
     pub(super) fn is_on(element: &HtmlElement, event: &web_sys::Event) -> bool {
-        event.target().is_some_and(|target| element.contains(Some(target.unchecked_ref::<Node>())))
+        // Some events come from the window, which is no node.
+        event.target().is_some_and(|target| target.dyn_ref::<Node>().is_some_and(|node| element.contains(Some(node))))
     }
 
     /// Shows whether the button works, and if not, why. `was_early` after a press that did not count.
