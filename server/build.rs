@@ -109,7 +109,8 @@ fn program(compiled: &Path, file: &str, name: &str, out: &Path) -> Result<(Asset
 /// Compiles the programs of `signer`. Gives the folder that they are in.
 fn compile(root: &Path, out: &Path) -> Result<PathBuf> {
     // The outer cargo holds its target folder's lock while it waits for us, so the inner one needs another folder.
-    let target = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap_or(out).join("signer");
+    // OUT_DIR is <target>/<profile>/build/<package>/out.
+    let target = out.ancestors().nth(4).unwrap_or(out).join("signer");
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(root).args(["build", "--package", "signer", "--bins", "--locked"]);
     cargo.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(&target);

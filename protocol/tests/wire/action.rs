@@ -48,7 +48,7 @@ fn levels_are_what_the_actions_deserve() {
 fn a_summary_says_every_argument() {
     let summary = at("/api/transfer").unwrap().summarize(TRANSFER.as_bytes()).unwrap();
     assert_eq!(summary.title, "Send money");
-    assert_eq!(summary.button, "Send 12.50 EUR to grace");
+    assert_eq!(summary.button, "Send 12.50 EUR to bob");
     let lines: Vec<_> = summary.lines.iter().map(|(label, value)| (*label, value.as_str())).collect();
     assert_eq!(lines, [("Amount", "12.50 EUR"), ("To", "bob"), ("Note", "rent")]);
 }
