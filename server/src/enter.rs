@@ -80,8 +80,9 @@ async fn try_enter(pan: &Pan, parts: &Parts, body: Body) -> Result<Response, Rea
     let (device, network) = (agent::in_words(&session.agent), session.ip);
     pan.publish(&session.user, Push::Security(Security::SignedIn { session: handle, device, network })).await;
     let headers = AppendHeaders([
-        (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
+        // In this order: a browser that does not know `Partitioned` (WebKitGTK) would remove the cookie that it has just set.
         (header::SET_COOKIE, cookies::clear_partitioned_session()),
+        (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
     ]);
     let location = [(header::LOCATION, return_path::check(&return_path).to_owned())];
     Ok((StatusCode::SEE_OTHER, location, headers).into_response())

@@ -122,7 +122,7 @@ impl Call {
         };
         if is_confirmed {
             // Nothing was awaited since the click: later the browser may block the window.
-            return self.confirm(Opened::open(&self.tab)?).await;
+            return self.confirm(Opened::open(&self.tab).await?).await;
         }
         let mut may_refresh = true;
         loop {
@@ -132,7 +132,9 @@ impl Call {
                     may_refresh = false;
                     self.tab.nonces.clear();
                 }
-                Some(Code::StepUpRequired) if proof.is_some() => return self.confirm(Opened::open(&self.tab)?).await,
+                Some(Code::StepUpRequired) if proof.is_some() => {
+                    return self.confirm(Opened::open(&self.tab).await?).await;
+                }
                 _ => return Ok(reply),
             }
         }

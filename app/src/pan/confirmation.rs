@@ -7,11 +7,14 @@ use std::{cell::RefCell, rc::Rc};
 
 use futures::{
     StreamExt,
-    channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
+    channel::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
+        oneshot,
+    },
     future::{Either, select},
 };
 use gloo_events::EventListener;
-use gloo_timers::future::TimeoutFuture;
+use gloo_timers::{callback::Timeout, future::TimeoutFuture};
 use leptos::prelude::window;
 use protocol::message::{CONNECT, FromWindow, READY, SignedHeaders, ToWindow};
 use wasm_bindgen::{JsCast, JsValue};
@@ -111,18 +114,39 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens the window. Call it in the click that needs it, before anything is awaited: later the browser may block it.
-    pub(super) fn open(tab: &Rc<Tab>) -> Result<Self, Fault> {
+    /// Opens the window. Call it in the click that needs it, before anything else is awaited: later the browser may block it.
+    pub(super) async fn open(tab: &Rc<Tab>) -> Result<Self, Fault> {
         if tab.confirmation.0.borrow().is_some() {
             return Err(Fault::ConfirmationBusy);
         }
         let (sender, events) = unbounded();
-        let window = open_window(tab);
-        tab.session.set_confirming(if window.is_some() { Confirming::Open } else { Confirming::Blocked });
-        tab.confirmation.0.replace(Some(Current { window, events: sender }));
+        tab.confirmation.0.replace(Some(Current { window: None, events: sender }));
         let tab = Rc::clone(tab);
         let listener = listen(&tab);
-        Ok(Self { tab, events, began: now(), port: None, order: None, has_answered: false, _listener: listener })
+        let opened =
+            Self { tab, events, began: now(), port: None, order: None, has_answered: false, _listener: listener };
+        opened.open_outside().await;
+        Ok(opened)
+    }
+
+    /// Opens the window from a timer, which the click still counts for.
+    ///
+    /// Firefox runs other events while it opens a window, and these start futures. A future that opens the window itself
+    /// would be in their way: the executor cannot be entered twice, and no future would ever run again.
+    async fn open_outside(&self) {
+        let (sender, done) = oneshot::channel();
+        let tab = Rc::clone(&self.tab);
+        Timeout::new(0, move || {
+            let window = open_window(&tab);
+            tab.session.set_confirming(if window.is_some() { Confirming::Open } else { Confirming::Blocked });
+            if let Some(current) = &mut *tab.confirmation.0.borrow_mut() {
+                current.window = window;
+            }
+            // Fails only when the future is gone.
+            let _ = sender.send(());
+        })
+        .forget();
+        let _ = done.await;
     }
 
     /// Hands over the request as soon as it is there, and waits for the signature.

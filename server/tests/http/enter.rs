@@ -52,8 +52,9 @@ async fn entering_sets_the_cookie_and_returns() {
     assert_eq!(
         set,
         [
-            format!("__Host-pan={token}; Path=/; Max-Age=86400; Secure; HttpOnly; SameSite=Lax"),
+            // First, so that a browser that does not know `Partitioned` keeps the second.
             "__Host-pan=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax; Partitioned".to_owned(),
+            format!("__Host-pan={token}; Path=/; Max-Age=86400; Secure; HttpOnly; SameSite=Lax"),
         ]
     );
     assert_eq!(house.logged("enter", Outcome::Passed).await, 1);
