@@ -50,12 +50,13 @@ const WASM_FEATURES: [&str; 6] = [
 fn main() -> Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for source in ["Cargo.toml", "Cargo.lock", "protocol/Cargo.toml", "protocol/src", "signer"] {
+    for source in ["Cargo.toml", "Cargo.lock", "protocol/Cargo.toml", "protocol/src", "public/favicon.svg", "signer"] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
 
     let compiled = compile(&root, &out)?;
     let style = Asset::new("pages", "css", "text/css", fs::read(root.join("signer/pages/pages.css"))?);
+    let icon = Asset::new("icon", "svg", "image/svg+xml", fs::read(root.join("public/favicon.svg"))?);
     let (frame_script, frame_wasm) = program(&compiled, FRAME, "frame", &out)?;
     let (pages_script, pages_wasm) = program(&compiled, PAGES, "pages", &out)?;
 
@@ -64,6 +65,7 @@ fn main() -> Result<()> {
         let script = if program == FRAME { &frame_script } else { &pages_script };
         let page = fs::read_to_string(root.join("signer/pages").join(file))?
             .replace("{{css}}", &style.path)
+            .replace("{{icon}}", &icon.path)
             .replace("{{css_integrity}}", &style.integrity)
             .replace("{{js}}", &script.path)
             .replace("{{js_integrity}}", &script.integrity);
@@ -72,7 +74,7 @@ fn main() -> Result<()> {
         writeln!(source, "#[cfg(test)]\npub(super) const {name}_BROTLI: usize = {weight};")?;
         fs::write(out.join(file), page)?;
     }
-    emit(&out, source, &[frame_script, frame_wasm, pages_script, pages_wasm, style])
+    emit(&out, source, &[frame_script, frame_wasm, pages_script, pages_wasm, style, icon])
 }
 
 /// A file that a page loads.

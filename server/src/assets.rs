@@ -74,9 +74,9 @@ impl Page {
         let varying = match self {
             Self::Frame => format!("form-action 'none'; frame-ancestors {app}"),
             Self::SignIn | Self::Register => {
-                format!("style-src 'self'; form-action 'self' {app}; frame-ancestors 'none'")
+                format!("img-src 'self'; style-src 'self'; form-action 'self' {app}; frame-ancestors 'none'")
             }
-            Self::Confirm => "style-src 'self'; form-action 'none'; frame-ancestors 'none'".to_owned(),
+            Self::Confirm => "img-src 'self'; style-src 'self'; form-action 'none'; frame-ancestors 'none'".to_owned(),
         };
         format!(
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; {varying}; base-uri 'none'; \
@@ -148,9 +148,10 @@ mod tests {
             assert!(html.contains(&app), "{page:?}");
             assert!(!html.contains("{{"), "{page:?}");
             let linked = built::ASSETS.iter().filter(|asset| html.contains(asset.path)).count();
-            let expected = if page == Page::Frame { 1 } else { 2 };
-            assert_eq!(linked, expected, "{page:?}: script and style; the script loads the module");
-            assert_eq!(html.matches("integrity=\"sha384-").count(), expected);
+            let pinned = if page == Page::Frame { 1 } else { 2 };
+            let icon = usize::from(page != Page::Frame);
+            assert_eq!(linked, pinned + icon, "{page:?}: script, style and icon; the script loads the module");
+            assert_eq!(html.matches("integrity=\"sha384-").count(), pinned);
             for inline in ["style=", "<style", "onclick", "javascript:"] {
                 assert!(!html.contains(inline), "{page:?} {inline}");
             }
