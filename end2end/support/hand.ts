@@ -68,6 +68,8 @@ export class Keyboard implements Hand {
 
   async press(target: Locator): Promise<void> {
     await this.reach(target);
+    // In the confirmation window Tab begins a short wait.
+    await expect(target).toBeEnabled();
     await this.page.keyboard.press("Enter", { delay: 70 });
   }
 

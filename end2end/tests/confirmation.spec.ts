@@ -35,7 +35,7 @@ test("without windows the user confirms in the same tab", async ({ account, page
   await account.hand.press(account.button("Continue in a secure window"));
   await expect(page).toHaveURL(`${signOrigin(account.origin)}/confirm`);
   await expect(page.getByRole("main")).toContainText("2.00 EUR");
-  await account.hand.press(account.button("Send 2.00 EUR"));
+  await account.hand.press(page.getByRole("button", { name: "Send 2.00 EUR" }));
   await expect(page).toHaveURL(`${account.origin}/account`);
   await expect(page.getByText("You confirmed it, and it was done.")).toBeVisible();
   await expect(account.balance).toHaveText("998.00 EUR");
@@ -129,6 +129,7 @@ test("the keyboard confirms, and a held key does not", async ({ account }) => {
   for (let count = 0; count < 3; count++) await window.page.keyboard.down("Enter");
   await expect(window.status).toContainText("Not confirmed");
   await window.page.keyboard.up("Enter");
+  await expect(window.button(/^Send/)).toBeEnabled();
   await window.page.keyboard.press("Space", { delay: 30 });
   await expect(account.balance).toHaveText("999.00 EUR");
 });

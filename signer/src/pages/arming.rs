@@ -7,6 +7,9 @@
 /// How long everything must have been in view, in ms.
 const DELAY: f64 = 600.0;
 
+/// How long after scrolling or Tab, in ms: longer than between Tab and Enter of a user who fills in a form.
+const DELAY_AFTER_MOVING: f64 = 300.0;
+
 /// How long after input that was meant for something else, in ms: longer than between two keys or clicks in flow.
 const DELAY_AFTER_STRAY: f64 = 1500.0;
 
@@ -126,7 +129,7 @@ impl Input {
     /// How long everything must be in view after it, in ms.
     fn delay(self) -> f64 {
         match self {
-            Self::Moving => DELAY,
+            Self::Moving => DELAY_AFTER_MOVING,
             Self::Stray => DELAY_AFTER_STRAY,
         }
     }
@@ -173,13 +176,6 @@ impl Arming {
     /// Takes note of other input. A user who is still typing elsewhere, or clicking fast, has not read this.
     pub(super) fn input(&mut self, input: Input, now: f64) {
         self.wait(input.delay(), now);
-    }
-
-    /// The button gets the focus. Unless a press gives it the focus, the wait begins again.
-    pub(super) fn focus(&mut self, now: f64) {
-        if !matches!(self.press, Press::Good(_)) {
-            self.wait(DELAY, now);
-        }
     }
 
     /// Whether the button works.
@@ -367,15 +363,10 @@ mod tests {
     }
 
     #[test]
-    fn focus_without_a_press_begins_the_wait_again() {
+    fn moving_in_the_window_delays_a_little() {
         let mut arming = seen_from_0_to(1000.0);
-        arming.focus(1000.0);
-        assert_eq!(arming.state(1599.0), State::Waiting);
-
-        let mut arming = seen_from_0_to(1000.0);
-        arming.press(1000.0, 1000.0);
-        arming.focus(1001.0);
-        assert!(arming.activate(1080.0, 1080.0).is_some(), "a press gives the focus too");
+        arming.input(Input::Moving, 1000.0);
+        assert_eq!((arming.state(1299.0), arming.state(1300.0)), (State::Waiting, State::Armed));
     }
 
     #[test]

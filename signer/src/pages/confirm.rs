@@ -296,7 +296,6 @@ impl Watch {
             "keydown" => self.key(event.unchecked_ref(), is_on_confirm),
             "pointerdown" if is_on_confirm => self.press(event),
             "pointerdown" => self.arming.borrow_mut().input(Input::Moving, steady()),
-            "focus" if is_on_confirm => self.arming.borrow_mut().focus(steady()),
             "resize" => self.is_read.set(false),
             _ => {}
         }
