@@ -18,6 +18,9 @@ const call = readFileSync('README.md', 'utf8').match(/`(close_account\(.*\)\.awa
 const page = `/// As a page does it.\npub async fn page(reason: protocol::value::Note) -> Result<(), Fault> {\n    ${call}\n}\n`
 edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
 JS
+# Cargo gives the crates of both folders the same names. Newer sources make it compile those of the repository again.
+sources=("$PWD"/{app,protocol,server,signer}/src/lib.rs)
+trap 'touch "${sources[@]}"' EXIT
 export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"
 # The same packages and features as elsewhere in CI, so that the dependencies are not compiled once more.
