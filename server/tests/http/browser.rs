@@ -140,7 +140,8 @@ impl Browser {
         request.headers_mut().insert(header::COOKIE, self.session.parse().expect("a header value"));
         let reply = house.send(request).await;
         if reply.status == StatusCode::SEE_OTHER {
-            self.session.clone_from(&reply.cookies()[0]);
+            // The last of one name is the one that a browser keeps.
+            self.session.clone_from(reply.cookies().last().expect("a cookie"));
         }
         reply
     }
