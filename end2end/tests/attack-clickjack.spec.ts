@@ -97,7 +97,7 @@ for (const [name, key] of [["Enter", "Enter"], ["the space bar", " "]] as const)
     await keyboard.down(key);
     await keyboard.up(key);
     await window.isUndecided();
-    // The positive control: pressed anew, it confirms.
+    // The positive control: pressed again, it confirms.
     await keyboard.press(key);
     await attack.isPaid(window);
   });

@@ -203,7 +203,7 @@ test("attack 25: a stolen ticket enters nothing, and its owner can still use it"
     const headers = entryHeaders(house).map(([name, old]): [string, string] => [name, name === header ? value : old]);
     expectNotEntered(await enter(house, fields, headers), house, `${header}: ${value}`);
   }
-  // A session that nobody has entered can do nothing, whatever is sent in its name.
+  // A session that was not entered can do nothing, whatever is sent in its name.
   const early = await send(house, { path: "/api/account", headers: [...from(house.app), ["cookie", `__Host-pan=${tokenOf(ticket)}`]], body: "{}" });
   expect(early.code).toBe("invalid_session");
 

@@ -216,7 +216,7 @@ impl Opened {
         port.start();
         let ports = js_sys::Array::of1(&channel.port2());
         let origin = self.tab.session.sign_origin();
-        // Fails only when the window has been navigated elsewhere: then nobody is there to take the port.
+        // Fails only when the window has been navigated elsewhere: then no window takes the port.
         let _ = window.post_message_with_transfer(&JsValue::from_str(CONNECT), origin, &ports);
         self.port = Some((port, listener));
     }

@@ -56,7 +56,7 @@ impl Tab {
     pub(super) async fn send(&self, session: SessionHandle, path: &str, signed: Signed) -> Result<Reply, Fault> {
         let Signed { body, headers } = signed;
         let reply = wire::post(path, &body, &headers.each()).await;
-        // Nobody knows how far it got. What only reads can be asked for again; a change must be looked for.
+        // It is unknown how far it got. A read can be repeated; whether a change was made must be checked first.
         self.heed(session, reply.map_err(|away| if is_change(path) { Fault::Unsure } else { away })).await
     }
 
