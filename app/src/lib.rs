@@ -3,8 +3,8 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`pan`] | the browser half: talks to the signing frame, signs and sends server-function calls |
-//! | [`fault`] | everything that can go wrong, as sentences for people |
-//! | [`access`] | signing out, sessions, activity |
+//! | [`error`] | everything that can go wrong, as sentences for people |
+//! | [`session_api`] | signing out, sessions, activity |
 //! | `authority`, `serve`, `shell` | the server half: proof of verification, routes, the HTML around every page |
 //! | `audit_command`, `proofs_command` | `pan audit`, `pan proofs` |
 //! | [`pages`] | sessions, activity, the bell |
@@ -14,10 +14,10 @@
 
 #![recursion_limit = "256"]
 
-pub mod access;
-pub mod fault;
+pub mod error;
 pub mod pages;
 pub mod pan;
+pub mod session_api;
 
 /// The demonstration application: a bank account.
 pub mod demo {
@@ -29,11 +29,11 @@ pub mod demo {
 #[cfg(feature = "ssr")]
 pub mod audit_command;
 #[cfg(feature = "ssr")]
-pub mod authority;
-#[cfg(feature = "ssr")]
 pub mod proofs_command;
 #[cfg(feature = "ssr")]
 pub mod serve;
+#[cfg(feature = "ssr")]
+pub mod server_context;
 #[cfg(feature = "ssr")]
 pub mod shell;
 

@@ -13,29 +13,29 @@ use leptos_router::{
 };
 
 use crate::{
-    access,
-    fault::Fault,
+    error::AppError,
     pan::{
         self, confirmation,
         session::{Confirming, Session},
     },
+    session_api,
 };
 
 pub mod account;
 pub mod activity;
-pub mod bell;
+pub mod connection_status;
 pub mod form;
 pub mod home;
+pub mod notifications;
 pub mod private;
-pub mod pulse;
 pub mod sessions;
 
 use account::Account;
 use activity::Activity;
-use bell::Bell;
+use connection_status::ConnectionStatus;
 use form::Alert;
 use home::{Home, NotFound};
-use pulse::Pulse;
+use notifications::Notifications;
 use sessions::Sessions;
 
 /// Everything inside `<body>` but the signing frame.
@@ -57,7 +57,7 @@ pub fn app(session: Session) -> impl IntoView {
                 </Routes>
             </main>
         </Router>
-        <Show when=move || hears.is_in()><Pulse/></Show>
+        <Show when=move || hears.is_in()><ConnectionStatus/></Show>
         <Confirmation/>
         <div class="progress" aria-live="polite">
             {move || session.is_slow().then(|| view! { <p>"Working…"</p> })}
@@ -115,7 +115,7 @@ fn Outcome() -> impl IntoView {
     let session = expect_context::<Session>();
     let (done, failed) = (session.clone(), session);
     view! {
-        <Alert sentence=move || failed.outcome().and_then(Result::err).map(|fault| fault.to_string())/>
+        <Alert sentence=move || failed.outcome().and_then(Result::err).map(|error| error.to_string())/>
         <p class="notice" role="status" hidden=move || !matches!(done.outcome(), Some(Ok(())))>
             "You confirmed it, and it was done."
         </p>
@@ -128,7 +128,7 @@ fn Banner() -> impl IntoView {
     let session = expect_context::<Session>();
     let path = use_location().pathname;
     let addresses = session.clone();
-    let fault = RwSignal::new(None::<Fault>);
+    let error = RwSignal::new(None::<AppError>);
     let leaving = RwSignal::new(false);
     // Before the page is hydrated a press would do nothing. Effects run in the browser only.
     let ready = RwSignal::new(false);
@@ -138,18 +138,18 @@ fn Banner() -> impl IntoView {
             return;
         }
         leaving.set(true);
-        fault.set(None);
+        error.set(None);
         let navigate = use_navigate();
         spawn_local(async move {
             // Without a session or its key there is nothing left to end.
-            let left = match access::sign_out().await {
-                Err(fault) if !fault.wants_sign_in() => Err(fault),
+            let left = match session_api::sign_out().await {
+                Err(error) if !error.wants_sign_in() => Err(error),
                 _ => pan::forget().await,
             };
             leaving.set(false);
             match left {
                 Ok(()) => navigate("/", NavigateOptions::default()),
-                Err(wrong) => fault.set(Some(wrong)),
+                Err(wrong) => error.set(Some(wrong)),
             }
         });
     };
@@ -171,7 +171,7 @@ fn Banner() -> impl IntoView {
                     <A href="/account">"Account"</A>
                     <A href="/sessions">"Sessions"</A>
                     <A href="/activity">"Activity"</A>
-                    <Bell/>
+                    <Notifications/>
                     <button
                         type="button"
                         class="quiet"
@@ -184,6 +184,6 @@ fn Banner() -> impl IntoView {
                 </Show>
             </nav>
         </header>
-        <Alert sentence=move || fault.get().map(|fault| fault.to_string())/>
+        <Alert sentence=move || error.get().map(|error| error.to_string())/>
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`client`] | [`Pan`](client::Pan), the client of server functions: signs what the catalogue protects, sends, retries |
+//! | [`client`] | [`SignedClient`](client::SignedClient), the client of server functions: signs what the catalogue protects, sends, retries |
 //! | `exchange` | one signed request: nonce, signature, and what the reply says of the session |
 //! | [`confirmation`] | opens the confirmation window and awaits it |
 //! | [`redirect`] | the same in browsers that open no windows |
@@ -26,35 +26,35 @@ use leptos::prelude::{document, window};
 use protocol::{
     action::Action,
     catalogue::{self, RestoreBrowser},
-    message::Ask,
+    message::FrameRequest,
     token::SessionHandle,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::PageTransitionEvent;
 
-use crate::fault::Fault;
+use crate::error::AppError;
 
-mod changed;
 pub mod client;
 pub mod confirmation;
-mod exchange;
+pub mod fetch;
 pub mod frame;
 pub mod interaction;
+pub mod interaction_recorder;
 pub mod nonces;
+mod notify;
 pub mod push;
 pub mod redirect;
 pub mod session;
-pub mod tabs;
-pub mod tracker;
-pub mod wire;
+mod signed_request;
+pub mod tab_sync;
 
 use confirmation::Confirmation;
 use frame::Frame;
+use interaction_recorder::InteractionRecorder;
 use nonces::Nonces;
-use session::{Session, Standing};
-use tabs::OtherTabs;
-use tracker::Tracker;
+use session::{Session, SessionState};
+use tab_sync::TabSync;
 
 thread_local! {
     static TAB: OnceCell<Rc<Tab>> = const { OnceCell::new() };
@@ -63,29 +63,29 @@ thread_local! {
 /// What a loaded page holds.
 pub(crate) struct Tab {
     frame: Option<Rc<Frame>>,
-    tracker: Tracker,
+    tracker: InteractionRecorder,
     nonces: Nonces,
     session: Session,
     push: push::Push,
     confirmation: Confirmation,
     typed: redirect::Typed,
-    other_tabs: OtherTabs,
+    other_tabs: TabSync,
 }
 
 impl Tab {
     /// This page's.
-    fn get() -> Result<Rc<Self>, Fault> {
-        TAB.with(|tab| tab.get().cloned()).ok_or(Fault::Unverified)
+    fn get() -> Result<Rc<Self>, AppError> {
+        TAB.with(|tab| tab.get().cloned()).ok_or(AppError::Unverified)
     }
 
     /// The frame, or the sentence that says why there is none.
-    fn frame(&self) -> Result<&Rc<Frame>, Fault> {
-        self.frame.as_ref().ok_or(Fault::NoFrame)
+    fn frame(&self) -> Result<&Rc<Frame>, AppError> {
+        self.frame.as_ref().ok_or(AppError::NoFrame)
     }
 
     /// The session stands like this from now on.
-    fn stand(&self, standing: Standing) {
-        self.session.set(standing);
+    fn stand(&self, state: SessionState) {
+        self.session.set(state);
         self.push.changed.tell();
     }
 
@@ -93,41 +93,41 @@ impl Tab {
     fn follow(&self, session: Option<SessionHandle>) {
         if self.session.handle() != session {
             self.nonces.clear();
-            self.stand(session.map_or(Standing::Out, Standing::In));
+            self.stand(session.map_or(SessionState::Out, SessionState::In));
         }
     }
 
     /// That session cannot go on: its key is destroyed, its nonces are worthless, and the page is told.
-    async fn end(&self, session: SessionHandle, standing: Standing) {
+    async fn end(&self, session: SessionHandle, state: SessionState) {
         // Another tab may have signed in meanwhile; then only the old key goes.
         let own = self.session.handle().or_else(|| self.session.to_restore().map(|(session, _)| session));
         if own == Some(session) {
             self.nonces.clear();
-            self.stand(standing);
-            OtherTabs::note_end();
+            self.stand(state);
+            TabSync::note_end();
         }
         if let Ok(frame) = self.frame() {
             // The key of an ended session opens nothing: failing to destroy it is no reason to say more.
-            let _ = frame.ask(Ask::Forget { session }).await;
+            let _ = frame.ask(FrameRequest::Forget { session }).await;
         }
     }
 }
 
 /// Starts in the browser, once, before the page is hydrated: listens to the person, looks for the frame.
 pub fn start(session: Session) {
-    let other_tabs = OtherTabs::join(|handle| {
+    let other_tabs = TabSync::join(|handle| {
         if let Ok(tab) = Tab::get() {
             tab.follow(handle);
         }
     });
     // Others may still show the session that was here before the user signed in. Without a change nothing is said: a
     // message drops pages from the back/forward cache.
-    if OtherTabs::last() != Some(session.handle()) {
+    if TabSync::last() != Some(session.handle()) {
         other_tabs.tell(session.handle());
     }
     let tab = Rc::new(Tab {
         frame: Frame::find(),
-        tracker: Tracker::start(),
+        tracker: InteractionRecorder::start(),
         nonces: Nonces::default(),
         session,
         push: push::Push::default(),
@@ -148,7 +148,7 @@ pub fn start(session: Session) {
 /// A page that comes back from the browser's cache, or is looked at again, may have missed that the session has changed.
 fn watch_returns(tab: &Rc<Tab>) {
     let catch_up = |tab: &Tab| {
-        if let Some(session) = OtherTabs::last() {
+        if let Some(session) = TabSync::last() {
             tab.follow(session);
         }
     };
@@ -173,14 +173,14 @@ fn watch_returns(tab: &Rc<Tab>) {
 ///
 /// # Errors
 /// Why it was not replaced.
-pub async fn restore_browser() -> Result<(), Fault> {
+pub async fn restore_browser() -> Result<(), AppError> {
     let tab = Tab::get()?;
     let (session, key) = tab.session.to_restore().ok_or_else(|| tab.session.absence())?;
-    let entry = catalogue::at(RestoreBrowser::PATH).ok_or(Fault::Malformed)?;
-    let body = serde_json::to_string(&RestoreBrowser { key }).map_err(|_| Fault::Malformed)?;
+    let entry = catalogue::at(RestoreBrowser::PATH).ok_or(AppError::Malformed)?;
+    let body = serde_json::to_string(&RestoreBrowser { key }).map_err(|_| AppError::Malformed)?;
     let reply = client::Call { tab: Rc::clone(&tab), session, entry, body }.make().await?;
     reply.accepted()?;
-    tab.stand(Standing::In(session));
+    tab.stand(SessionState::In(session));
     tab.other_tabs.tell(Some(session));
     Ok(())
 }
@@ -188,12 +188,12 @@ pub async fn restore_browser() -> Result<(), Fault> {
 /// Forgets the session that signing out has just ended, here and in the other tabs.
 ///
 /// # Errors
-/// [`Fault::Unverified`] on the server.
-pub async fn forget() -> Result<(), Fault> {
+/// [`AppError::Unverified`] on the server.
+pub async fn forget() -> Result<(), AppError> {
     let tab = Tab::get()?;
     match tab.session.handle() {
-        Some(session) => tab.end(session, Standing::Out).await,
-        None => tab.stand(Standing::Out),
+        Some(session) => tab.end(session, SessionState::Out).await,
+        None => tab.stand(SessionState::Out),
     }
     tab.other_tabs.tell(None);
     Ok(())

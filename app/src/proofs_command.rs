@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
-use server::risk::recorded::{NotRecorded, Recorded, Sessions};
+use server::risk::dataset::{NotRecorded, RecordedInteraction, Sessions};
 
 /// Why the command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,8 @@ fn tell(words: &[&str], output: &mut impl Write) -> Result<ExitCode, ProofsError
         if line.trim().is_empty() {
             continue;
         }
-        let recorded = Recorded::parse(&line).map_err(|error| ProofsError::Line(path.to_owned(), at + 1, error))?;
+        let recorded =
+            RecordedInteraction::parse(&line).map_err(|error| ProofsError::Line(path.to_owned(), at + 1, error))?;
         let risk = sessions.judge(&recorded);
         sum.total += 1;
         if risk.is_raised() {

@@ -19,11 +19,11 @@ use leptos::{
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 use protocol::problem;
 use server::{
-    Functions, Pan, StartError,
+    Functions, Server, StartError,
     settings::{Settings, SettingsError},
 };
 
-use crate::{demo::ledger, fault::Fault, pages, pan::session::Session, shell::shell};
+use crate::{demo::ledger, error::AppError, pages, pan::session::Session, shell::shell};
 
 /// Server functions that anybody may call. Every other must be in the catalogue, or the server does not start.
 const PUBLIC: &[&str] = &[];
@@ -59,7 +59,7 @@ pub enum ServeError {
 /// # Errors
 /// A [`ServeError`] that says what to mend.
 pub async fn serve() -> Result<(), ServeError> {
-    let pan = Pan::start(Settings::load()?).await?;
+    let pan = Server::start(Settings::load()?).await?;
     let options = site(get_configuration(None)?.leptos_options)?;
     Ok(pan.serve(router(pan.clone(), options), functions()).await?)
 }
@@ -82,8 +82,8 @@ fn site(mut options: LeptosOptions) -> Result<LeptosOptions, ServeError> {
     style.exists().then_some(options).ok_or(ServeError::Site(folder))
 }
 
-/// The application, unprotected: what [`Pan::serve`] stands in front of.
-fn router(pan: Pan, options: LeptosOptions) -> Router {
+/// The application, unprotected: what [`Server::serve`] stands in front of.
+fn router(pan: Server, options: LeptosOptions) -> Router {
     let routes = generate_route_list(|| pages::app(Session::new(None, String::new())));
     let context = move || {
         provide_context(pan.clone());
@@ -101,7 +101,7 @@ fn router(pan: Pan, options: LeptosOptions) -> Router {
 }
 
 /// Gives a rendered page its policy, with the nonce of its own scripts. Function calls and files have no nonce.
-fn set_policy(pan: &Pan) {
+fn set_policy(pan: &Server) {
     let (Some(nonce), Some(reply)) = (use_nonce(), use_context::<ResponseOptions>()) else { return };
     // Origins and base64: always a valid header value. Without one the house sends the policy that allows nothing.
     if let Ok(policy) = HeaderValue::from_str(&pan.content_security_policy(&nonce)) {
@@ -139,15 +139,15 @@ fn has_hash(path: &str) -> bool {
 async fn with_status(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let mut body = to_bytes(body, MAX_FAULT).await.unwrap_or_default();
-    let fault = Fault::de(body.clone());
-    if let Some(text) = fault.problem().and_then(|problem| serde_json::to_vec(&problem).ok()) {
+    let error = AppError::de(body.clone());
+    if let Some(text) = error.problem().and_then(|problem| serde_json::to_vec(&problem).ok()) {
         body = text.into();
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    parts.status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    parts.status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     parts.headers.remove(HeaderName::from_static(FAULT_HEADER));
-    if let Fault::RateLimited { seconds: Some(seconds) } = fault {
+    if let AppError::RateLimited { seconds: Some(seconds) } = error {
         parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(parts, Body::from(body))
@@ -164,7 +164,7 @@ mod tests {
 
     /// The whole server.
     fn server() -> Router {
-        let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let pan = Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
         let options = LeptosOptions::builder().output_name("pan").build();
         pan.router(router(pan.clone(), options), &functions()).expect("all is decided")
     }
@@ -186,7 +186,7 @@ mod tests {
                 std::fs::write(folder.path().join(format!("{name}{extension}")), content).expect("a file");
             }
         }
-        let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let pan = Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
         let root = folder.path().to_str().expect("text").to_owned();
         let options = LeptosOptions::builder().output_name("pan").site_root(root).build();
         (folder, router(pan, options))

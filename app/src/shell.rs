@@ -4,7 +4,7 @@ use http::request::Parts;
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags};
 use protocol::token::{SessionHandle, SessionToken};
-use server::{Pan, session_tokens};
+use server::{Server, session_tokens};
 
 use crate::{
     pages,
@@ -14,7 +14,7 @@ use crate::{
 /// One page, whole.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let sign_origin =
-        use_context::<Pan>().map(|pan| pan.settings().origins.sign.as_str().to_owned()).unwrap_or_default();
+        use_context::<Server>().map(|pan| pan.settings().origins.sign.as_str().to_owned()).unwrap_or_default();
     let handles = use_context::<Parts>().map(|parts| handles(&parts)).unwrap_or_default();
     let names = handles.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     view! {

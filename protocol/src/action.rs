@@ -45,7 +45,7 @@ pub trait Action: Serialize + DeserializeOwned {
 
 /// An action as the catalogue lists it, without its type.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct ActionEntry {
     /// [`Action::NAME`].
     pub name: &'static str,
     /// [`Action::PATH`].
@@ -55,7 +55,7 @@ pub struct Entry {
     summarize: fn(&[u8]) -> Result<Summary, Malformed>,
 }
 
-impl Entry {
+impl ActionEntry {
     /// The entry of an action type.
     pub const fn of<A: Action>() -> Self {
         // What has no arguments has one text, and needs no reader: the frame is smaller for it.

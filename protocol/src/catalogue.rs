@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::{Action, Entry, Level, Summary},
+    action::{Action, ActionEntry, Level, Summary},
     key::{KeyThumbprint, PublicKey},
     push::{ConnectionId, Cursor, KeyId, Rejected},
     token::SessionHandle,
@@ -46,7 +46,7 @@ macro_rules! actions {
         )+
 
         /// Every protected action, in the order of this file.
-        pub static CATALOGUE: &[Entry] = &[$(Entry::of::<$name>()),+];
+        pub static CATALOGUE: &[ActionEntry] = &[$(ActionEntry::of::<$name>()),+];
     };
 }
 
@@ -161,7 +161,7 @@ actions! {
 /// assert_eq!(at("/api/transfer").map(|entry| entry.level), Some(Level::Confirmed));
 /// assert!(at("/api/unheard_of").is_none());
 /// ```
-pub fn at(path: &str) -> Option<&'static Entry> {
+pub fn at(path: &str) -> Option<&'static ActionEntry> {
     CATALOGUE.iter().find(|entry| entry.path == path)
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
-use crate::{Malformed, text::spelled};
+use crate::{Malformed, encoding::text_newtype};
 
 const PREFIX: &str = "sha-256=:";
 
@@ -43,4 +43,4 @@ impl ContentDigest {
     }
 }
 
-spelled!(ContentDigest);
+text_newtype!(ContentDigest);

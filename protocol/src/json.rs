@@ -331,7 +331,7 @@ mod tests {
     use super::*;
     use crate::{
         action::Level,
-        message::{Ask, ToFrame, ToSign},
+        message::{FrameRequest, SignRequest, ToFrame},
         proof::{Kind, Proof, Recorder},
         sign_origin::Time,
         token::{Nonce, SessionHandle},
@@ -352,7 +352,7 @@ mod tests {
             dwell: None,
         };
         let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
-        let to_sign = ToSign {
+        let to_sign = SignRequest {
             session,
             path: "/api/display_name".to_owned(),
             body: body.to_owned(),
@@ -360,7 +360,7 @@ mod tests {
             nonce: Some(Nonce::new([7; 16])),
             proof: Some(proof),
         };
-        ToFrame { id: 7, ask: Ask::Sign(Box::new(to_sign)) }
+        ToFrame { id: 7, ask: FrameRequest::Sign(Box::new(to_sign)) }
     }
 
     #[test]
@@ -371,7 +371,7 @@ mod tests {
             assert_eq!(read::<ToFrame>(&text), Ok(ask(body)), "{body}");
         }
         let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
-        let without = ToFrame { id: 0, ask: Ask::Forget { session } };
+        let without = ToFrame { id: 0, ask: FrameRequest::Forget { session } };
         assert_eq!(read::<ToFrame>(br#"{"id":0,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#), Ok(without));
         assert_eq!(read::<Vec<[i32; 1]>>(b"[]"), Ok(Vec::new()));
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Malformed,
-    text::{bytes_in_base64url, spelled},
+    encoding::{bytes_in_base64url, text_newtype},
 };
 
 /// A public key as `WebCrypto` exports it. Nothing but a P-256 public key has this shape: a private member `d`,
@@ -91,7 +91,7 @@ impl PublicKey {
     }
 }
 
-spelled!(PublicKey);
+text_newtype!(PublicKey);
 
 impl From<&Jwk> for PublicKey {
     fn from(jwk: &Jwk) -> Self {

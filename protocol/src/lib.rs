@@ -24,6 +24,7 @@
 pub mod action;
 pub mod catalogue;
 pub mod digest;
+mod encoding;
 pub mod json;
 pub mod key;
 pub mod message;
@@ -33,7 +34,6 @@ pub mod push;
 pub mod return_path;
 pub mod sign_origin;
 pub mod signature;
-mod text;
 pub mod token;
 pub mod value;
 

@@ -54,15 +54,15 @@ pub struct ToFrame {
     /// Chosen by the page; the answer carries it back.
     pub id: u32,
     /// What the page wants.
-    pub ask: Ask,
+    pub ask: FrameRequest,
 }
 
 /// What the page can want. There is no "sign these bytes".
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Ask {
+pub enum FrameRequest {
     /// Sign one request at level Signed or Interaction. A frame that has no key for the session makes one and binds it first.
-    Sign(Box<ToSign>),
+    Sign(Box<SignRequest>),
     /// Destroy the key of a session that has ended.
     Forget {
         /// The session.
@@ -94,7 +94,7 @@ pub enum Ask {
 /// A request that the page wants to make.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ToSign {
+pub struct SignRequest {
     /// The session.
     pub session: SessionHandle,
     /// The path; a query is refused, because no action has one.
@@ -114,7 +114,7 @@ pub struct ToSign {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FromFrame {
     /// The port is taken.
-    Hello(Vault),
+    Hello(KeyStoreState),
     /// The first nonces, after the frame has bound its key.
     Nonces {
         /// The session that they belong to.
@@ -134,7 +134,7 @@ pub enum FromFrame {
 /// Whether the frame can keep keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Vault {
+pub enum KeyStoreState {
     /// The key store opened.
     Open,
     /// The browser refused to open the key store.

@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Malformed,
+    encoding::{bytes_in_base64url, text_newtype},
     key::PublicKey,
     problem::Ended,
-    text::{bytes_in_base64url, spelled},
     token::SessionHandle,
 };
 
 mod envelope;
-mod inbox;
+mod verifier;
 
 pub use envelope::{Envelope, Mac, Order, PushNonce};
-pub use inbox::{Inbox, Rejected, Tolerance};
+pub use verifier::{PushVerifier, Rejected, Tolerance};
 
 /// The longest frame, in bytes as sent.
 pub const MAX_FRAME: usize = 1024;
@@ -91,7 +91,7 @@ impl KeyId {
     }
 }
 
-spelled!(KeyId);
+text_newtype!(KeyId);
 
 /// A place in the log of events: `<ms>-<n>`, as Redis names the entries of a stream. Ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -122,7 +122,7 @@ impl Cursor {
     }
 }
 
-spelled!(Cursor);
+text_newtype!(Cursor);
 
 /// What a frame says, and to whom.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

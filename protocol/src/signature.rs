@@ -10,8 +10,8 @@ use base64ct::{Base64, Encoding};
 use crate::{
     Malformed,
     digest::ContentDigest,
+    encoding::text_newtype,
     key::KeyThumbprint,
-    text::spelled,
     token::{Nonce, SessionHandle},
 };
 
@@ -154,7 +154,7 @@ impl SignatureInput {
     }
 }
 
-spelled!(SignatureInput);
+text_newtype!(SignatureInput);
 
 /// `("@method" "@authority" …)`.
 fn components() -> String {
@@ -200,4 +200,4 @@ impl Signature {
     }
 }
 
-spelled!(Signature);
+text_newtype!(Signature);

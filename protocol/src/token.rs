@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 
 use crate::{
     Malformed,
-    text::{base64url, bytes_in_base64url, spelled},
+    encoding::{base64url, bytes_in_base64url, text_newtype},
 };
 
 bytes_in_base64url! {
@@ -153,4 +153,4 @@ impl SessionHandle {
     }
 }
 
-spelled!(SessionHandle);
+text_newtype!(SessionHandle);

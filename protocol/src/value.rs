@@ -4,7 +4,7 @@ use core::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Malformed, text::spelled};
+use crate::{Malformed, encoding::text_newtype};
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, |$text:ident| $valid:expr) => {
@@ -35,7 +35,7 @@ macro_rules! text {
             }
         }
 
-        spelled!($name);
+        text_newtype!($name);
     };
 }
 

@@ -42,9 +42,10 @@ use protocol::{
     token::{Nonce, SessionToken, SignSecret},
 };
 use server::{
-    Functions, Pan,
-    clock::{Clock, random},
+    Functions, Server,
+    clock::Clock,
     push,
+    random::random,
     settings::Settings,
     store::{AtCap, Bind, Binding, Cap, NewSession, SharedStore, memory::MemoryStore},
 };
@@ -81,10 +82,10 @@ async fn serve(many: usize) -> Outcome<()> {
     let store: SharedStore = Arc::new(MemoryStore::new());
     let (token, key) = (SessionToken::new(random()?), random::<32>()?);
     let nonce = session(&store, &token, &key).await?;
-    let pan = Pan::with(settings(many), store, Clock::system())?;
+    let server = Server::with(settings(many), store, Clock::system())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let router = pan.router(Router::new(), &Functions { public: &[], served: vec![], register: None })?;
+    let router = server.router(Router::new(), &Functions { public: &[], served: vec![], register: None })?;
     tokio::spawn(async { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
 
     let before = usage();
@@ -100,7 +101,9 @@ async fn serve(many: usize) -> Outcome<()> {
     let user = "ada".parse()?;
     let began = usage();
     for _ in 0..EVENTS {
-        pan.publish(&user, Push::Activity { action: "fanout".into(), session: None, note: micros().to_string() }).await;
+        server
+            .publish(&user, Push::Activity { action: "fanout".into(), session: None, note: micros().to_string() })
+            .await;
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     let ended = usage();

@@ -3,7 +3,7 @@
 //!
 //! Each entry carries the hash of the one before, and `HMAC-SHA256(secret, hash of the entry before ‖ its own text)`. So
 //! each can be verified by itself, also the first of those that are kept; and whoever removes or moves one breaks the
-//! chain there, and without the secret cannot mend it. `pan audit verify` says where. Only the two ends can be cut off
+//! chain there, and without the secret cannot mend it. `server audit verify` says where. Only the two ends can be cut off
 //! unseen. For the later one the store remembers its last entry apart, and the server writes it to its own log; for the
 //! earlier one it is known how many entries a store keeps.
 //!
@@ -55,14 +55,14 @@ pub struct Event {
     pub action: Cow<'static, str>,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why, in the words of [`crate::refusal::Reason::name`]; of a key that was bound, the thumbprints of both keys.
+    /// Why, in the words of [`crate::rejection::Rejection::name`]; of a key that was bound, the thumbprints of both keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
 }
 
 /// What an entry says, before it is chained.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Said {
+pub struct EntryBody {
     /// Its number: 1 for the first, one more for each later one.
     pub n: u64,
     /// When it happened first: Unix ms.
@@ -76,9 +76,9 @@ pub struct Said {
 
 /// An entry of the log: its text, and the hash that chains it to the one before.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub struct AuditEntry {
     /// What it says.
-    pub said: Said,
+    pub body: EntryBody,
     /// The JSON of what it says, exactly as it was hashed.
     text: String,
     /// The hash of the entry before.
@@ -134,7 +134,7 @@ impl Chain {
     }
 
     /// Whether the entry is as it was written by somebody who has the secret.
-    fn wrote(&self, entry: &Entry) -> bool {
+    fn wrote(&self, entry: &AuditEntry) -> bool {
         self.hash(&entry.before, &entry.text) == entry.hash
     }
 
@@ -142,18 +142,18 @@ impl Chain {
     ///
     /// # Errors
     /// None in practice: an event is always JSON.
-    pub fn entry(&self, head: &Head, at: u64, times: u64, event: Event) -> Result<Entry, serde_json::Error> {
-        let said = Said { n: head.n + 1, at, times, event };
-        let text = serde_json::to_string(&said)?;
+    pub fn entry(&self, head: &Head, at: u64, times: u64, event: Event) -> Result<AuditEntry, serde_json::Error> {
+        let body = EntryBody { n: head.n + 1, at, times, event };
+        let text = serde_json::to_string(&body)?;
         let (before, hash) = (head.hash, self.hash(&head.hash, &text));
-        Ok(Entry { said, text, before, hash })
+        Ok(AuditEntry { body, text, before, hash })
     }
 }
 
-impl Entry {
+impl AuditEntry {
     /// What the next entry is chained to.
     pub fn head(&self) -> Head {
-        Head { n: self.said.n, hash: self.hash }
+        Head { n: self.body.n, hash: self.hash }
     }
 
     /// Reads a line of an exported log.
@@ -164,8 +164,8 @@ impl Entry {
         let (rest, hash) = line.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
         let (text, before) = rest.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
         let (before, hash) = (before.parse()?, hash.parse()?);
-        let said = serde_json::from_str(text).map_err(|_| NotAnEntry)?;
-        Ok(Self { said, text: text.to_owned(), before, hash })
+        let body = serde_json::from_str(text).map_err(|_| NotAnEntry)?;
+        Ok(Self { body, text: text.to_owned(), before, hash })
     }
 }
 
@@ -173,7 +173,7 @@ impl Entry {
 const SEPARATOR: char = '\t';
 
 /// A line of an exported log: the JSON, a tab, the hash of the entry before, a tab, the hash.
-impl fmt::Display for Entry {
+impl fmt::Display for AuditEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{SEPARATOR}{}{SEPARATOR}{}", self.text, self.before, self.hash)
     }

@@ -1,4 +1,4 @@
-//! The clock and the randomness, as parameters: tests move the one and nothing can forget to check the other.
+//! The clock, as a parameter: tests set it.
 
 use std::{
     sync::Arc,
@@ -42,14 +42,4 @@ impl std::fmt::Debug for Clock {
 pub(crate) async fn next_second() {
     let into_this_one = Clock::system().now() % 1000;
     tokio::time::sleep(Duration::from_millis(1000 - into_this_one + BEHIND)).await;
-}
-
-/// Fresh bytes from the operating system.
-///
-/// # Errors
-/// When the system has none to give: nothing may be handed out then.
-pub fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
 }

@@ -1,339 +1,64 @@
 //! PAN's verifying side: who may do what, and the signing frame's origin. It knows axum and no user interface.
 //!
-//! [`Pan`] is the house; an application brings a router and says which of its functions are public:
+//! [`Server`] combines them. An application brings a router and says which of its functions are public:
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let pan = server::Pan::start(server::settings::Settings::load()?).await?;
+//! let server = server::Server::start(server::settings::Settings::load()?).await?;
 //! let functions = server::Functions { public: &[], served: vec![], register: None };
-//! pan.serve(axum::Router::new(), functions).await?;
+//! server.serve(axum::Router::new(), functions).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! | module | decides |
+//! | module | does |
 //! |---|---|
-//! | `hosts` | which origin a request means |
-//! | [`authority`] | whether a request may reach a handler |
-//! | `sign_origin` | which frame key a session is bound to |
-//! | `sign_in` | who gets a session |
-//! | `enter` | which browser gets it |
-//! | [`verify`] | whether a signature holds |
-//! | [`store`] | what must be decided atomically |
-//! | [`accounts`] | who somebody is |
-//! | `theft` | whether somebody has another's token |
-//! | [`audit`] | what is remembered of all that |
-//! | `push` | who is told what, signed |
-//! | [`risk`] | whether an interaction looks like a machine's |
-//! | [`refusal`] | what a refused client is told |
+//! | `router` | puts the two origins and the middleware together |
+//! | [`middleware`] | host routing, security headers, verification, theft signals |
+//! | [`auth`] | accounts, sign-in, entering the app origin |
+//! | `sign_origin` | pages of the sign origin; binds frame keys |
+//! | [`ecdsa`] | verifies signatures |
+//! | [`store`] | keeps state and decides what must be atomic |
+//! | [`audit`] | writes the audit log |
+//! | [`push`] | pushes signed events to pages |
+//! | [`risk`] | judges interaction proofs |
+//! | [`rejection`] | maps rejection reasons to problem documents |
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
-use axum::{
-    Router, middleware,
-    response::{IntoResponse, Response},
-};
-use protocol::{
-    action::Action,
-    catalogue::{CATALOGUE, Nonces, PushKeys, PushStream, RestoreBrowser},
-    token::SessionHandle,
-    value::UserName,
-};
-
-pub mod accounts;
-pub mod agent;
-mod assets;
 pub mod audit;
-pub mod authority;
-pub mod client;
+pub mod auth;
+pub mod client_ip;
 pub mod clock;
 mod cookies;
-mod enter;
-pub mod headers;
-mod hosts;
-mod limits;
+pub mod ecdsa;
 mod metrics;
-mod opaque_string;
+pub mod middleware;
+mod nonces;
 pub mod origin;
-mod password;
-mod password_strength;
 pub mod push;
-mod refill;
-pub mod refusal;
+pub mod random;
+mod rate_limits;
+pub mod rejection;
 pub mod risk;
+mod router;
 mod serve;
+mod server;
 mod sessions;
 pub mod settings;
-mod sign_in;
 mod sign_origin;
 pub mod store;
-mod theft;
-mod unverified;
-pub mod verify;
+pub mod user_agent;
 
 /// For `fuzz/`: what stands before everything else.
 #[doc(hidden)]
 pub mod fuzz {
     /// Reads the headers of a request, as the verification layer does. Whether they are good is forgotten.
     pub fn read_headers(headers: &http::HeaderMap) {
-        for target in [crate::unverified::Target::App, crate::unverified::Target::Sign] {
-            let _ = crate::unverified::UnverifiedRequest::read(headers, target);
+        for target in [crate::middleware::unverified::Target::App, crate::middleware::unverified::Target::Sign] {
+            let _ = crate::middleware::unverified::UnverifiedRequest::read(headers, target);
         }
     }
 }
 
-pub use authority::VerifiedRequest;
 pub use cookies::session_tokens;
-
-use accounts::Accounts;
-use audit::{Chain, Event, Outcome, Said};
-use clock::Clock;
-use metrics::Metrics;
-use push::{Hub, Root};
-use refusal::Reason;
-use serve::Stopping;
-use settings::{Environment, Settings};
-use sign_origin::SignOrigin;
-use store::{SharedStore, StoreError, Write, measured::Measured, memory::MemoryStore, redis::RedisStore};
-use theft::Presented;
-
-/// Why the server does not start, or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store cannot be reached.
-    #[error("Redis at {at} cannot be used: {}; redis.url (REDIS_URL) says where it is", .error.0)]
-    Store {
-        /// Where it was looked for.
-        at: String,
-        /// Why not.
-        error: StoreError,
-    },
-    /// A server function would be served that nobody has decided about.
-    #[error("the server function {0} is neither in protocol's catalogue nor declared public")]
-    Unprotected(String),
-    /// A function cannot be both.
-    #[error("the server function {0} is declared public and is in protocol's catalogue")]
-    Ambiguous(String),
-    /// The system gives no randomness.
-    #[error("the system gives no randomness")]
-    Randomness(#[from] getrandom::Error),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, #[source] io::Error),
-}
-
-/// The application's server functions.
-#[derive(Clone, Debug)]
-pub struct Functions {
-    /// Paths that anybody may POST to from the app origin.
-    pub public: &'static [&'static str],
-    /// Every path that the application's router serves as a function. Each must be public or in the catalogue.
-    pub served: Vec<&'static str>,
-    /// Whether users can register, and with which records. Without it there is no registration page.
-    pub register: Option<NewAccount>,
-}
-
-/// Gives the records that the application writes together with a new account: both or neither are written.
-pub type NewAccount = fn(&UserName) -> Result<Vec<Write>, StoreError>;
-
-/// The house: settings, store, accounts and clock. Cloning it is cheap.
-#[derive(Clone)]
-pub struct Pan(Arc<Inner>);
-
-struct Inner {
-    settings: Settings,
-    store: SharedStore,
-    accounts: Accounts,
-    audit: audit::Writer,
-    hub: Arc<Hub>,
-    metrics: Metrics,
-    stopping: Stopping,
-    /// How many requests were let through.
-    verified: AtomicU64,
-    clock: Clock,
-}
-
-impl Pan {
-    /// Opens the store that the settings name.
-    ///
-    /// # Errors
-    /// [`StartError::Store`] when it cannot be reached.
-    pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let store = open_store(&settings).await?;
-        // A request for nonces that was signed before now may have been answered by the server before this one, so those of
-        // this very second are refused. Nobody shall meet that.
-        clock::next_second().await;
-        Self::with(settings, store, Clock::system())
-    }
-
-    /// Puts the parts together. Must be called inside a tokio runtime, in which the audit log is written and the log of
-    /// events followed.
-    ///
-    /// # Errors
-    /// [`StartError::Randomness`].
-    pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Result<Self, StartError> {
-        let metrics = Metrics::new();
-        let store: SharedStore = Arc::new(Measured::new(store, metrics.store()));
-        let hosts = [settings.origins.app.host(), settings.origins.sign.host()];
-        let accounts =
-            Accounts::new(store.clone()).with_context_words(hosts.into_iter().flat_map(|host| host.split('.')));
-        let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
-        let root = Root::new(&settings.push)?;
-        let hub = Hub::start(store.clone(), clock.clone(), &settings, root);
-        let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
-        let inner = Arc::new(Inner { settings, store, accounts, audit, hub, metrics, stopping, verified, clock });
-        let weak = Arc::downgrade(&inner);
-        let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
-        push::start_sources(&inner.hub, verified);
-        Ok(Self(inner))
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.metrics
-    }
-
-    pub(crate) fn stopping(&self) -> &Stopping {
-        &self.0.stopping
-    }
-
-    pub(crate) fn hub(&self) -> &Arc<Hub> {
-        &self.0.hub
-    }
-
-    pub(crate) fn count_verified(&self) {
-        self.0.verified.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The settings.
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
-    }
-
-    /// The store; an application keeps its own records there too.
-    pub fn store(&self) -> &SharedStore {
-        &self.0.store
-    }
-
-    /// The accounts.
-    pub fn accounts(&self) -> &Accounts {
-        &self.0.accounts
-    }
-
-    /// Leaves an event for the audit log, and counts it.
-    pub fn record(&self, event: Event) {
-        self.0.metrics.count(&event);
-        if !self.0.audit.leave(self.now(), event) {
-            self.0.metrics.lose();
-        }
-    }
-
-    /// Waits until everything that was recorded is in the store's audit log.
-    pub async fn flush(&self) {
-        self.0.audit.flush().await;
-    }
-
-    /// What whoever asks has done, and what was done to their sessions: newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot answer.
-    pub async fn activity(&self, request: &VerifiedRequest) -> Result<Vec<Said>, StoreError> {
-        let entries = self.store().audit_of(request.user()).await?;
-        Ok(entries.into_iter().map(|entry| entry.said).collect())
-    }
-
-    /// Refuses a request, and puts that on record. `presented` is the session that is known to be meant.
-    pub(crate) fn refuse(&self, presented: Option<&Presented>, action: &'static str, reason: Reason) -> Response {
-        let session = presented.map(|presented| presented.handle);
-        let user = presented.map(|presented| presented.session.user.clone());
-        self.note_refused(session, user, action, &reason);
-        reason.into_response()
-    }
-
-    /// Puts a rejected request on record.
-    pub(crate) fn note_refused(
-        &self,
-        session: Option<SessionHandle>,
-        user: Option<UserName>,
-        action: &'static str,
-        reason: &Reason,
-    ) {
-        match reason {
-            Reason::Store(error) => tracing::error!(%reason, action, source = ?error.0, "refused"),
-            Reason::Randomness(_) | Reason::NoAddress | Reason::Conflict => {
-                tracing::error!(%reason, action, "refused");
-            }
-            // Anybody can make these: what is logged of them must not depend on how often.
-            _ => tracing::debug!(%reason, action, "refused"),
-        }
-        let (outcome, reason) = (Outcome::Refused, Some(reason.name().into()));
-        self.record(Event { session, user, action: action.into(), outcome, reason });
-    }
-
-    /// The Content-Security-Policy of a page with this nonce.
-    pub fn content_security_policy(&self, nonce: &str) -> String {
-        headers::content_security_policy(self.settings(), nonce)
-    }
-
-    /// Unix ms.
-    pub(crate) fn now(&self) -> u64 {
-        self.0.clock.now()
-    }
-
-    /// How long ago a moment (Unix ms) was; negative when it is yet to come.
-    pub(crate) fn ago(&self, moment: u64) -> i64 {
-        let signed = |moment: u64| i64::try_from(moment).unwrap_or(i64::MAX);
-        signed(self.now()).saturating_sub(signed(moment))
-    }
-
-    /// Both origins as one router: the application behind the verification layer, and the signing frame's origin.
-    ///
-    /// # Errors
-    /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly one or the other:
-    /// forgetting to protect something stops the start.
-    pub fn router(&self, app: Router, functions: &Functions) -> Result<Router, StartError> {
-        let is_protected = |path: &str| CATALOGUE.iter().any(|entry| entry.path == path);
-        if let Some(path) = functions.public.iter().find(|path| is_protected(path)) {
-            return Err(StartError::Ambiguous((*path).to_owned()));
-        }
-        if let Some(path) = functions.served.iter().find(|path| !is_protected(path) && !functions.public.contains(path))
-        {
-            return Err(StartError::Unprotected((*path).to_owned()));
-        }
-        let own = [Nonces::PATH, RestoreBrowser::PATH, PushKeys::PATH, PushStream::PATH];
-        for entry in CATALOGUE.iter().filter(|entry| !own.contains(&entry.path)) {
-            if !functions.served.contains(&entry.path) {
-                tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");
-            }
-        }
-        let guard = middleware::from_fn_with_state((self.clone(), functions.public), authority::authorize);
-        // As a fallback service, so that the guard also stands before paths that the application does not route.
-        let app = Router::new().fallback_service(app).layer(guard);
-        let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);
-        let sign = SignOrigin { pan: self.clone(), register: functions.register }.router();
-        Ok(hosts::Hosts { pan: self.clone(), app, sign }.router())
-    }
-}
-
-/// Opens the store that the settings name.
-///
-/// # Errors
-/// [`StartError::Store`] when it cannot be reached.
-pub async fn open_store(settings: &Settings) -> Result<SharedStore, StartError> {
-    Ok(match (&settings.redis, &settings.store.snapshot) {
-        (Some(redis), _) => {
-            let failed = |error| StartError::Store { at: redis.to_string(), error };
-            Arc::new(RedisStore::connect(redis).await.map_err(failed)?)
-        }
-        (None, Some(path)) if settings.environment == Environment::Development => {
-            Arc::new(MemoryStore::with_snapshot(path.clone()))
-        }
-        (None, _) => Arc::new(MemoryStore::new()),
-    })
-}
+pub use middleware::verification::VerifiedRequest;
+pub use server::{Functions, NewAccount, Server, StartError, open_store};

@@ -25,7 +25,7 @@ use protocol::problem::Ended;
 
 use crate::{
     audit::{Event, Outcome},
-    client::ClientAddress,
+    client_ip::ClientIp,
 };
 
 /// Of how many failures in a minute an address is told.
@@ -109,7 +109,7 @@ pub(crate) struct Metrics {
     failing_addresses: Gauge<f64, AtomicU64>,
     ready: Gauge<f64, AtomicU64>,
     /// Each address's failures in its minute: how many, and when it ends.
-    failures: Mutex<HashMap<ClientAddress, (u32, u64)>>,
+    failures: Mutex<HashMap<ClientIp, (u32, u64)>>,
 }
 
 impl Metrics {
@@ -194,7 +194,7 @@ impl Metrics {
     }
 
     /// Counts a failed authentication of an address.
-    pub(crate) fn fail(&self, address: ClientAddress, now: u64) {
+    pub(crate) fn fail(&self, address: ClientIp, now: u64) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= MAX_ADDRESSES {
             failures.retain(|_, (_, ends)| now < *ends);
@@ -234,10 +234,10 @@ mod tests {
 
     use super::*;
 
-    fn address(last: u8) -> ClientAddress {
+    fn address(last: u8) -> ClientIp {
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, last], 1))));
-        ClientAddress::of(&HeaderMap::new(), &extensions, 0).expect("an address")
+        ClientIp::of(&HeaderMap::new(), &extensions, 0).expect("an address")
     }
 
     fn failing(metrics: &Metrics, now: u64) -> bool {

@@ -21,44 +21,44 @@ use axum::{
 };
 use http::StatusCode;
 use protocol::{
-    action::{self, Action, Entry},
+    action::{self, Action, ActionEntry},
     catalogue::{PushKeys, PushStream},
     push::{Push, SOCKET},
     token::SessionHandle,
     value::UserName,
 };
 
-mod bucket;
 mod connection;
 mod hub;
 mod keys;
 mod queue;
-mod sources;
+mod telemetry;
+mod token_bucket;
 mod transport;
 
-use connection::{Outlet, Over};
+use connection::{CloseReason, MessageStream};
 use hub::HubError;
 
 pub(crate) use hub::Hub;
 pub(crate) use keys::Root;
-pub(crate) use sources::start as start_sources;
+pub(crate) use telemetry::start as start_sources;
 
 use crate::{
-    Pan, VerifiedRequest,
+    Server, VerifiedRequest,
     audit::{Event, Outcome},
-    refusal::Reason,
+    rejection::Rejection,
     settings::per_minute,
-    store::{News, Session},
+    store::{Session, UserEvent},
 };
 
-impl Pan {
+impl Server {
     /// Tells a user something, on all their open pages and on those that come back. It is in the log when this returns.
     ///
     /// ```no_run
-    /// # async fn example(pan: server::Pan, request: server::VerifiedRequest) {
+    /// # async fn example(server: server::Server, request: server::VerifiedRequest) {
     /// use protocol::push::Push;
     /// let session = Some(*request.session());
-    /// pan.publish(request.user(), Push::Activity { action: "rename".into(), session, note: "Ada".into() }).await;
+    /// server.publish(request.user(), Push::Activity { action: "rename".into(), session, note: "Ada".into() }).await;
     /// # }
     /// ```
     pub async fn publish(&self, user: &UserName, push: Push) {
@@ -66,7 +66,7 @@ impl Pan {
             tracing::error!(topic = ?push.topic(), "a push is too long for a frame, and is not sent");
             return;
         }
-        let news = News { user: user.clone(), push };
+        let news = UserEvent { user: user.clone(), push };
         if let Err(error) = self.store().publish(&news, self.settings().push.keep, self.now()).await {
             // What happened has happened; that it is not told must not undo it.
             tracing::error!(%error, "an event could not be published");
@@ -86,57 +86,62 @@ pub fn measure(frames: u32, signed: bool) -> std::time::Duration {
 }
 
 /// The socket's route, which is a GET and says who asks only after it is open.
-pub(crate) fn router(pan: Pan) -> Router {
-    Router::new().route(SOCKET, get(transport::socket)).with_state(pan)
+pub(crate) fn router(server: Server) -> Router {
+    Router::new().route(SOCKET, get(transport::socket)).with_state(server)
 }
 
 /// Whether an action is what a page does by itself to go on listening, which is no use of the session by a person.
-pub(crate) fn is_housekeeping(entry: &Entry) -> bool {
+pub(crate) fn is_housekeeping(entry: &ActionEntry) -> bool {
     entry.path == PushKeys::PATH || entry.path == PushStream::PATH
 }
 
 /// Answers a verified [`PushKeys`].
-pub(crate) async fn agree(pan: &Pan, request: &VerifiedRequest, body: &[u8]) -> Result<Response, Reason> {
-    let PushKeys { key, conn } = action::parse(body).map_err(|_| Reason::BodyMalformed)?;
-    let limit = per_minute(pan.settings().push.keys_per_minute);
-    pan.count("push_keys", &format!("push_keys:{}", request.session()), limit).await?;
-    let agreed = pan.hub().agree(request.session(), conn, &key)?;
+pub(crate) async fn agree(server: &Server, request: &VerifiedRequest, body: &[u8]) -> Result<Response, Rejection> {
+    let PushKeys { key, conn } = action::parse(body).map_err(|_| Rejection::BodyMalformed)?;
+    let limit = per_minute(server.settings().push.keys_per_minute);
+    server.count("push_keys", &format!("push_keys:{}", request.session()), limit).await?;
+    let agreed = server.hub().agree(request.session(), conn, &key)?;
     Ok((StatusCode::OK, axum::Json(agreed)).into_response())
 }
 
 /// Answers a verified [`PushStream`].
 pub(crate) async fn stream(
-    pan: &Pan,
+    server: &Server,
     request: &VerifiedRequest,
     session: &Session,
     body: &[u8],
-) -> Result<Response, Reason> {
-    Ok(transport::stream(pan.clone(), open(pan, request, session, body).await?))
+) -> Result<Response, Rejection> {
+    Ok(transport::stream(server.clone(), open(server, request, session, body).await?))
 }
 
 /// Opens the connection that a verified request asks for.
-async fn open(pan: &Pan, request: &VerifiedRequest, session: &Session, body: &[u8]) -> Result<Outlet, Reason> {
-    let asked: PushStream = action::parse(body).map_err(|_| Reason::BodyMalformed)?;
+async fn open(
+    server: &Server,
+    request: &VerifiedRequest,
+    session: &Session,
+    body: &[u8],
+) -> Result<MessageStream, Rejection> {
+    let asked: PushStream = action::parse(body).map_err(|_| Rejection::BodyMalformed)?;
     if let Some(rejected) = asked.rejected {
         // The signing frame says so. Somebody between here and there changes frames, or a clock is wrong.
-        note(pan, request.session(), request.user(), "push_rejected", rejected.name());
+        note(server, request.session(), request.user(), "push_rejected", rejected.name());
     }
-    Ok(pan.hub().open(*request.session(), session, &asked).await?)
+    Ok(server.hub().open(*request.session(), session, &asked).await?)
 }
 
 /// Puts the end of a connection on record.
-fn note_over(pan: &Pan, outlet: &Outlet, over: Over) {
+fn note_over(server: &Server, outlet: &MessageStream, over: CloseReason) {
     let connection = outlet.connection();
     let lost = connection.lost();
     tracing::debug!(session = %connection.session, over = over.name(), lost, "a push connection is over");
-    if matches!(over, Over::Gone | Over::Stopping | Over::Lost) {
+    if matches!(over, CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost) {
         return;
     }
-    note(pan, &connection.session, &connection.user, "push_ended", over.name());
+    note(server, &connection.session, &connection.user, "push_ended", over.name());
 }
 
-fn note(pan: &Pan, session: &SessionHandle, user: &UserName, action: &'static str, reason: &'static str) {
-    pan.record(Event {
+fn note(server: &Server, session: &SessionHandle, user: &UserName, action: &'static str, reason: &'static str) {
+    server.record(Event {
         session: Some(*session),
         user: Some(user.clone()),
         action: action.into(),
@@ -145,7 +150,7 @@ fn note(pan: &Pan, session: &SessionHandle, user: &UserName, action: &'static st
     });
 }
 
-impl From<HubError> for Reason {
+impl From<HubError> for Rejection {
     fn from(error: HubError) -> Self {
         match error {
             HubError::TooMany => Self::TooManyConnections,

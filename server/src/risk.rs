@@ -29,14 +29,14 @@
 
 use protocol::proof::{Kind, Proof};
 
+pub mod dataset;
+mod geometry;
 mod history;
-pub mod recorded;
-mod shape;
-mod way;
+mod pointer_path;
 
+use geometry::Scatter;
 pub use history::{FEATURES, Fingerprint, History, MAX_FINGERPRINTS, Running, Sample};
-use shape::Scatter;
-use way::{HOLD, Way};
+use pointer_path::{HOLD, PointerPath};
 
 /// From this score on, the level asked is raised to Confirmed.
 pub const RAISE: u32 = 85;
@@ -110,7 +110,7 @@ pub fn sample(proof: &Proof) -> Option<Sample> {
     if !has_way(proof) {
         return None;
     }
-    let way = Way::of(&proof.path);
+    let way = PointerPath::of(&proof.path);
     Some(Sample { fingerprint: way.fingerprint(), features: way.features(proof.hold) })
 }
 
@@ -118,7 +118,7 @@ pub fn sample(proof: &Proof) -> Option<Sample> {
 pub fn judge(proof: &Proof, history: &History) -> Risk {
     let mut risk = Risk::default();
     if has_way(proof) {
-        let way = Way::of(&proof.path);
+        let way = PointerPath::of(&proof.path);
         judge_way(&way, &mut risk);
         judge_history(&way.features(proof.hold), history, &mut risk);
     }
@@ -133,7 +133,7 @@ pub fn judge(proof: &Proof, history: &History) -> Risk {
 
 /// What is measured of a way and carries little weight or none: docs/PROOFS.md shows why.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Measured {
+pub struct Instrumented {
     /// How much its turns vary: the standard deviation, in radians.
     pub turning: Option<f64>,
     /// The longest wait between two points, in waits of middling length.
@@ -141,9 +141,9 @@ pub struct Measured {
 }
 
 /// Measures the way of a proof. Of one with too few points nothing can be said.
-pub fn measure(proof: &Proof) -> Measured {
-    let way = Way::of(&proof.path);
-    Measured { turning: way.turning(), pause: way.pause() }
+pub fn measure(proof: &Proof) -> Instrumented {
+    let way = PointerPath::of(&proof.path);
+    Instrumented { turning: way.turning(), pause: way.pause() }
 }
 
 fn has_way(proof: &Proof) -> bool {
@@ -165,7 +165,7 @@ fn judge_history(features: &[f64; FEATURES], History { repeated, running }: &His
     risk.add(Finding::Unlike, 40.0, 1.0 - falling(off.sum::<f64>(), 6.0, 14.0));
 }
 
-fn judge_way(way: &Way, risk: &mut Risk) {
+fn judge_way(way: &PointerPath, risk: &mut Risk) {
     if way.steps.len() <= 1 {
         return risk.add(Finding::Teleport, 100.0, 1.0);
     }
@@ -181,7 +181,7 @@ fn judge_way(way: &Way, risk: &mut Risk) {
     }
 }
 
-fn judge_shape(way: &Way, risk: &mut Risk) {
+fn judge_shape(way: &PointerPath, risk: &mut Risk) {
     let steps = way.steps.len();
     if steps >= 3 {
         let off = way.deviation();

@@ -16,7 +16,7 @@ use http::{StatusCode, header};
 use protocol::push::Cursor;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-use crate::{Functions, Pan, StartError};
+use crate::{Functions, Server, StartError};
 
 /// How long the store may take to show that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,12 +31,12 @@ impl Stopping {
     }
 }
 
-impl Pan {
+impl Server {
     /// Serves until the process is told to stop. Requests in flight may then finish, for as long as the settings say, and
     /// what was recorded is written.
     ///
     /// # Errors
-    /// As [`Pan::router`]; [`StartError::Listen`] when an address cannot be had.
+    /// As [`Server::router`]; [`StartError::Listen`] when an address cannot be had.
     pub async fn serve(&self, app: Router, functions: Functions) -> Result<(), StartError> {
         let router = self.router(app, &functions)?;
         let listener = listen(self.settings().listen).await?;
@@ -70,7 +70,7 @@ impl Pan {
         Ok(())
     }
 
-    /// What is for operators only: `/metrics`, `/healthz` and `/readyz`. [`Pan::serve`] serves it on an address of its own.
+    /// What is for operators only: `/metrics`, `/healthz` and `/readyz`. [`Server::serve`] serves it on an address of its own.
     pub fn observer(&self) -> Router {
         Router::new()
             .route("/metrics", get(metrics))
@@ -81,7 +81,7 @@ impl Pan {
 
     /// Whether the store answers and the server is not stopping.
     async fn is_ready(&self) -> bool {
-        let asked = timeout(PATIENCE, self.store().news_since(Cursor::default(), 1)).await;
+        let asked = timeout(PATIENCE, self.store().events_since(Cursor::default(), 1)).await;
         !self.stopping().is_so() && asked.is_ok_and(|answer| answer.is_ok())
     }
 }
@@ -95,9 +95,9 @@ async fn until(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn metrics(State(pan): State<Pan>) -> Response {
-    let is_ready = pan.is_ready().await;
-    match pan.metrics().text(pan.now(), pan.push_connections(), is_ready) {
+async fn metrics(State(server): State<Server>) -> Response {
+    let is_ready = server.is_ready().await;
+    match server.metrics().text(server.now(), server.push_connections(), is_ready) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
@@ -109,8 +109,8 @@ async fn metrics(State(pan): State<Pan>) -> Response {
     }
 }
 
-async fn ready(State(pan): State<Pan>) -> Response {
-    if pan.is_ready().await {
+async fn ready(State(server): State<Server>) -> Response {
+    if server.is_ready().await {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()

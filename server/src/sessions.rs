@@ -12,12 +12,12 @@ use protocol::{
 };
 
 use crate::{
-    Pan, VerifiedRequest,
+    Server, VerifiedRequest,
     audit::{Event, Outcome},
-    client::ClientAddress,
-    clock::random,
+    client_ip::ClientIp,
     cookies,
-    refusal::Reason,
+    random::random,
+    rejection::Rejection,
     store::{NewSession, Opening, Session, StoreError},
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Opened {
     pub(crate) cookie: HeaderValue,
 }
 
-impl Pan {
+impl Server {
     /// Opens a session for a user whose password was right. It can do nothing until the browser has entered it.
     ///
     /// The token is always new, so a cookie that was planted before is worth nothing after. The user's own session that
@@ -44,14 +44,14 @@ impl Pan {
     /// as themselves. At the cap of sessions the oldest one ends.
     ///
     /// # Errors
-    /// [`Reason::TooManySessions`] at the cap, where the settings say that the new one is refused; others when there is
+    /// [`Rejection::TooManySessions`] at the cap, where the settings say that the new one is refused; others when there is
     /// no store or no randomness.
     pub(crate) async fn open_session(
         &self,
         user: &UserName,
         confirmation_key: PublicKey,
         from: &Parts,
-    ) -> Result<Opened, Reason> {
+    ) -> Result<Opened, Rejection> {
         let ticket = EntryTicket::new(random()?);
         let secret = SignSecret::new(random()?);
         let handle = ticket.token().handle();
@@ -67,14 +67,14 @@ impl Pan {
             created,
             enter_by: created + ENTER_WITHIN.as_secs() * 1000,
             expires: created + life * 1000,
-            ip: self.address(from).map(ClientAddress::prefix).unwrap_or_default(),
+            ip: self.address(from).map(ClientIp::prefix).unwrap_or_default(),
             agent: agent.chars().take(MAX_AGENT).collect(),
             sign_secret: secret.hashed(),
         };
         let opening = self.store().open(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
-        let Opening::Opened(displaced) = opening else { return Err(Reason::TooManySessions) };
+        let Opening::Opened(displaced) = opening else { return Err(Rejection::TooManySessions) };
         for ended in displaced {
-            self.note_ended(&ended, user, Ended::Replaced).await;
+            self.record_session_end(&ended, user, Ended::Replaced).await;
         }
         self.metrics().open();
         Ok(Opened { handle, ticket, cookie: cookies::set_sign(&handle, &secret, life) })
@@ -161,12 +161,12 @@ impl Pan {
     pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended) -> Result<bool, StoreError> {
         let ended = self.store().end(handle, user, why, self.now()).await?;
         if ended {
-            self.note_ended(handle, user, why).await;
+            self.record_session_end(handle, user, why).await;
         }
         Ok(ended)
     }
 
-    async fn note_ended(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
+    async fn record_session_end(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
         self.metrics().end(why);
         // Here at once; on the other servers when they hear of it.
         self.hub().end(handle);

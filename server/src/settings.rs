@@ -7,10 +7,10 @@
 use std::{env, fs, io, net::SocketAddr};
 
 mod audit;
-mod group;
 mod lifetimes;
 mod limits;
-mod observe;
+mod macros;
+mod monitoring;
 mod origins;
 mod proxies;
 mod push;
@@ -25,7 +25,7 @@ pub use audit::Audit;
 pub use lifetimes::Lifetimes;
 pub use limits::Limits;
 pub(crate) use limits::per_minute;
-pub use observe::Observe;
+pub use monitoring::Observe;
 pub use origins::Origins;
 pub use proxies::Proxies;
 pub use push::PushSettings;
@@ -138,7 +138,7 @@ impl Settings {
         let port: Option<u16> = from.take("port", Some("PORT"), None);
         if port.is_some() {
             let given = from.is_given("listen").then_some(listen.port());
-            let port = from.settle(("port", port), ("listen", given)).unwrap_or_default();
+            let port = from.resolve_conflict(("port", port), ("listen", given)).unwrap_or_default();
             listen.set_port(port);
             origins.follow_port(port, environment, from);
         }
@@ -188,7 +188,7 @@ impl Default for Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{sources::Place, *};
+    use super::{sources::Source, *};
 
     const IN_REPOSITORY: &str = include_str!("../../Leptos.toml");
 
@@ -312,7 +312,7 @@ mod tests {
             Settings::read(&mut from);
             from.reject_unknown();
             let taken = &from.taken[path];
-            assert_eq!(taken.place, Place::Variable(variable.to_owned()));
+            assert_eq!(taken.place, Source::Variable(variable.to_owned()));
             // A secret is not shown; what comes of it is tested beside it.
             if let Some(value) = &taken.value {
                 assert_eq!(value, other);

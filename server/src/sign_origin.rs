@@ -11,27 +11,25 @@ use axum::{
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use protocol::{action::Action, catalogue::PushKeys, sign_origin::Time};
 
-use crate::{
-    NewAccount, Pan,
-    assets::{self, Page},
-    authority, sign_in,
-};
+use crate::{NewAccount, Server, auth::sign_in, middleware::verification};
 
+pub(crate) mod assets;
 mod bind;
 
+use assets::Page;
 pub(crate) use bind::take_challenge;
 
 /// What the endpoints need.
 #[derive(Clone)]
 pub(crate) struct SignOrigin {
-    pub(crate) pan: Pan,
+    pub(crate) server: Server,
     /// The application's hook for registration.
     pub(crate) register: Option<NewAccount>,
 }
 
-impl FromRef<SignOrigin> for Pan {
+impl FromRef<SignOrigin> for Server {
     fn from_ref(sign_origin: &SignOrigin) -> Self {
-        sign_origin.pan.clone()
+        sign_origin.server.clone()
     }
 }
 
@@ -39,32 +37,35 @@ impl SignOrigin {
     /// Everything that the sign origin serves.
     pub(crate) fn router(self) -> Router {
         Router::new()
-            .route("/", get(async |State(pan): State<Pan>| get_page(&pan, Page::Frame)))
-            .route("/sign-in", get(async |State(pan): State<Pan>| get_page(&pan, Page::SignIn)).post(sign_in::sign_in))
+            .route("/", get(async |State(server): State<Server>| get_page(&server, Page::Frame)))
+            .route(
+                "/sign-in",
+                get(async |State(server): State<Server>| get_page(&server, Page::SignIn)).post(sign_in::sign_in),
+            )
             .route("/register", get(register_page).post(sign_in::register))
-            .route("/confirm", get(async |State(pan): State<Pan>| get_page(&pan, Page::Confirm)))
-            .route("/time", get(async |State(pan): State<Pan>| Json(Time { now: pan.now() })))
+            .route("/confirm", get(async |State(server): State<Server>| get_page(&server, Page::Confirm)))
+            .route("/time", get(async |State(server): State<Server>| Json(Time { now: server.now() })))
             .route("/challenge", post(bind::challenge))
             .route("/bind", post(bind::bind))
-            .route(PushKeys::PATH, post(authority::push_keys))
+            .route(PushKeys::PATH, post(verification::push_keys))
             .fallback(get(asset))
             .with_state(self)
     }
 }
 
-async fn register_page(State(SignOrigin { pan, register }): State<SignOrigin>) -> Response {
-    if register.is_some() { get_page(&pan, Page::Register) } else { StatusCode::NOT_FOUND.into_response() }
+async fn register_page(State(SignOrigin { server, register }): State<SignOrigin>) -> Response {
+    if register.is_some() { get_page(&server, Page::Register) } else { StatusCode::NOT_FOUND.into_response() }
 }
 
-fn get_page(pan: &Pan, kind: Page) -> Response {
-    page(pan, kind, kind.html(pan.settings()))
+fn get_page(server: &Server, kind: Page) -> Response {
+    page(server, kind, kind.html(server.settings()))
 }
 
 /// A page with its headers.
-pub(crate) fn page(pan: &Pan, kind: Page, html: String) -> Response {
+pub(crate) fn page(server: &Server, kind: Page, html: String) -> Response {
     let mut response = Html(html).into_response();
     let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&kind.content_security_policy(pan.settings())) {
+    if let Ok(policy) = HeaderValue::from_str(&kind.content_security_policy(server.settings())) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     let static_value = HeaderValue::from_static;

@@ -24,7 +24,7 @@ use crate::{
     risk::{History, Sample},
 };
 
-pub(crate) mod measured;
+pub(crate) mod instrumented;
 pub mod memory;
 pub mod redis;
 mod snapshot;
@@ -162,9 +162,9 @@ pub enum Counted {
     Over(Quota),
 }
 
-/// What [`Store::admit`] is asked.
+/// What [`Store::authorize_request`] is asked.
 #[derive(Clone, Debug)]
-pub struct Admit {
+pub struct AuthorizeRequest {
     /// The session.
     pub handle: SessionHandle,
     /// The nonce that the request spends.
@@ -187,12 +187,12 @@ pub struct Admit {
     pub sample: Option<Sample>,
 }
 
-/// What [`Store::admit`] decided.
+/// What [`Store::authorize_request`] decided.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Admission {
+pub enum Authorization {
     /// The nonce is spent, the request counted, `next` issued, `seen` moved if it is use, the sample remembered. Nothing
     /// is verified yet.
-    Admitted(Box<Admitted>),
+    Authorized(Box<Authorized>),
     /// No such session: never opened, not entered, expired, idle for too long, or ended, and why if that is known.
     NoSession(Option<Ended>),
     /// The session lives; the nonce is not one of its live ones. Nothing was changed.
@@ -205,7 +205,7 @@ pub enum Admission {
 
 /// A session that a request was let through to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Admitted {
+pub struct Authorized {
     /// The session.
     pub session: Session,
     /// What its limit still lets through.
@@ -246,9 +246,9 @@ pub enum Binding {
     NoSession,
 }
 
-/// What [`Store::refill`] is asked, when everything but this is verified.
+/// What [`Store::issue_nonces`] is asked, when everything but this is verified.
 #[derive(Clone, Debug)]
-pub struct Refill {
+pub struct IssueNonces {
     /// The session.
     pub handle: SessionHandle,
     /// The nonce that the client invented.
@@ -267,9 +267,9 @@ pub struct Refill {
     pub now: u64,
 }
 
-/// What [`Store::refill`] decided.
+/// What [`Store::issue_nonces`] decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refilled {
+pub enum NonceIssue {
     /// The nonces are issued. To fetch them is no use of the session yet.
     Done,
     /// The invented nonce was spent here before. Nothing was changed.
@@ -310,7 +310,7 @@ pub struct Write {
 
 /// An event that is pushed to a user.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct News {
+pub struct UserEvent {
     /// Whom it concerns.
     pub user: UserName,
     /// What happened.
@@ -322,7 +322,7 @@ pub struct News {
 pub enum Since {
     /// These, oldest first; none if nothing has happened since. What a server of another version wrote, and this one cannot
     /// read, is only a place.
-    News(Vec<(Cursor, Option<News>)>),
+    UserEvent(Vec<(Cursor, Option<UserEvent>)>),
     /// The place is not known any more: nobody can tell what came after it.
     Gone,
 }
@@ -353,13 +353,13 @@ pub trait Store: Send + Sync + 'static {
     /// The one operation of a verified request, one round trip: is there such a session, is the nonce one of its live
     /// ones, is the limit kept? Only then spends the nonce, counts, issues the next and moves `seen`: a request that
     /// has no live nonce changes nothing, so a stolen cookie can use up neither nonces nor limits.
-    async fn admit(&self, admit: Admit) -> Result<Admission>;
+    async fn authorize_request(&self, authorize_request: AuthorizeRequest) -> Result<Authorization>;
 
-    /// A living session, without touching it. `None` as [`Admission::NoSession`].
+    /// A living session, without touching it. `None` as [`Authorization::NoSession`].
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>>;
 
     /// Why a session was ended before its time, for as long as it could have lived.
-    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>>;
+    async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>>;
 
     /// All living sessions of a user, newest first.
     async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
@@ -368,13 +368,13 @@ pub trait Store: Send + Sync + 'static {
     async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
 
     /// Remembers that a living session's token was presented without its key. `None` when there is no such session.
-    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
+    async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
 
-    /// Issues nonces to a living session whose request for them was verified, and with [`Refill::restore`] replaces its frame
+    /// Issues nonces to a living session whose request for them was verified, and with [`IssueNonces::restore`] replaces its frame
     /// key by the pending one, both or neither. One request is answered once, whatever the
     /// clock does and whatever the store forgets: an invented nonce is known to be new only as long as the store knows
     /// which ones were spent.
-    async fn refill(&self, refill: Refill) -> Result<Refilled>;
+    async fn issue_nonces(&self, issue_nonces: IssueNonces) -> Result<NonceIssue>;
 
     /// Ends a session of this user: when this returns nothing of it is left but `why`, which is kept for as long as the
     /// session could have lived. Ending what is not there is no error: `false`.
@@ -391,7 +391,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Appends to the audit log, if its last entry is still `head`; else gives the last one that is. Keeps the newest
     /// `keep` entries, and for each user named in them the newest [`audit::MAX_OF_USER`].
-    async fn append(&self, head: &audit::Head, entries: &[audit::Entry], keep: usize) -> Result<audit::Appended>;
+    async fn append(&self, head: &audit::Head, entries: &[audit::AuditEntry], keep: usize) -> Result<audit::Appended>;
 
     /// The last entry of the audit log.
     async fn audit_head(&self) -> Result<audit::Head>;
@@ -401,17 +401,17 @@ pub trait Store: Send + Sync + 'static {
     async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>>;
 
     /// Appends to the log of events, which keeps the newest `keep`. Gives the event's place.
-    async fn publish(&self, news: &News, keep: usize, now: u64) -> Result<Cursor>;
+    async fn publish(&self, news: &UserEvent, keep: usize, now: u64) -> Result<Cursor>;
 
     /// The place of the last event; [`Cursor::default`] when there was none.
-    async fn news_head(&self) -> Result<Cursor>;
+    async fn event_head(&self) -> Result<Cursor>;
 
     /// Up to `count` events that came after a place.
-    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since>;
+    async fn events_since(&self, after: Cursor, count: usize) -> Result<Since>;
 
-    /// As [`Store::news_since`], but waits up to `patience` until there is something.
-    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since>;
+    /// As [`Store::events_since`], but waits up to `patience` until there is something.
+    async fn wait_for_events(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since>;
 
     /// A user's newest entries of the audit log, newest first.
-    async fn audit_of(&self, user: &UserName) -> Result<Vec<audit::Entry>>;
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<audit::AuditEntry>>;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::value::UserName;
 use server::{
-    accounts::{AccountError, Accounts, MAX_PASSWORD_BYTES, WeakPassword},
+    auth::accounts::{AccountError, Accounts, MAX_PASSWORD_BYTES, WeakPassword},
     store::{RecordKey, SharedStore, Write, memory::MemoryStore},
 };
 

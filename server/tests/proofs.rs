@@ -1,28 +1,28 @@
 //! Interaction proofs as risk: machines are raised, people are not, whatever they work with.
 
-#[path = "support/machine.rs"]
-mod machine;
+#[path = "support/synthetic_paths.rs"]
+mod synthetic_paths;
 
 use fastrand::Rng;
-use machine::Rate;
 use protocol::proof::{Kind, Proof};
 use server::risk::{
     Finding, History,
-    recorded::{Recorded, Sessions},
+    dataset::{RecordedInteraction, Sessions},
 };
+use synthetic_paths::Rate;
 
 const MANY: usize = 1000;
 
 /// Of so many paths of this kind, each in a session of its own, how many are raised.
-fn raised(make: fn(&mut Rng, Rate) -> Recorded, rate: Rate) -> usize {
+fn raised(make: fn(&mut Rng, Rate) -> RecordedInteraction, rate: Rate) -> usize {
     let mut rng = Rng::with_seed(7);
     (0..MANY).filter(|_| Sessions::default().judge(&make(&mut rng, rate)).is_raised()).count()
 }
 
 #[test]
 fn of_each_kind_of_machine_99_percent_are_raised_at_any_rate() {
-    for (kind, make) in machine::RAISED {
-        for rate in machine::RATES {
+    for (kind, make) in synthetic_paths::RAISED {
+        for rate in synthetic_paths::RATES {
             let raised = raised(*make, rate);
             assert!(raised * 100 >= MANY * 99, "{kind}: {raised} of {MANY}");
         }
@@ -31,13 +31,13 @@ fn of_each_kind_of_machine_99_percent_are_raised_at_any_rate() {
 
 #[test]
 fn the_mouse_of_the_browser_tests_passes() {
-    let (_, hand) = machine::MEASURED.last().expect("some kinds");
+    let (_, hand) = synthetic_paths::MEASURED.last().expect("some kinds");
     let raised = raised(*hand, Rate::Any);
     assert!(raised * 100 <= MANY, "{raised} of {MANY}");
 }
 
 /// A hand: slow, fast, slow, along a curve, with uneven sampling.
-fn hand() -> Recorded {
+fn hand() -> RecordedInteraction {
     let path = [
         [400., 300., 0.],
         [398., 301., 24.],
@@ -51,7 +51,7 @@ fn hand() -> Recorded {
         [170., 492., 205.],
         [169., 493., 288.],
     ];
-    Recorded { user: None, path: path.to_vec(), hold_ms: 94.0 }
+    RecordedInteraction { user: None, path: path.to_vec(), hold_ms: 94.0 }
 }
 
 #[test]
@@ -73,11 +73,11 @@ fn a_copied_path_passes_once_in_a_session_wherever_and_however_fast_it_is_repeat
 #[test]
 fn a_hold_that_never_varies_is_raised_however_good_the_path() {
     let mut rng = Rng::with_seed(3);
-    let (_, bezier) = machine::CURVE;
+    let (_, bezier) = synthetic_paths::CURVE;
     let mut session = Sessions::default();
     let mut found = 0;
     for _ in 0..40 {
-        let path = Recorded { hold_ms: 80.0, ..bezier(&mut rng, Rate::Any) };
+        let path = RecordedInteraction { hold_ms: 80.0, ..bezier(&mut rng, Rate::Any) };
         found += usize::from(session.judge(&path).findings.contains(&(Finding::SameHold, 100)));
     }
     assert!(found >= 25, "{found}");
@@ -126,7 +126,7 @@ fn what_no_browser_records_is_refused_with_a_sentence() {
         (r#"{"path":[[1,2,3],[1,2,2]],"hold_ms":1}"#, "back in time"),
         (r#"{"path":[[1,2,3]],"hold_ms":1,"more":1}"#, "unknown field"),
     ] {
-        let error = Recorded::parse(line).err().map(|error| error.to_string()).unwrap_or_default();
+        let error = RecordedInteraction::parse(line).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(says), "{line}: {error}");
     }
 }

@@ -1,26 +1,26 @@
 //! What every store must do. A new store is one function and one line of `contract!` below.
 //!
 //! The rules are in `contract/`, as functions over [`SharedStore`]; `contract!` makes each one a test of each store.
-//! Time is passed in and never waited for. What only one of the stores must do is in `only/`.
+//! Time is passed in and never waited for. What only one of the stores must do is in `store_specific/`.
 
 mod contract {
     pub(crate) mod audit;
-    pub(crate) mod behaviour;
     pub(crate) mod binding;
     pub(crate) mod entering;
+    pub(crate) mod event_log;
     pub(crate) mod fixture;
+    pub(crate) mod interaction_history;
     pub(crate) mod limits;
-    pub(crate) mod news;
     pub(crate) mod nonces;
     pub(crate) mod records;
     pub(crate) mod sessions;
 }
-mod only {
+mod store_specific {
     mod memory;
     mod redis;
+    mod redis_at_most_once;
+    mod redis_auth;
     mod redis_cluster;
-    mod redis_once;
-    mod redis_way_in;
 }
 mod support {
     pub(crate) mod redis_cluster;
@@ -116,12 +116,12 @@ contract! {
     audit:
         the_audit_log_is_appended_to_read_and_kept_short
         many_servers_append_to_one_log_and_lose_nothing;
-    news:
+    event_log:
         events_are_read_in_order_from_any_place
         a_place_that_is_not_in_the_log_is_gone
         who_waits_for_events_hears_them
         many_publish_at_once_and_nothing_is_lost;
-    behaviour:
+    interaction_history:
         a_session_remembers_what_it_was_shown
         the_oldest_fingerprint_is_forgotten
         sessions_do_not_share_what_they_remember;

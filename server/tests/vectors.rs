@@ -13,9 +13,9 @@ use sha2::Sha256;
 fn source_of(package: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--locked"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let said = cargo.output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let metadata: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let body = cargo.output().unwrap();
+    assert!(body.status.success(), "{}", String::from_utf8_lossy(&body.stderr));
+    let metadata: Value = serde_json::from_slice(&body.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     let found = packages.iter().find(|found| found["name"] == package).unwrap();
     PathBuf::from(found["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use js_sys::{JSON, Reflect};
 use protocol::{
     json,
-    message::{Answer, Ask, FromFrame, Refusal, ToFrame, Vault},
+    message::{Answer, FrameRequest, FromFrame, KeyStoreState, Refusal, ToFrame},
     push::Tolerance,
 };
 use wasm_bindgen::JsValue;
@@ -13,8 +13,8 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::{authority, clock::Clock, key_store::KeyStore, meta, port::Port};
 
-mod agreement;
 mod bind;
+mod ecdh;
 mod policy;
 mod push;
 mod request;
@@ -70,7 +70,7 @@ impl Frame {
             let frame = Rc::clone(&listening);
             spawn_local(async move { frame.answer(&text).await });
         });
-        let vault = if KeyStore::open().await.is_ok() { Vault::Open } else { Vault::Closed };
+        let vault = if KeyStore::open().await.is_ok() { KeyStoreState::Open } else { KeyStoreState::Closed };
         frame.port.say(&FromFrame::Hello(vault));
         Ok(())
     }
@@ -92,18 +92,18 @@ impl Frame {
         self.port.say(&FromFrame::Answer { id, answer });
     }
 
-    async fn act(&self, ask: Ask) -> Result<Answer, Refusal> {
+    async fn act(&self, ask: FrameRequest) -> Result<Answer, Refusal> {
         match ask {
-            Ask::Sign(ask) if push::is_ours(&ask.path) => Err(Refusal::UnknownAction),
-            Ask::Sign(ask) => request::sign(self, &ask).await.map(Answer::Signed),
-            Ask::Forget { session } => {
+            FrameRequest::Sign(ask) if push::is_ours(&ask.path) => Err(Refusal::UnknownAction),
+            FrameRequest::Sign(ask) => request::sign(self, &ask).await.map(Answer::Signed),
+            FrameRequest::Forget { session } => {
                 let store = KeyStore::open().await.map_err(|_| Refusal::VaultClosed)?;
                 store.forget_frame_key(&session).await.map_err(|_| Refusal::VaultClosed)?;
                 Ok(Answer::Done {})
             }
-            Ask::Agree { session, nonce, renew } => push::agree(self, session, nonce, renew).await,
-            Ask::Open { nonce, after } => push::open(self, nonce, after).await,
-            Ask::Hear { frame } => push::hear(self, &frame).await,
+            FrameRequest::Agree { session, nonce, renew } => push::agree(self, session, nonce, renew).await,
+            FrameRequest::Open { nonce, after } => push::open(self, nonce, after).await,
+            FrameRequest::Hear { frame } => push::hear(self, &frame).await,
         }
     }
 }

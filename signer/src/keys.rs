@@ -49,10 +49,10 @@ pub(crate) async fn generate(algorithm: &str, usage: &str) -> Result<(CryptoKey,
     let algorithm = object(r#"{"namedCurve":"P-256"}"#, &[("name", algorithm.into())])?;
     let usages = Array::of1(&usage.into());
     let pair = wait(subtle()?.generate_key_with_object(&algorithm, false, &usages)).await?;
-    let half = |name: &str| Reflect::get(&pair, &name.into()).map(JsValue::unchecked_into::<CryptoKey>);
-    let point = wait(subtle()?.export_key("raw", &half("publicKey")?)).await?;
+    let ephemeral_key = |name: &str| Reflect::get(&pair, &name.into()).map(JsValue::unchecked_into::<CryptoKey>);
+    let point = wait(subtle()?.export_key("raw", &ephemeral_key("publicKey")?)).await?;
     let public = PublicKey::from_sec1(&Uint8Array::new(&point).to_vec()).map_err(|_| JsValue::NULL)?;
-    Ok((half("privateKey")?, public))
+    Ok((ephemeral_key("privateKey")?, public))
 }
 
 /// Random bytes.

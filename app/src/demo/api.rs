@@ -10,7 +10,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{fault::Fault, pan::client::Pan};
+use crate::{error::AppError, pan::client::SignedClient};
 
 /// What its owner sees of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -53,52 +53,52 @@ pub enum Direction {
 /// Balance, history and display name.
 ///
 /// # Errors
-/// [`Fault::Unverified`] for a request that is not verified as this action, as from every function below.
-#[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = Pan)]
-pub async fn read_account() -> Result<Account, Fault> {
-    use crate::{authority, demo::ledger::Ledger};
-    let request = authority::verified::<catalogue::ReadAccount>()?;
-    let pan = authority::pan()?;
-    Ok(Ledger::new(pan.store().as_ref()).account(request.user()).await?)
+/// [`AppError::Unverified`] for a request that is not verified as this action, as from every function below.
+#[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = SignedClient)]
+pub async fn read_account() -> Result<Account, AppError> {
+    use crate::{demo::ledger::Ledger, server_context};
+    let request = server_context::verified::<catalogue::ReadAccount>()?;
+    let server = server_context::server()?;
+    Ok(Ledger::new(server.store().as_ref()).account(request.user()).await?)
 }
 
 /// Changes the name that others see.
 ///
 /// # Errors
 /// As the ledger's.
-#[server(prefix = "/api", endpoint = "display_name", input = Json, output = Json, client = Pan)]
+#[server(prefix = "/api", endpoint = "display_name", input = Json, output = Json, client = SignedClient)]
 pub async fn rename(
     /// What was signed.
     #[server(flatten)]
     order: catalogue::Rename,
-) -> Result<(), Fault> {
-    use crate::{authority, demo::ledger::Ledger};
-    let request = authority::verified::<catalogue::Rename>()?;
-    let pan = authority::pan()?;
+) -> Result<(), AppError> {
+    use crate::{demo::ledger::Ledger, server_context};
+    let request = server_context::verified::<catalogue::Rename>()?;
+    let server = server_context::server()?;
     let note = format!("You are now called “{}”.", order.name);
-    Ledger::new(pan.store().as_ref()).rename(request.user(), order.name).await?;
-    pan.publish(request.user(), authority::activity(&request, note)).await;
+    Ledger::new(server.store().as_ref()).rename(request.user(), order.name).await?;
+    server.publish(request.user(), server_context::activity(&request, note)).await;
     Ok(())
 }
 
 /// Sends money.
 ///
 /// # Errors
-/// [`Fault::Declined`] when there is not enough, or nobody to get it.
-#[server(prefix = "/api", endpoint = "transfer", input = Json, output = Json, client = Pan)]
+/// [`AppError::Declined`] when there is not enough, or nobody to get it.
+#[server(prefix = "/api", endpoint = "transfer", input = Json, output = Json, client = SignedClient)]
 pub async fn transfer(
     /// What was signed.
     #[server(flatten)]
     order: catalogue::Transfer,
-) -> Result<(), Fault> {
-    use crate::{authority, demo::ledger::Ledger};
+) -> Result<(), AppError> {
+    use crate::{demo::ledger::Ledger, server_context};
     use protocol::push::Push;
-    let request = authority::verified::<catalogue::Transfer>()?;
-    let pan = authority::pan()?;
+    let request = server_context::verified::<catalogue::Transfer>()?;
+    let server = server_context::server()?;
     let (from, to, amount) = (request.user(), order.to.clone(), order.amount);
-    Ledger::new(pan.store().as_ref()).transfer(from, order).await?;
-    pan.publish(from, authority::activity(&request, format!("You sent {amount} to {to}."))).await;
+    Ledger::new(server.store().as_ref()).transfer(from, order).await?;
+    server.publish(from, server_context::activity(&request, format!("You sent {amount} to {to}."))).await;
     let received = format!("You received {amount} from {from}.");
-    pan.publish(&to, Push::Activity { action: request.action().to_owned(), session: None, note: received }).await;
+    server.publish(&to, Push::Activity { action: request.action().to_owned(), session: None, note: received }).await;
     Ok(())
 }

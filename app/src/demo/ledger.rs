@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use server::store::{Record, RecordKey, Store, StoreError, Write};
 
 use super::api::{Account, Direction, Movement};
-use crate::fault::Fault;
+use crate::error::AppError;
 
 /// What a new account holds, in cents.
 const OPENING_BALANCE: u64 = 100_000;
@@ -47,7 +47,7 @@ pub enum LedgerError {
     Store(#[from] StoreError),
 }
 
-impl From<LedgerError> for Fault {
+impl From<LedgerError> for AppError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::InsufficientFunds(_)
@@ -242,7 +242,7 @@ mod tests {
         let store = bank().await;
         let ledger = Ledger::new(&store);
         let error = ledger.transfer(&name("ada"), order("bob", OPENING_BALANCE + 1)).await.unwrap_err();
-        assert_eq!(Fault::from(error), Fault::Declined("You have 1,000.00 EUR. Send less.".into()));
+        assert_eq!(AppError::from(error), AppError::Declined("You have 1,000.00 EUR. Send less.".into()));
         assert_eq!(ledger.account(&name("bob")).await.unwrap().balance, OPENING_BALANCE);
     }
 

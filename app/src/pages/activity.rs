@@ -7,8 +7,8 @@ use protocol::push::{Payload, Push, Security};
 
 use super::private::{Moment, Private, PrivatePage};
 use crate::{
-    access::{self, Happening},
     pan::push,
+    session_api::{self, ActivityEntry},
 };
 
 /// How far the times of one event in the audit log and in the log of events may be apart: ms.
@@ -17,7 +17,7 @@ const SAME_MS: u64 = 1_000;
 /// The page.
 #[component]
 pub fn Activity() -> impl IntoView {
-    let shown = Private::start(|| Box::pin(access::activity())).follow(|_| false);
+    let shown = Private::start(|| Box::pin(session_api::activity())).follow(|_| false);
     push::each(move |news| {
         if let Some(happening) = as_happening(news) {
             shown.amend(|rows| add(rows, happening));
@@ -47,9 +47,9 @@ pub fn Activity() -> impl IntoView {
 }
 
 #[component]
-fn Row(happening: Happening) -> impl IntoView {
+fn Row(happening: ActivityEntry) -> impl IntoView {
     let what = in_words(&happening);
-    let Happening { at, times, session, refused, reason, action } = happening;
+    let ActivityEntry { at, times, session, refused, reason, action } = happening;
     let is_alarming = refused || action == "theft";
     let times = (times > 1).then(|| format!(" {times} times"));
     // The code's beginning is enough to find the session by.
@@ -68,9 +68,10 @@ fn Row(happening: Happening) -> impl IntoView {
 
 /// Adds what was pushed at its place in time, unless the list has it: what happened before the page was loaded may be told
 /// again.
-fn add(rows: &mut Vec<Happening>, new: Happening) {
-    let is_new =
-        |row: &Happening| (&row.action, row.session) != (&new.action, new.session) || row.at.abs_diff(new.at) > SAME_MS;
+fn add(rows: &mut Vec<ActivityEntry>, new: ActivityEntry) {
+    let is_new = |row: &ActivityEntry| {
+        (&row.action, row.session) != (&new.action, new.session) || row.at.abs_diff(new.at) > SAME_MS
+    };
     if new.session.is_none() || rows.iter().all(is_new) {
         let at = rows.partition_point(|row| row.at > new.at);
         rows.insert(at, new);
@@ -78,7 +79,7 @@ fn add(rows: &mut Vec<Happening>, new: Happening) {
 }
 
 /// What was just pushed, as the log will have it.
-fn as_happening(news: &Payload) -> Option<Happening> {
+fn as_happening(news: &Payload) -> Option<ActivityEntry> {
     let (action, session) = match &news.push {
         // Others act in no session of one's own.
         Push::Activity { session: None, .. } => ("received", None),
@@ -88,16 +89,16 @@ fn as_happening(news: &Payload) -> Option<Happening> {
         Push::Security(Security::Ended { session, .. }) => ("session_ended", Some(*session)),
         _ => return None,
     };
-    Some(Happening { at: news.id.ms, times: 1, session, action: action.to_owned(), refused: false, reason: None })
+    Some(ActivityEntry { at: news.id.ms, times: 1, session, action: action.to_owned(), refused: false, reason: None })
 }
 
 /// What a page does by itself.
-fn is_plumbing(happening: &Happening) -> bool {
+fn is_plumbing(happening: &ActivityEntry) -> bool {
     !happening.refused && matches!(&*happening.action, "nonces" | "jitterbug/keys" | "jitterbug/stream" | "push_ended")
 }
 
 /// What happened, for people. An action that this page does not know is called by its own name.
-fn in_words(happening: &Happening) -> String {
+fn in_words(happening: &ActivityEntry) -> String {
     let known = match happening.action.as_str() {
         "register" => "Opened the account",
         "sign_in" => "Signed in",
@@ -141,13 +142,13 @@ mod tests {
 
     use super::*;
 
-    fn pushed(push: Push) -> Option<Happening> {
+    fn pushed(push: Push) -> Option<ActivityEntry> {
         as_happening(&Payload { conn: ConnectionId::new([0; 16]), id: Cursor { ms: 17, n: 0 }, seq: 1, push })
     }
 
     #[test]
     fn an_action_of_the_catalogue_has_words_or_its_name() {
-        let happening = |action: &str, refused| Happening {
+        let happening = |action: &str, refused| ActivityEntry {
             at: 0,
             times: 1,
             session: None,
@@ -158,13 +159,13 @@ mod tests {
         assert_eq!(in_words(&happening("transfer", false)), "Sent money");
         assert_eq!(in_words(&happening("transfer", true)), "Refused: sent money");
         assert_eq!(in_words(&happening("close_account", false)), "close account");
-        let late = Happening { reason: Some("frame_stale".into()), ..happening("push_rejected", false) };
+        let late = ActivityEntry { reason: Some("frame_stale".into()), ..happening("push_rejected", false) };
         assert_eq!(in_words(&late), "News came too late to be believed");
     }
 
     #[test]
     fn what_is_told_again_stands_there_once_and_in_its_place() {
-        let row = |at, action: &str, own: bool| Happening {
+        let row = |at, action: &str, own: bool| ActivityEntry {
             at,
             times: 1,
             session: own.then(|| "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap()),

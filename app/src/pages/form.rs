@@ -6,7 +6,7 @@ use leptos::{html::Input, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::{fault::Fault, pan::redirect::typed_before};
+use crate::{error::AppError, pan::redirect::typed_before};
 
 /// What is wrong with a form, and in which field.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,9 +22,9 @@ impl Wrong {
     }
 }
 
-impl From<Fault> for Wrong {
-    fn from(fault: Fault) -> Self {
-        Self { field: None, sentence: fault.to_string() }
+impl From<AppError> for Wrong {
+    fn from(error: AppError) -> Self {
+        Self { field: None, sentence: error.to_string() }
     }
 }
 
@@ -49,7 +49,7 @@ impl Form {
     /// Sends what was checked, unless a call is under way; or says what is wrong. Afterwards `done` gets the reply.
     pub fn send<T: 'static>(
         self,
-        checked: Result<impl Future<Output = Result<T, Fault>> + 'static, Wrong>,
+        checked: Result<impl Future<Output = Result<T, AppError>> + 'static, Wrong>,
         done: impl FnOnce(T) + 'static,
     ) {
         if self.pending.get_untracked() {
@@ -65,7 +65,7 @@ impl Form {
                     self.pending.set(false);
                     match reply {
                         Ok(reply) => done(reply),
-                        Err(fault) => self.refuse(fault.into()),
+                        Err(error) => self.refuse(error.into()),
                     }
                 });
             }

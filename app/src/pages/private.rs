@@ -11,19 +11,19 @@ use wasm_bindgen::JsValue;
 
 use super::form::Alert;
 use crate::{
-    fault::Fault,
+    error::AppError,
     pan::{self, push, session::Session},
 };
 
 /// A signed call.
-pub type Ask<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, Fault>>>>;
+pub type Ask<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, AppError>>>>;
 
 /// What the parts of a page share.
 pub struct Private<T: Send + Sync + 'static> {
     ask: Ask<T>,
     session: StoredValue<Session>,
     data: RwSignal<Option<T>>,
-    fault: RwSignal<Option<Fault>>,
+    error: RwSignal<Option<AppError>>,
     /// It is being asked for; and again when that is done.
     loading: StoredValue<Loading>,
     /// What was done last.
@@ -46,14 +46,14 @@ impl<T: Send + Sync> Private<T> {
             ask,
             session: StoredValue::new(session.clone()),
             data: RwSignal::new(None),
-            fault: RwSignal::new(None),
+            error: RwSignal::new(None),
             loading: StoredValue::new(Loading::Not),
             done: RwSignal::new(None),
         };
         // In the browser only, and again when another tab signs in or out.
         Effect::new(move || {
             private.data.set(None);
-            private.fault.set(None);
+            private.error.set(None);
             // Something may have been done while the user was away.
             session.outcome();
             if session.is_in() {
@@ -91,10 +91,10 @@ impl<T: Send + Sync> Private<T> {
             if self.session.with_value(Session::handle) == whose || reply.is_err() {
                 match reply {
                     Ok(data) => {
-                        self.fault.set(None);
+                        self.error.set(None);
                         self.data.set(Some(data));
                     }
-                    Err(fault) => self.fault.set(Some(fault)),
+                    Err(error) => self.error.set(Some(error)),
                 }
             }
             if loading == Loading::AndAgain {
@@ -153,13 +153,13 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
             fallback=move || {
                 let absence = absence.clone();
                 move || {
-                    absence.standing();
-                    view! { <Told fault=absence.absence()/> }
+                    absence.state();
+                    view! { <Told error=absence.absence()/> }
                 }
             }
         >
             <Show when=move || loaded.get() fallback=move || view! { <Awaited shown/> }>
-                <Alert sentence=move || shown.fault.get().map(|fault| format!("What you see may be old. {fault}"))/>
+                <Alert sentence=move || shown.error.get().map(|error| format!("What you see may be old. {error}"))/>
                 {children.with_value(|children| children())}
             </Show>
         </Show>
@@ -169,11 +169,11 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
 
 /// Why there is nothing to see, and where to go.
 #[component]
-fn Told(fault: Fault) -> impl IntoView {
+fn Told(error: AppError) -> impl IntoView {
     let session = expect_context::<Session>();
     let path = use_location().pathname;
-    let sentence = fault.to_string();
-    let way_on = if matches!(fault, Fault::FrameKeyLost(_)) {
+    let sentence = error.to_string();
+    let way_on = if matches!(error, AppError::FrameKeyLost(_)) {
         view! { <Restore/> }.into_any()
     } else {
         let address = move || session.sign_in_url(&path.get());
@@ -190,7 +190,7 @@ fn Told(fault: Fault) -> impl IntoView {
 /// Lets the signing frame of this browser sign again.
 #[component]
 fn Restore() -> impl IntoView {
-    let failed = RwSignal::new(None::<Fault>);
+    let failed = RwSignal::new(None::<AppError>);
     let pending = RwSignal::new(false);
     let restore = move |_| {
         if pending.get_untracked() {
@@ -201,14 +201,14 @@ fn Restore() -> impl IntoView {
         spawn_local(async move {
             let restored = pan::restore_browser().await;
             // After success this component is gone.
-            if let Err(fault) = restored {
+            if let Err(error) = restored {
                 pending.try_set(false);
-                failed.try_set(Some(fault));
+                failed.try_set(Some(error));
             }
         });
     };
     view! {
-        <Alert sentence=move || failed.get().map(|fault| fault.to_string())/>
+        <Alert sentence=move || failed.get().map(|error| error.to_string())/>
         <button type="button" class="action" aria-disabled=move || pending.get().to_string() on:click=restore>
             "Restore this browser"
         </button>
@@ -217,14 +217,14 @@ fn Restore() -> impl IntoView {
 
 #[component]
 fn Awaited<T: Send + Sync + 'static>(shown: Private<T>) -> impl IntoView {
-    let failed = move || shown.fault.get().map(|fault| fault.to_string());
+    let failed = move || shown.error.get().map(|error| error.to_string());
     view! {
         <Alert sentence=failed/>
         <Show
-            when=move || shown.fault.with(Option::is_some)
+            when=move || shown.error.with(Option::is_some)
             fallback=|| view! { <p class="muted" aria-busy="true">"Loading…"</p> }
         >
-            <button type="button" class="action" on:click=move |_| { shown.fault.set(None); shown.load(); }>
+            <button type="button" class="action" on:click=move |_| { shown.error.set(None); shown.load(); }>
                 "Try again"
             </button>
         </Show>

@@ -9,8 +9,8 @@ use super::{
     private::{Moment, Private, PrivatePage},
 };
 use crate::{
-    access::{self, OwnSession},
-    fault::Fault,
+    error::AppError,
+    session_api::{self, OwnSession},
 };
 
 /// What the parts of the page share.
@@ -18,22 +18,22 @@ use crate::{
 struct Ending {
     shown: Private<Vec<OwnSession>>,
     pending: RwSignal<bool>,
-    fault: RwSignal<Option<Fault>>,
+    error: RwSignal<Option<AppError>>,
 }
 
 impl Ending {
     /// Ends something, one at a time, and shows the sessions that are left.
-    fn run(self, call: impl Future<Output = Result<String, Fault>> + 'static) {
+    fn run(self, call: impl Future<Output = Result<String, AppError>> + 'static) {
         if self.pending.get_untracked() {
             return;
         }
         self.pending.set(true);
-        self.fault.set(None);
+        self.error.set(None);
         self.shown.done.set(None);
         spawn_local(async move {
             match call.await {
                 Ok(done) => self.shown.done.set(Some(done)),
-                Err(fault) => self.fault.set(Some(fault)),
+                Err(error) => self.error.set(Some(error)),
             }
             self.pending.set(false);
             self.shown.load();
@@ -42,7 +42,7 @@ impl Ending {
 
     fn one(self, session: SessionHandle) {
         self.run(async move {
-            access::revoke(Revoke { session })
+            session_api::revoke(Revoke { session })
                 .await
                 .map(|()| "That session has ended, everywhere and at once.".to_owned())
         });
@@ -50,7 +50,7 @@ impl Ending {
 
     fn others(self) {
         self.run(async {
-            access::revoke_others().await.map(|ended| match ended {
+            session_api::revoke_others().await.map(|ended| match ended {
                 1 => "One other session has ended.".to_owned(),
                 many => format!("{many} other sessions have ended."),
             })
@@ -61,8 +61,8 @@ impl Ending {
 /// The page.
 #[component]
 pub fn Sessions() -> impl IntoView {
-    let shown = Private::start(|| Box::pin(access::sessions())).follow(|push| matches!(push, Push::Security(_)));
-    let ending = Ending { shown, pending: RwSignal::new(false), fault: RwSignal::new(None) };
+    let shown = Private::start(|| Box::pin(session_api::sessions())).follow(|push| matches!(push, Push::Security(_)));
+    let ending = Ending { shown, pending: RwSignal::new(false), error: RwSignal::new(None) };
     let sessions = move || shown.part(Clone::clone).unwrap_or_default();
     let has_others = move || shown.part(|sessions| sessions.len() > 1).unwrap_or_default();
     view! {
@@ -70,7 +70,7 @@ pub fn Sessions() -> impl IntoView {
             <p class="muted">
                 "Each is a browser that you signed in with, and has keys of its own. Ending one asks you to confirm: compare its code."
             </p>
-            <Alert sentence=move || ending.fault.get().map(|fault| fault.to_string())/>
+            <Alert sentence=move || ending.error.get().map(|error| error.to_string())/>
             <ul class="sessions" aria-label="Sessions">
                 {move || sessions().into_iter().map(|session| view! { <One session ending/> }).collect_view()}
             </ul>

@@ -1,6 +1,6 @@
-//! [`Pan`]: the client of server functions.
+//! [`SignedClient`]: the client of server functions.
 //!
-//! `#[server(client = Pan, input = Json, output = Json, …)]` is all that a server function says. What the catalogue
+//! `#[server(client = SignedClient, input = Json, output = Json, …)]` is all that a server function says. What the catalogue
 //! lists is signed at the level that the catalogue asks, and confirmed in a window that opens by itself where that is asked;
 //! everything else is sent as it is, and the server refuses it unless it was declared public.
 
@@ -11,9 +11,9 @@ use leptos::server_fn::{
     Bytes, client::Client, error::FromServerFnError as _, request::ClientReq, response::ClientRes,
 };
 use protocol::{
-    action::{Action, Entry, Level},
+    action::{Action, ActionEntry, Level},
     catalogue::{self, RestoreBrowser},
-    message::{Ask, ToSign, ToWindow},
+    message::{FrameRequest, SignRequest, ToWindow},
     problem::Code,
     proof::Proof,
     token::SessionHandle,
@@ -23,16 +23,16 @@ use send_wrapper::SendWrapper;
 use super::{
     Tab,
     confirmation::Opened,
-    exchange::Signed,
+    fetch::{self, Reply},
     nonces::{LIFE, TO_CONFIRM},
     now,
-    wire::{self, Reply},
+    signed_request::Signed,
 };
-use crate::fault::Fault;
+use crate::error::AppError;
 
 /// The client of server functions.
 #[derive(Debug)]
-pub struct Pan;
+pub struct SignedClient;
 
 /// A request: JSON, by POST.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ pub struct Response {
     body: Bytes,
 }
 
-impl Client<Fault> for Pan {
+impl Client<AppError> for SignedClient {
     type Request = Request;
     type Response = Response;
 
-    fn send(request: Request) -> impl Future<Output = Result<Response, Fault>> + Send {
+    fn send(request: Request) -> impl Future<Output = Result<Response, AppError>> + Send {
         // The browser has one thread; on the server nothing calls this.
         SendWrapper::new(async move {
             let tab = Tab::get()?;
@@ -61,7 +61,7 @@ impl Client<Fault> for Pan {
                     let session = tab.session.handle().ok_or_else(|| tab.session.absence())?;
                     Call { tab: Rc::clone(&tab), session, entry, body: request.body }.make().await?
                 }
-                None => tab.session.busy_while(wire::post(&request.path, &request.body, &[])).await?,
+                None => tab.session.busy_while(fetch::post(&request.path, &request.body, &[])).await?,
             };
             application(reply)
         })
@@ -69,9 +69,9 @@ impl Client<Fault> for Pan {
 
     async fn open_websocket(
         _path: &str,
-    ) -> Result<(impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static, impl Sink<Bytes> + Send + 'static), Fault>
+    ) -> Result<(impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static, impl Sink<Bytes> + Send + 'static), AppError>
     {
-        Err::<(stream::Empty<_>, sink::Drain<_>), _>(Fault::Encoding)
+        Err::<(stream::Empty<_>, sink::Drain<_>), _>(AppError::Encoding)
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) {
@@ -80,21 +80,21 @@ impl Client<Fault> for Pan {
 }
 
 /// The reply of the application; what PAN or something on the way said instead is a fault.
-pub(super) fn application(reply: Reply) -> Result<Response, Fault> {
+pub(super) fn application(reply: Reply) -> Result<Response, AppError> {
     if let Some(problem) = reply.problem() {
         return Err(problem.into());
     }
     let failed = reply.status >= 400;
-    if failed && serde_json::from_slice::<Fault>(&reply.body).is_err() {
-        return Err(Fault::of_status(reply.status, reply.retry_after));
+    if failed && serde_json::from_slice::<AppError>(&reply.body).is_err() {
+        return Err(AppError::of_status(reply.status, reply.retry_after));
     }
     Ok(Response { status: reply.status, body: reply.body })
 }
 
 impl Response {
     /// Nothing, unless the application refuses.
-    pub(super) fn accepted(self) -> Result<(), Fault> {
-        if self.status >= 400 { Err(Fault::de(self.body)) } else { Ok(()) }
+    pub(super) fn accepted(self) -> Result<(), AppError> {
+        if self.status >= 400 { Err(AppError::de(self.body)) } else { Ok(()) }
     }
 }
 
@@ -102,13 +102,13 @@ impl Response {
 pub(super) struct Call {
     pub(super) tab: Rc<Tab>,
     pub(super) session: SessionHandle,
-    pub(super) entry: &'static Entry,
+    pub(super) entry: &'static ActionEntry,
     pub(super) body: String,
 }
 
 impl Call {
     /// Signs and sends; answers what can be answered without the person having to try again.
-    pub(super) async fn make(&self) -> Result<Reply, Fault> {
+    pub(super) async fn make(&self) -> Result<Reply, AppError> {
         // Taken first: an interaction is good for this call or for none.
         let proof = match self.entry.level {
             Level::Interaction => self.tab.tracker.take(self.entry.name, now()),
@@ -141,21 +141,21 @@ impl Call {
     }
 
     /// Has the frame sign, and sends.
-    async fn sign(&self, proof: Option<Proof>) -> Result<Reply, Fault> {
+    async fn sign(&self, proof: Option<Proof>) -> Result<Reply, AppError> {
         let (session, path, body) = (self.session, self.entry.path.to_owned(), self.body.clone());
         let work = async {
             let nonce = match self.entry.path {
                 catalogue::Nonces::PATH => None,
                 _ => Some(self.tab.nonce(session, LIFE).await?),
             };
-            let order = ToSign { session, path, body, level: self.entry.level, nonce, proof };
-            self.tab.exchange(session, self.entry.path, Ask::Sign(Box::new(order))).await
+            let order = SignRequest { session, path, body, level: self.entry.level, nonce, proof };
+            self.tab.exchange(session, self.entry.path, FrameRequest::Sign(Box::new(order))).await
         };
         self.tab.session.busy_while(work).await
     }
 
     /// Has the user confirm, and sends. Never twice: the user confirmed once.
-    async fn confirm(&self, opened: Opened) -> Result<Reply, Fault> {
+    async fn confirm(&self, opened: Opened) -> Result<Reply, AppError> {
         let (session, path, body) = (self.session, self.entry.path, self.body.clone());
         let order = async {
             let nonce = match path {
@@ -166,10 +166,10 @@ impl Call {
         };
         let headers = match opened.sign(order).await {
             Ok(headers) => headers,
-            Err(fault) => {
+            Err(error) => {
                 // Without a confirmation key only signing in again helps: the page offers it.
-                self.tab.heed_fault(session, &fault).await;
-                return Err(fault);
+                self.tab.heed_fault(session, &error).await;
+                return Err(error);
             }
         };
         let sending = self.tab.send(session, path, Signed { body: self.body.clone(), headers });
@@ -177,18 +177,18 @@ impl Call {
         if reply.refusal() == Some(Code::UseFreshNonce) {
             // The browser may have sent it twice, and this is the reply to the second one.
             self.tab.nonces.clear();
-            return Err(Fault::Unsure);
+            return Err(AppError::Unsure);
         }
         Ok(reply)
     }
 }
 
-impl ClientReq<Fault> for Request {
+impl ClientReq<AppError> for Request {
     type FormData = ();
 
-    fn try_new_req_text(path: &str, kind: &str, _: &str, body: String, method: http::Method) -> Result<Self, Fault> {
+    fn try_new_req_text(path: &str, kind: &str, _: &str, body: String, method: http::Method) -> Result<Self, AppError> {
         let is_json_post = method == http::Method::POST && kind == "application/json";
-        is_json_post.then(|| Self { path: path.to_owned(), body }).ok_or(Fault::Encoding)
+        is_json_post.then(|| Self { path: path.to_owned(), body }).ok_or(AppError::Encoding)
     }
 
     fn try_new_req_bytes(
@@ -197,21 +197,21 @@ impl ClientReq<Fault> for Request {
         accepts: &str,
         body: Bytes,
         method: http::Method,
-    ) -> Result<Self, Fault> {
-        let text = String::from_utf8(body.into()).map_err(|_| Fault::Encoding)?;
+    ) -> Result<Self, AppError> {
+        let text = String::from_utf8(body.into()).map_err(|_| AppError::Encoding)?;
         Self::try_new_req_text(path, kind, accepts, text, method)
     }
 
-    fn try_new_req_query(_: &str, _: &str, _: &str, _: &str, _: http::Method) -> Result<Self, Fault> {
-        Err(Fault::Encoding)
+    fn try_new_req_query(_: &str, _: &str, _: &str, _: &str, _: http::Method) -> Result<Self, AppError> {
+        Err(AppError::Encoding)
     }
 
-    fn try_new_req_form_data(_: &str, _: &str, _: &str, (): (), _: http::Method) -> Result<Self, Fault> {
-        Err(Fault::Encoding)
+    fn try_new_req_form_data(_: &str, _: &str, _: &str, (): (), _: http::Method) -> Result<Self, AppError> {
+        Err(AppError::Encoding)
     }
 
-    fn try_new_req_multipart(_: &str, _: &str, (): (), _: http::Method) -> Result<Self, Fault> {
-        Err(Fault::Encoding)
+    fn try_new_req_multipart(_: &str, _: &str, (): (), _: http::Method) -> Result<Self, AppError> {
+        Err(AppError::Encoding)
     }
 
     fn try_new_req_streaming(
@@ -220,22 +220,22 @@ impl ClientReq<Fault> for Request {
         _: &str,
         _: impl Stream<Item = Bytes> + Send + 'static,
         _: http::Method,
-    ) -> Result<Self, Fault> {
-        Err(Fault::Encoding)
+    ) -> Result<Self, AppError> {
+        Err(AppError::Encoding)
     }
 }
 
-impl ClientRes<Fault> for Response {
-    async fn try_into_string(self) -> Result<String, Fault> {
-        String::from_utf8(self.body.into()).map_err(|_| Fault::Malformed)
+impl ClientRes<AppError> for Response {
+    async fn try_into_string(self) -> Result<String, AppError> {
+        String::from_utf8(self.body.into()).map_err(|_| AppError::Malformed)
     }
 
-    async fn try_into_bytes(self) -> Result<Bytes, Fault> {
+    async fn try_into_bytes(self) -> Result<Bytes, AppError> {
         Ok(self.body)
     }
 
-    fn try_into_stream(self) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + Sync + 'static, Fault> {
-        Err::<stream::Empty<_>, _>(Fault::Encoding)
+    fn try_into_stream(self) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + Sync + 'static, AppError> {
+        Err::<stream::Empty<_>, _>(AppError::Encoding)
     }
 
     fn status(&self) -> u16 {
@@ -263,8 +263,8 @@ mod tests {
     fn only_json_over_post_is_a_request() {
         let new = |kind, method| Request::try_new_req_text("/api/x", kind, "", "{}".into(), method);
         assert!(new("application/json", http::Method::POST).is_ok());
-        assert_eq!(new("application/json", http::Method::PUT).err(), Some(Fault::Encoding));
-        assert_eq!(new("application/x-www-form-urlencoded", http::Method::POST).err(), Some(Fault::Encoding));
-        assert_eq!(Request::try_new_req_query("/api/x", "", "", "", http::Method::GET).err(), Some(Fault::Encoding));
+        assert_eq!(new("application/json", http::Method::PUT).err(), Some(AppError::Encoding));
+        assert_eq!(new("application/x-www-form-urlencoded", http::Method::POST).err(), Some(AppError::Encoding));
+        assert_eq!(Request::try_new_req_query("/api/x", "", "", "", http::Method::GET).err(), Some(AppError::Encoding));
     }
 }

@@ -21,7 +21,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageChannel, MessageEvent, MessagePort, Window};
 
 use super::{Tab, now, redirect, session::Confirming};
-use crate::fault::Fault;
+use crate::error::AppError;
 
 /// Size and kind of the window.
 const FEATURES: &str = "popup,width=480,height=640";
@@ -115,9 +115,9 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens the window. Call it in the click that needs it, before anything else is awaited: later the browser may block it.
-    pub(super) async fn open(tab: &Rc<Tab>) -> Result<Self, Fault> {
+    pub(super) async fn open(tab: &Rc<Tab>) -> Result<Self, AppError> {
         if tab.confirmation.0.borrow().is_some() {
-            return Err(Fault::ConfirmationBusy);
+            return Err(AppError::ConfirmationBusy);
         }
         let (sender, events) = unbounded();
         tab.confirmation.0.replace(Some(Current { window: None, events: sender }));
@@ -152,8 +152,8 @@ impl Opened {
     /// Hands over the request as soon as it is there, and waits for the signature.
     pub(super) async fn sign(
         mut self,
-        order: impl Future<Output = Result<ToWindow, Fault>>,
-    ) -> Result<SignedHeaders, Fault> {
+        order: impl Future<Output = Result<ToWindow, AppError>>,
+    ) -> Result<SignedHeaders, AppError> {
         let order = match select(Box::pin(order), Box::pin(self.run())).await {
             Either::Left((order, _)) => order?,
             Either::Right((over, _)) => return over,
@@ -164,7 +164,7 @@ impl Opened {
     }
 
     /// Waits until the confirmation is over.
-    async fn run(&mut self) -> Result<SignedHeaders, Fault> {
+    async fn run(&mut self) -> Result<SignedHeaders, AppError> {
         let mut leaves = false;
         loop {
             if let Some(order) = self.order.as_ref().filter(|_| leaves) {
@@ -174,7 +174,7 @@ impl Opened {
             }
             match select(self.events.next(), TimeoutFuture::new(POLL)).await {
                 // A window that is loaded again has forgotten its request.
-                Either::Left((Some(Event::Ready), _)) if self.port.is_some() => return Err(Fault::Cancelled),
+                Either::Left((Some(Event::Ready), _)) if self.port.is_some() => return Err(AppError::Cancelled),
                 Either::Left((Some(Event::Ready), _)) => {
                     self.connect();
                     self.hand_over();
@@ -188,15 +188,15 @@ impl Opened {
                     self.has_answered = true;
                     return Err(reason.into());
                 }
-                Either::Left((Some(Event::Cancel) | None, _)) => return Err(Fault::Cancelled),
+                Either::Left((Some(Event::Cancel) | None, _)) => return Err(AppError::Cancelled),
                 Either::Left((Some(Event::Leave), _)) => leaves = true,
                 Either::Right(_) => {
                     let is_closed = |window: Window| window.closed().unwrap_or(true);
                     if self.tab.confirmation.window().is_some_and(is_closed) {
-                        return Err(Fault::Cancelled);
+                        return Err(AppError::Cancelled);
                     }
                     if now().abs_diff(self.began) > PATIENCE {
-                        return Err(Fault::ConfirmationTimedOut);
+                        return Err(AppError::ConfirmationTimedOut);
                     }
                 }
             }

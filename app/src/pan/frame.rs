@@ -13,12 +13,12 @@ use futures::{
 use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::document;
-use protocol::message::{Answer, Ask, CONNECT, FromFrame, READY, Refusal, ToFrame, Vault};
+use protocol::message::{Answer, CONNECT, FrameRequest, FromFrame, KeyStoreState, READY, Refusal, ToFrame};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlIFrameElement, MessageChannel, MessageEvent, MessagePort};
 
 use super::{Tab, session::meta};
-use crate::fault::Fault;
+use crate::error::AppError;
 
 /// The id of the `<iframe>`.
 pub const ID: &str = "pan-frame";
@@ -37,7 +37,7 @@ pub struct Frame {
     element: HtmlIFrameElement,
     origin: String,
     /// The port on which the frame said hello, and those on which it may yet.
-    port: RefCell<Option<(MessagePort, Vault)>>,
+    port: RefCell<Option<(MessagePort, KeyStoreState)>>,
     offered: RefCell<Vec<Offered>>,
     /// Who waits for a hello, and who for which answer.
     greeted: RefCell<Vec<oneshot::Sender<()>>>,
@@ -128,7 +128,7 @@ impl Frame {
     }
 
     /// The port on which hello arrives is the one that counts. What was asked on an earlier one was lost with it.
-    fn greet(&self, port: &MessagePort, vault: Vault) {
+    fn greet(&self, port: &MessagePort, vault: KeyStoreState) {
         self.waiting.borrow_mut().clear();
         self.port.replace(Some((port.clone(), vault)));
         for greeted in self.greeted.take() {
@@ -141,40 +141,40 @@ impl Frame {
     ///
     /// # Errors
     /// The refusal; or that the frame is not there, is gone, or is silent.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, Fault> {
-        self.try_ask(ask).await?.map_err(Fault::from)
+    pub async fn ask(&self, ask: FrameRequest) -> Result<Answer, AppError> {
+        self.try_ask(ask).await?.map_err(AppError::from)
     }
 
     /// Asks, and waits for the answer or the refusal.
     ///
     /// # Errors
     /// That the frame is not there, is gone, or is silent.
-    pub async fn try_ask(&self, ask: Ask) -> Result<Result<Answer, Refusal>, Fault> {
+    pub async fn try_ask(&self, ask: FrameRequest) -> Result<Result<Answer, Refusal>, AppError> {
         let port = self.connected().await?;
         let id = self.last_id.get().wrapping_add(1);
         self.last_id.set(id);
         let (sender, answer) = oneshot::channel();
         self.waiting.borrow_mut().insert(id, sender);
-        let text = serde_json::to_string(&ToFrame { id, ask }).map_err(|_| Fault::Malformed)?;
-        port.post_message(&JsValue::from_str(&text)).map_err(|_| Fault::NoFrame)?;
+        let text = serde_json::to_string(&ToFrame { id, ask }).map_err(|_| AppError::Malformed)?;
+        port.post_message(&JsValue::from_str(&text)).map_err(|_| AppError::NoFrame)?;
         if let Some(Ok(answer)) = within(WORKING, answer).await {
             return Ok(answer);
         }
         // The frame was loaded anew, or says nothing.
         self.waiting.borrow_mut().remove(&id);
-        Err(Fault::NoFrame)
+        Err(AppError::NoFrame)
     }
 
-    async fn connected(&self) -> Result<MessagePort, Fault> {
+    async fn connected(&self) -> Result<MessagePort, AppError> {
         if self.port.borrow().is_none() {
             let (sender, greeted) = oneshot::channel();
             self.greeted.borrow_mut().push(sender);
             within(LOADING, greeted).await;
         }
         match &*self.port.borrow() {
-            Some((port, Vault::Open)) => Ok(port.clone()),
-            Some((_, Vault::Closed)) => Err(Fault::StorageBlocked),
-            None => Err(Fault::NoFrame),
+            Some((port, KeyStoreState::Open)) => Ok(port.clone()),
+            Some((_, KeyStoreState::Closed)) => Err(AppError::StorageBlocked),
+            None => Err(AppError::NoFrame),
         }
     }
 }

@@ -31,16 +31,16 @@ use protocol::{
     token::SessionHandle,
 };
 
-use super::{Tab, changed::Changed};
+use super::{Tab, notify::Changed};
 
-pub mod events;
-mod line;
-mod listen;
-pub mod patience;
-pub mod place;
+pub mod backoff;
+mod connection;
+pub mod read_cursor;
+mod reconnect;
+pub mod sse;
 
-pub use line::Transport;
-pub(super) use listen::run;
+pub use connection::Transport;
+pub(super) use reconnect::run;
 
 /// After this time that nobody looks at the page its connection is closed: ms. It goes on where it was when somebody does.
 const UNSEEN: u32 = 60_000;
@@ -79,7 +79,7 @@ impl Push {
     /// Where the connection goes on: where this page has got to, or else where the person has read to.
     fn after(&self, session: SessionHandle) -> Option<Cursor> {
         let told = self.told.get().filter(|(by, _)| *by == session).map(|(_, cursor)| cursor);
-        told.or_else(|| place::of(session))
+        told.or_else(|| read_cursor::of(session))
     }
 
     fn tell(&self, session: SessionHandle, payload: &Payload) {

@@ -11,8 +11,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlInputElement, Storage};
 
-use super::{Tab, client, exchange::Signed};
-use crate::fault::Fault;
+use super::{Tab, client, signed_request::Signed};
+use crate::error::AppError;
 
 /// What stands before the answer in the fragment.
 const PREFIX: &str = "#pan=";
@@ -33,16 +33,16 @@ struct Kept {
 pub(crate) struct Typed(RefCell<HashMap<String, String>>);
 
 /// Leaves for the confirmation.
-pub(super) fn leave(tab: &Tab, request: &ToWindow) -> Result<(), Fault> {
+pub(super) fn leave(tab: &Tab, request: &ToWindow) -> Result<(), AppError> {
     let location = window().location();
     let kept = Kept { request: request.clone(), typed: typed() };
-    let text = serde_json::to_string(&kept).map_err(|_| Fault::Malformed)?;
-    storage().ok_or(Fault::StorageBlocked)?.set_item(KEY, &text).map_err(|_| Fault::StorageBlocked)?;
+    let text = serde_json::to_string(&kept).map_err(|_| AppError::Malformed)?;
+    storage().ok_or(AppError::StorageBlocked)?.set_item(KEY, &text).map_err(|_| AppError::StorageBlocked)?;
     let return_path = [location.pathname(), location.search()].map(Result::unwrap_or_default).concat();
     let link = WindowLink { request: kept.request, return_path };
-    let json = serde_json::to_vec(&link).map_err(|_| Fault::Malformed)?;
+    let json = serde_json::to_vec(&link).map_err(|_| AppError::Malformed)?;
     let url = [tab.session.sign_origin(), "/confirm#", &Base64UrlUnpadded::encode_string(&json)].concat();
-    location.assign(&url).map_err(|_| Fault::NoFrame)
+    location.assign(&url).map_err(|_| AppError::NoFrame)
 }
 
 /// Takes the answer out of the URL, if the user comes back with one, and sends the request that was confirmed.
@@ -77,7 +77,7 @@ pub fn typed_before(id: &str) -> Option<String> {
     Tab::get().ok()?.typed.0.borrow_mut().remove(id)
 }
 
-async fn send(tab: &Tab, request: ToWindow, headers: SignedHeaders) -> Result<(), Fault> {
+async fn send(tab: &Tab, request: ToWindow, headers: SignedHeaders) -> Result<(), AppError> {
     let ToWindow { session, path, body, .. } = request;
     let sending = tab.send(session, &path, Signed { body, headers });
     client::application(tab.session.busy_while(sending).await?)?.accepted()

@@ -7,8 +7,8 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use protocol::{key::KeyThumbprint, problem::Ended, return_path, token::SessionHandle};
 
-use super::{frame, push, tabs::OtherTabs};
-use crate::fault::Fault;
+use super::{frame, push, tab_sync::TabSync};
+use crate::error::AppError;
 
 /// The name of the `<meta>` with the handles of the sessions whose cookies the browser sent.
 pub const META: &str = "pan-session";
@@ -18,7 +18,7 @@ const PATIENCE: u32 = 300;
 
 /// How the page's session stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum SessionState {
     /// Nobody is signed in.
     Out,
     /// There is a session. Whether the key is here shows with the first request.
@@ -51,20 +51,20 @@ pub enum Confirming {
 /// The page's session, for components to read. Reading it follows its changes.
 #[derive(Clone, Debug)]
 pub struct Session {
-    standing: ArcRwSignal<Standing>,
+    state: ArcRwSignal<SessionState>,
     slow: ArcRwSignal<u32>,
     push: ArcRwSignal<push::State>,
     confirming: ArcRwSignal<Confirming>,
-    outcome: ArcRwSignal<Option<Result<(), Fault>>>,
+    outcome: ArcRwSignal<Option<Result<(), AppError>>>,
     sign_origin: String,
 }
 
 impl Session {
     /// A session as the cookie says: with a handle, somebody is signed in.
     pub fn new(handle: Option<SessionHandle>, sign_origin: String) -> Self {
-        let standing = handle.map_or(Standing::Out, Standing::In);
+        let state = handle.map_or(SessionState::Out, SessionState::In);
         Self {
-            standing: ArcRwSignal::new(standing),
+            state: ArcRwSignal::new(state),
             slow: ArcRwSignal::new(0),
             push: ArcRwSignal::default(),
             confirming: ArcRwSignal::default(),
@@ -78,7 +78,7 @@ impl Session {
         let names = meta(META).unwrap_or_default();
         let handles: Vec<_> = names.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
         // Of several cookies all but one were planted: not the one that this browser had before.
-        let known = OtherTabs::last().flatten().filter(|known| handles.contains(known));
+        let known = TabSync::last().flatten().filter(|known| handles.contains(known));
         let handle = known.or(handles.first().copied());
         Self::new(handle, meta(frame::ORIGIN_META).unwrap_or_default())
     }
@@ -115,23 +115,23 @@ impl Session {
     }
 
     /// What came of a request that was confirmed while the user had left this page.
-    pub fn outcome(&self) -> Option<Result<(), Fault>> {
+    pub fn outcome(&self) -> Option<Result<(), AppError>> {
         self.outcome.get()
     }
 
     /// Changes that.
-    pub(crate) fn set_outcome(&self, outcome: Result<(), Fault>) {
+    pub(crate) fn set_outcome(&self, outcome: Result<(), AppError>) {
         self.outcome.set(Some(outcome));
     }
 
     /// How it stands.
-    pub fn standing(&self) -> Standing {
-        self.standing.get()
+    pub fn state(&self) -> SessionState {
+        self.state.get()
     }
 
     /// Whether a session is there.
     pub fn is_in(&self) -> bool {
-        matches!(self.standing(), Standing::In(_))
+        matches!(self.state(), SessionState::In(_))
     }
 
     /// Whether something takes long enough to say so.
@@ -153,34 +153,36 @@ impl Session {
 
     /// Its handle, without following changes.
     pub(crate) fn handle(&self) -> Option<SessionHandle> {
-        match self.standing.get_untracked() {
-            Standing::In(handle) => Some(handle),
-            Standing::Out | Standing::Ended(_) | Standing::KeyLost | Standing::FrameKeyLost { .. } => None,
+        match self.state.get_untracked() {
+            SessionState::In(handle) => Some(handle),
+            SessionState::Out | SessionState::Ended(_) | SessionState::KeyLost | SessionState::FrameKeyLost { .. } => {
+                None
+            }
         }
     }
 
     /// Why there is no session.
-    pub(crate) fn absence(&self) -> Fault {
-        match self.standing.get_untracked() {
-            Standing::Ended(why) => why.map_or(Fault::Ended, Fault::EndedBecause),
-            Standing::KeyLost => Fault::LostKey,
-            Standing::FrameKeyLost { key, .. } => Fault::FrameKeyLost(key),
-            Standing::Out | Standing::In(_) => Fault::SignedOut,
+    pub(crate) fn absence(&self) -> AppError {
+        match self.state.get_untracked() {
+            SessionState::Ended(why) => why.map_or(AppError::Ended, AppError::EndedBecause),
+            SessionState::KeyLost => AppError::LostKey,
+            SessionState::FrameKeyLost { key, .. } => AppError::FrameKeyLost(key),
+            SessionState::Out | SessionState::In(_) => AppError::SignedOut,
         }
     }
 
     /// The session whose frame key is lost, and the frame's new key.
     pub(crate) fn to_restore(&self) -> Option<(SessionHandle, KeyThumbprint)> {
-        match self.standing.get_untracked() {
-            Standing::FrameKeyLost { session, key } => Some((session, key)),
+        match self.state.get_untracked() {
+            SessionState::FrameKeyLost { session, key } => Some((session, key)),
             _ => None,
         }
     }
 
     /// Changes it. Components that read it follow.
-    pub(crate) fn set(&self, standing: Standing) {
-        if self.standing.get_untracked() != standing {
-            self.standing.set(standing);
+    pub(crate) fn set(&self, state: SessionState) {
+        if self.state.get_untracked() != state {
+            self.state.set(state);
         }
     }
 

@@ -10,7 +10,7 @@ use protocol::{
 };
 
 use crate::{
-    any::{self, Damage},
+    strategies::{self, Damage},
     test,
 };
 
@@ -93,7 +93,7 @@ fn an_action_without_arguments_takes_an_empty_object_and_nothing_else() {
 }
 
 fn transfer() -> impl Strategy<Value = Transfer> {
-    (any::user_name(), 1..=Amount::MAX_CENTS, any::note()).prop_map(|(to, cents, note)| Transfer {
+    (strategies::user_name(), 1..=Amount::MAX_CENTS, strategies::note()).prop_map(|(to, cents, note)| Transfer {
         to,
         amount: cents.try_into().unwrap(),
         note,
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn renames_round_trip(name in any::display_name()) {
+    fn renames_round_trip(name in strategies::display_name()) {
         let rename = Rename { name };
         prop_assert_eq!(parse(&serde_json::to_vec(&rename).unwrap()), Ok(rename));
     }
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_body_is_refused_or_is_another_action(transfer in transfer(), damage in any::damage()) {
+    fn a_damaged_body_is_refused_or_is_another_action(transfer in transfer(), damage in strategies::damage()) {
         let body = serde_json::to_string(&transfer).unwrap();
         let damaged = Damage::of(&damage, &body);
         if let Ok(other) = parse::<Transfer>(damaged.as_bytes()) {

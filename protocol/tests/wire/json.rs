@@ -11,7 +11,7 @@ use protocol::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    any::{self, Damage},
+    strategies::{self, Damage},
     test,
 };
 
@@ -26,18 +26,18 @@ fn agrees<T: Serialize + DeserializeOwned>(text: &str) -> Result<(), TestCaseErr
 
 proptest! {
     #[test]
-    fn every_text_comes_back(name in any::display_name()) {
+    fn every_text_comes_back(name in strategies::display_name()) {
         let rename = Rename { name };
         prop_assert_eq!(json::read(&serde_json::to_vec(&rename).unwrap()), Ok(rename));
     }
 
     #[test]
-    fn every_proof_comes_back(proof in any::proof()) {
+    fn every_proof_comes_back(proof in strategies::proof()) {
         prop_assert_eq!(json::read(&serde_json::to_vec(&proof).unwrap()), Ok(proof));
     }
 
     #[test]
-    fn damaged_text_is_refused_or_read_as_serde_json_reads_it(proof in any::proof(), note in any::note(), damage in any::damage()) {
+    fn damaged_text_is_refused_or_read_as_serde_json_reads_it(proof in strategies::proof(), note in strategies::note(), damage in strategies::damage()) {
         agrees::<Proof>(&Damage::of(&damage, &serde_json::to_string(&proof).unwrap()))?;
         let transfer = Transfer { to: "bob".parse().unwrap(), amount: 1.try_into().unwrap(), note };
         agrees::<Transfer>(&Damage::of(&damage, &serde_json::to_string(&transfer).unwrap()))?;

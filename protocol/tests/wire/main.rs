@@ -8,15 +8,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
-mod any;
-mod inbox;
+mod canonical_encoding;
 mod json;
 mod message;
 mod proof;
 mod push;
+mod push_verifier;
 mod return_path;
 mod sign_origin;
-mod spelling;
+mod strategies;
 mod value;
 mod vectors;
 mod worked_example;

@@ -7,8 +7,8 @@ use protocol::{
     action::Level,
     key::{Jwk, KeyThumbprint, PublicKey},
     message::{
-        Answer, Ask, FromFrame, FromWindow, Refusal, SignedHeaders, ToFrame, ToSign, ToWindow, Vault, WindowLink,
-        WindowRejection,
+        Answer, FrameRequest, FromFrame, FromWindow, KeyStoreState, Refusal, SignRequest, SignedHeaders, ToFrame,
+        ToWindow, WindowLink, WindowRejection,
     },
     problem::{Code, Problem},
     sign_origin::Bind,
@@ -17,7 +17,7 @@ use protocol::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    any::{self, Damage},
+    strategies::{self, Damage},
     test,
 };
 
@@ -29,7 +29,7 @@ fn round_trips<T: Serialize + DeserializeOwned + PartialEq + core::fmt::Debug>(v
 fn to_sign() -> ToFrame {
     ToFrame {
         id: 7,
-        ask: Ask::Sign(Box::new(ToSign {
+        ask: FrameRequest::Sign(Box::new(SignRequest {
             session: SessionToken::new([1; 32]).handle(),
             path: "/api/account".to_owned(),
             body: "{}".to_owned(),
@@ -44,10 +44,10 @@ fn to_sign() -> ToFrame {
 fn messages_round_trip() {
     let session = SessionToken::new([1; 32]).handle();
     round_trips(&to_sign());
-    round_trips(&ToFrame { id: 1, ask: Ask::Agree { session, nonce: Nonce::new([2; 16]), renew: true } });
-    round_trips(&ToFrame { id: u32::MAX, ask: Ask::Forget { session } });
-    round_trips(&FromFrame::Hello(Vault::Open));
-    round_trips(&FromFrame::Hello(Vault::Closed));
+    round_trips(&ToFrame { id: 1, ask: FrameRequest::Agree { session, nonce: Nonce::new([2; 16]), renew: true } });
+    round_trips(&ToFrame { id: u32::MAX, ask: FrameRequest::Forget { session } });
+    round_trips(&FromFrame::Hello(KeyStoreState::Open));
+    round_trips(&FromFrame::Hello(KeyStoreState::Closed));
     round_trips(&FromFrame::Nonces { session, nonces: vec![Nonce::new([3; 16])] });
     let agreed = Answer::Agreed { nonces: vec![Nonce::new([3; 16])] };
     round_trips(&FromFrame::Answer { id: 2, answer: Ok(agreed) });
@@ -153,13 +153,13 @@ fn public_codes_are_few_and_distinct() {
 
 proptest! {
     #[test]
-    fn a_key_is_the_same_as_a_jwk(key in any::public_key()) {
+    fn a_key_is_the_same_as_a_jwk(key in strategies::public_key()) {
         let json = serde_json::to_string(&key.to_jwk()).unwrap();
         prop_assert_eq!(PublicKey::from(&serde_json::from_str::<Jwk>(&json).unwrap()), key);
     }
 
     #[test]
-    fn no_message_panics(text: String, damage in any::damage()) {
+    fn no_message_panics(text: String, damage in strategies::damage()) {
         for text in [text, Damage::of(&damage, &serde_json::to_string(&to_sign()).unwrap())] {
             let _ = serde_json::from_str::<ToFrame>(&text);
             let _ = serde_json::from_str::<FromFrame>(&text);

@@ -7,7 +7,7 @@ use protocol::{
 };
 
 use crate::{
-    any::{self, Damage},
+    strategies::{self, Damage},
     test,
 };
 
@@ -121,7 +121,7 @@ fn every_payload_has_type_and_data_beside_whom_it_is_for() {
 
 proptest! {
     #[test]
-    fn any_frame_round_trips(kid in any::key_id(), random in (any::bytes(), any::bytes()), ts: u64, inside in "[^\u{0}]{0,80}") {
+    fn any_frame_round_trips(kid in strategies::key_id(), random in (strategies::bytes(), strategies::bytes()), ts: u64, inside in "[^\u{0}]{0,80}") {
         let payload = format!("{{{inside}}}");
         let text = envelope(kid, random, ts, &payload).to_string();
         // What stands inside cannot be taken for what stands around it.
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_frame_is_refused_or_is_another_one(damage in any::damage()) {
+    fn a_damaged_frame_is_refused_or_is_another_one(damage in strategies::damage()) {
         let damaged = Damage::of(&damage, FRAME);
         if let Ok(read) = Envelope::parse(&damaged) {
             prop_assert_eq!(read.to_string(), damaged.clone());

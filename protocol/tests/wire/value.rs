@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use protocol::value::{Amount, DisplayName, Note, UserName, money, visible};
 use regex::Regex;
 
-use crate::{any, test};
+use crate::{strategies, test};
 
 /// Undoes [`visible`]: that this is possible shows that no two texts look the same.
 fn meant(shown: &str) -> String {
@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_that_was_shown_once_only_gains_marks_for_its_marks(text in any::note()) {
+    fn a_text_that_was_shown_once_only_gains_marks_for_its_marks(text in strategies::note()) {
         let shown = visible(text.as_str());
         let plain = shown.replace(['⟨', '⟩'], "");
         prop_assert_eq!(visible(&plain), plain);

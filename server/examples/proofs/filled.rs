@@ -1,11 +1,11 @@
 //! What a browser might have recorded of people who were recorded at some 100 ms: their points and a smooth curve through them.
 
 use fastrand::Rng;
-use server::risk::recorded::Recorded;
+use server::risk::dataset::RecordedInteraction;
 
 /// The path with a point every 7 to 17 ms, where it moved by a pixel: a cubic curve through the points that were recorded
 /// (Catmull-Rom). It is smoother than people are, and so the harder case for what looks for smoothness.
-pub(crate) fn filled(recorded: &Recorded, rng: &mut Rng) -> Recorded {
+pub(crate) fn filled(recorded: &RecordedInteraction, rng: &mut Rng) -> RecordedInteraction {
     let mut known: Vec<[f64; 3]> = Vec::new();
     for point in &recorded.path {
         if known.last().is_none_or(|last| point[2] > last[2]) {
@@ -24,7 +24,7 @@ pub(crate) fn filled(recorded: &Recorded, rng: &mut Rng) -> Recorded {
         }
     }
     path.extend(recorded.path.last());
-    Recorded { path, ..recorded.clone() }
+    RecordedInteraction { path, ..recorded.clone() }
 }
 
 /// Where it is between the point of this number and the next.

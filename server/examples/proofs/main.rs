@@ -5,24 +5,24 @@
 //! ```
 
 mod filled;
-#[path = "../../tests/support/machine.rs"]
-mod machine;
 mod statistics;
+#[path = "../../tests/support/synthetic_paths.rs"]
+mod synthetic_paths;
 
 use std::{error::Error, fs};
 
 use fastrand::Rng;
-use machine::{MEASURED, RAISED, RATES, Rate};
 use server::risk::{
     self,
-    recorded::{Recorded, Sessions},
+    dataset::{RecordedInteraction, Sessions},
 };
 use statistics::{quantile, share_greater};
+use synthetic_paths::{MEASURED, RAISED, RATES, Rate};
 
 /// How many paths of each kind are made.
 const MANY: usize = 10_000;
 
-type Measure = fn(&Recorded) -> Option<f64>;
+type Measure = fn(&RecordedInteraction) -> Option<f64>;
 
 /// What is measured beside the score.
 const MEASURES: [(&str, Measure); 2] = [
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ghost = files.next().map(|file| read(&file)).transpose()?.unwrap_or_default();
     let mut rng = Rng::with_seed(1);
     let filled: Vec<_> = people.iter().map(|path| filled::filled(path, &mut rng)).collect();
-    let made = |kind: machine::Kind, rate| -> Vec<Recorded> {
+    let made = |kind: synthetic_paths::Kind, rate| -> Vec<RecordedInteraction> {
         let mut rng = Rng::with_seed(1);
         (0..MANY).map(|_| kind.1(&mut rng, rate)).collect()
     };
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         row(kind.0, MANY, &RATES.map(|rate| each_alone(&made(*kind, rate))));
     }
     for kind in MEASURED.iter().filter(|(kind, _)| !kind.contains("at once")) {
-        let same_hold = |path: Recorded| Recorded { hold_ms: 80.0, ..path };
+        let same_hold = |path: RecordedInteraction| RecordedInteraction { hold_ms: 80.0, ..path };
         let raised =
             RATES.map(|rate| in_one_session(&made(*kind, rate).into_iter().map(same_hold).collect::<Vec<_>>()));
         row(&format!("{}, always the same hold, all in one session", kind.0), MANY, &raised);
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for (what, measure) in MEASURES {
         println!("\n{what}\n\n| kind | 5 % | 50 % | 95 % | people's is greater |\n|---|---|---|---|---|");
-        let measured = |paths: &[Recorded]| paths.iter().filter_map(measure).collect::<Vec<_>>();
+        let measured = |paths: &[RecordedInteraction]| paths.iter().filter_map(measure).collect::<Vec<_>>();
         let of_people = measured(&people);
         numbers("people", &of_people, &of_people);
         numbers("people, filled in to a browser's rate", &measured(&filled), &of_people);
@@ -80,23 +80,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn read(file: &str) -> Result<Vec<Recorded>, Box<dyn Error>> {
+fn read(file: &str) -> Result<Vec<RecordedInteraction>, Box<dyn Error>> {
     let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    Ok(text.lines().map(Recorded::parse).collect::<Result<_, _>>()?)
+    Ok(text.lines().map(RecordedInteraction::parse).collect::<Result<_, _>>()?)
 }
 
 /// Of paths, each in the session of its user: which share is raised.
-fn in_sessions(paths: &[Recorded]) -> f64 {
+fn in_sessions(paths: &[RecordedInteraction]) -> f64 {
     let mut sessions = Sessions::default();
     share(paths.iter().map(|path| sessions.judge(path).is_raised()))
 }
 
-fn in_one_session(paths: &[Recorded]) -> f64 {
+fn in_one_session(paths: &[RecordedInteraction]) -> f64 {
     let mut session = Sessions::default();
-    share(paths.iter().map(|path| session.judge(&Recorded { user: None, ..path.clone() }).is_raised()))
+    share(paths.iter().map(|path| session.judge(&RecordedInteraction { user: None, ..path.clone() }).is_raised()))
 }
 
-fn each_alone(paths: &[Recorded]) -> f64 {
+fn each_alone(paths: &[RecordedInteraction]) -> f64 {
     share(paths.iter().map(|path| Sessions::default().judge(path).is_raised()))
 }
 

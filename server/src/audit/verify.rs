@@ -6,7 +6,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::{Chain, Entry, Hash, Head};
+use super::{AuditEntry, Chain, Hash, Head};
 
 /// Something that is wrong with a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,7 +38,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// Verifies a log, given as the lines that [`Entry`] prints, oldest first. `last` is what its last entry must be, if that
+/// Verifies a log, given as the lines that [`AuditEntry`] prints, oldest first. `last` is what its last entry must be, if that
 /// is known from elsewhere: only so can be seen that the end was cut off.
 ///
 /// The log may begin with any number, because old entries are given up. Whether too many are gone shows only in a store:
@@ -47,7 +47,7 @@ pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last:
     let mut report = Report::default();
     let mut entries = Vec::new();
     for (at, line) in lines.into_iter().enumerate().filter(|(_, line)| !line.is_empty()) {
-        match Entry::parse(line) {
+        match AuditEntry::parse(line) {
             Ok(entry) => entries.push((chain.wrote(&entry), entry)),
             Err(_) => report.findings.push(Finding::Unreadable(at + 1)),
         }
@@ -55,11 +55,11 @@ pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last:
     report.entries = entries.len();
     let mut genuine = HashMap::from([(0, Hash::default())]);
     for (_, entry) in entries.iter().filter(|(is_genuine, _)| *is_genuine) {
-        genuine.entry(entry.said.n).or_insert(entry.hash);
+        genuine.entry(entry.body.n).or_insert(entry.hash);
     }
     let mut found = BTreeMap::new();
     for (at, (is_genuine, entry)) in entries.iter().enumerate() {
-        let n = if *is_genuine { entry.said.n } else { place(&entries, at) };
+        let n = if *is_genuine { entry.body.n } else { place(&entries, at) };
         let is_last_so_far = found.last_key_value().is_none_or(|(&last, _)| last < n);
         let is_new = found.insert(n, Head { n, hash: entry.hash }).is_none();
         // What an entry that was altered says of the one before means nothing; one that was not must name it.
@@ -81,17 +81,17 @@ pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last:
 
 /// The number of an entry that was altered: its number may be what was altered. An entry beside it tells it, if one of
 /// the two names the other.
-fn place(entries: &[(bool, Entry)], at: usize) -> u64 {
+fn place(entries: &[(bool, AuditEntry)], at: usize) -> u64 {
     let entry = &entries[at].1;
     let beside = |at: Option<usize>| at.and_then(|at| entries.get(at)).filter(|(is_genuine, _)| *is_genuine);
     if let Some((_, next)) = beside(at.checked_add(1))
         && next.before == entry.hash
     {
-        return next.said.n.wrapping_sub(1);
+        return next.body.n.wrapping_sub(1);
     }
     match beside(at.checked_sub(1)) {
-        Some((_, before)) if before.hash == entry.before => before.said.n.wrapping_add(1),
-        _ => entry.said.n,
+        Some((_, before)) if before.hash == entry.before => before.body.n.wrapping_add(1),
+        _ => entry.body.n,
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn head(lines: &[String]) -> Option<Head> {
-        lines.last().map(|line| Entry::parse(line).unwrap().head())
+        lines.last().map(|line| AuditEntry::parse(line).unwrap().head())
     }
 
     #[test]
@@ -255,8 +255,8 @@ mod tests {
         let mut lines = log(12);
         // The log goes on from its fifth entry a second time, as after a store that was set back.
         let chain = chain();
-        let before = Entry::parse(&lines[4]).unwrap().head();
-        let event = Entry::parse(&lines[0]).unwrap().said.event;
+        let before = AuditEntry::parse(&lines[4]).unwrap().head();
+        let event = AuditEntry::parse(&lines[0]).unwrap().body.event;
         lines[5] = chain.entry(&before, 7, 1, event).unwrap().to_string();
         assert_eq!(findings(&lines, None), [Finding::Altered(7)], "it does not follow the sixth");
     }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Appended, Chain, Entry, Event, Head, Outcome};
+use super::{Appended, AuditEntry, Chain, Event, Head, Outcome};
 use crate::store::{SharedStore, StoreError};
 
 /// How many events may wait. More are counted and forgotten: the log then says how many.
@@ -29,7 +29,7 @@ const TRIES: usize = 8;
 /// After how many entries the last one is told to the server's own log, beyond the reach of whoever changes the store.
 const TOLD_EVERY: u64 = 1000;
 
-enum Letter {
+enum Command {
     Event(u64, Event),
     /// Answered when everything before it is written.
     Flush(oneshot::Sender<()>),
@@ -37,23 +37,23 @@ enum Letter {
 
 /// Where events are left to be written.
 pub(crate) struct Writer {
-    letters: mpsc::Sender<Letter>,
+    commands: mpsc::Sender<Command>,
     lost: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the task, which ends when the writer is dropped and everything is written.
     pub(crate) fn start(store: SharedStore, chain: Chain, keep: usize) -> Self {
-        let (letters, waiting) = mpsc::channel(WAITING);
+        let (commands, waiting) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let log = Log { store, chain, keep, head: Head::default(), lost: lost.clone() };
         tokio::spawn(log.write(waiting));
-        Self { letters, lost }
+        Self { commands, lost }
     }
 
     /// Leaves an event that happened at `at` (Unix ms). It never waits: `false` when there is no room.
-    pub(crate) fn leave(&self, at: u64, event: Event) -> bool {
-        let left = self.letters.try_send(Letter::Event(at, event)).is_ok();
+    pub(crate) fn try_record(&self, at: u64, event: Event) -> bool {
+        let left = self.commands.try_send(Command::Event(at, event)).is_ok();
         self.lost.fetch_add(u64::from(!left), Ordering::Relaxed);
         left
     }
@@ -61,7 +61,7 @@ impl Writer {
     /// Waits until everything that was left before is written.
     pub(crate) async fn flush(&self) {
         let (sender, written) = oneshot::channel();
-        if self.letters.send(Letter::Flush(sender)).await.is_ok() {
+        if self.commands.send(Command::Flush(sender)).await.is_ok() {
             let _ = written.await;
         }
     }
@@ -80,15 +80,15 @@ struct Log {
 type Counted = (u64, Event, u64);
 
 impl Log {
-    async fn write(mut self, mut waiting: mpsc::Receiver<Letter>) {
-        let mut letters = Vec::with_capacity(AT_ONCE);
-        while waiting.recv_many(&mut letters, AT_ONCE).await > 0 {
+    async fn write(mut self, mut waiting: mpsc::Receiver<Command>) {
+        let mut commands = Vec::with_capacity(AT_ONCE);
+        while waiting.recv_many(&mut commands, AT_ONCE).await > 0 {
             let mut flushed = Vec::new();
             let mut events = Vec::new();
-            for letter in letters.drain(..) {
-                match letter {
-                    Letter::Event(at, event) => events.push((at, event, 1)),
-                    Letter::Flush(sender) => flushed.push(sender),
+            for command in commands.drain(..) {
+                match command {
+                    Command::Event(at, event) => events.push((at, event, 1)),
+                    Command::Flush(sender) => flushed.push(sender),
                 }
             }
             self.note_lost(&mut events);
@@ -127,7 +127,7 @@ impl Log {
             match self.store.append(&self.head, &entries, self.keep).await? {
                 Appended::Done => {
                     let before = self.head.n;
-                    self.head = entries.last().map_or(self.head, Entry::head);
+                    self.head = entries.last().map_or(self.head, AuditEntry::head);
                     if self.head.n / TOLD_EVERY > before / TOLD_EVERY {
                         tracing::info!(head = %self.head, "audit log");
                     }
@@ -139,7 +139,7 @@ impl Log {
         Err(StoreError("too many servers append to one audit log".into()))
     }
 
-    fn entries(&self, events: &[Counted]) -> Result<Vec<Entry>, serde_json::Error> {
+    fn entries(&self, events: &[Counted]) -> Result<Vec<AuditEntry>, serde_json::Error> {
         let mut head = self.head;
         let mut entries = Vec::with_capacity(events.len());
         for (at, event, times) in events {

@@ -17,10 +17,10 @@ use tokio::{
 };
 
 use super::{
-    bucket::Bucket,
-    hub::Closing,
+    hub::ConnectionGuard,
     keys::FrameKey,
     queue::{Full, Queue},
+    token_bucket::TokenBucket,
 };
 use crate::{clock::Clock, settings::PushSettings};
 
@@ -33,7 +33,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Why a connection is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Over {
+pub(crate) enum CloseReason {
     /// Its session has ended.
     Session,
     /// Its key has, and no next one was agreed.
@@ -48,7 +48,7 @@ pub(crate) enum Over {
     Lost,
 }
 
-impl Over {
+impl CloseReason {
     /// Its name for metrics and the audit log.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ struct State {
     key: FrameKey,
     /// Everything up to here has been told, or is waiting to be.
     known: Cursor,
-    over: Option<Over>,
+    over: Option<CloseReason>,
 }
 
 impl Connection {
@@ -110,7 +110,7 @@ impl Connection {
     }
 
     /// Tells it something that is in no log.
-    pub(crate) fn mention(&self, push: Push) {
+    pub(crate) fn broadcast(&self, push: Push) {
         self.state().put(None, push);
         self.changed.notify_one();
     }
@@ -127,7 +127,7 @@ impl Connection {
         self.changed.notify_one();
     }
 
-    pub(crate) fn end(&self, over: Over) {
+    pub(crate) fn end(&self, over: CloseReason) {
         self.state().over.get_or_insert(over);
         self.changed.notify_one();
     }
@@ -141,13 +141,13 @@ impl Connection {
 impl State {
     fn put(&mut self, cursor: Option<Cursor>, push: Push) {
         if self.queue.put(cursor, push) == Err(Full) {
-            self.over.get_or_insert(Over::Slow);
+            self.over.get_or_insert(CloseReason::Slow);
         }
     }
 }
 
 /// Makes a connection's frames, one after another.
-pub(crate) struct Outlet {
+pub(crate) struct MessageStream {
     connection: Arc<Connection>,
     clock: Clock,
     /// What the page missed, before what happens now.
@@ -155,7 +155,7 @@ pub(crate) struct Outlet {
     /// Where the page goes on from when this breaks.
     cursor: Cursor,
     seq: u64,
-    bucket: Bucket,
+    bucket: TokenBucket,
     began: Instant,
     spoke: Instant,
     /// When the session is over however busy it is: Unix ms.
@@ -166,11 +166,11 @@ pub(crate) struct Outlet {
     renewed: Option<protocol::push::KeyId>,
     tick: (Instant, u32),
     /// When this goes, the hub forgets the connection.
-    closing: Closing,
+    closing: ConnectionGuard,
 }
 
 /// Where a connection begins.
-pub(crate) struct Beginning {
+pub(crate) struct ResumeState {
     /// What the page is told before all else: a heartbeat, or that it must ask anew.
     pub(crate) first: Push,
     /// What it missed.
@@ -187,18 +187,18 @@ enum Next {
     Wait(Duration),
     /// Ask whether the session lives.
     Look,
-    Over(Over),
+    CloseReason(CloseReason),
 }
 
-impl Outlet {
+impl MessageStream {
     pub(crate) fn new(
         connection: Arc<Connection>,
         clock: Clock,
         settings: &PushSettings,
-        beginning: Beginning,
-        closing: Closing,
+        beginning: ResumeState,
+        closing: ConnectionGuard,
     ) -> Self {
-        let Beginning { first, missed, cursor, expires } = beginning;
+        let ResumeState { first, missed, cursor, expires } = beginning;
         let now = Instant::now();
         let missed = missed.into_iter().map(|(cursor, push)| (Some(cursor), push));
         Self {
@@ -207,7 +207,7 @@ impl Outlet {
             missed: std::iter::once((None, first)).chain(missed).collect(),
             cursor,
             seq: 0,
-            bucket: Bucket::full(settings.burst, settings.frames_per_second, 0),
+            bucket: TokenBucket::full(settings.burst, settings.frames_per_second, 0),
             began: now,
             spoke: now,
             expires,
@@ -228,13 +228,13 @@ impl Outlet {
     ///
     /// # Errors
     /// Why there is none any more.
-    pub(crate) async fn next(&mut self) -> Result<String, Over> {
+    pub(crate) async fn next(&mut self) -> Result<String, CloseReason> {
         loop {
             match self.decide() {
-                Next::Over(over) => return Err(over),
+                Next::CloseReason(over) => return Err(over),
                 Next::Look => match self.closing.look().await {
                     Some(again) => self.look = again,
-                    None => return Err(Over::Session),
+                    None => return Err(CloseReason::Session),
                 },
                 Next::Push(cursor, push) => match self.sign(cursor, push) {
                     Ok(frame) => return Ok(frame),
@@ -254,16 +254,16 @@ impl Outlet {
         let connection = self.connection.clone();
         let mut state = connection.state();
         if let Some(over) = state.over {
-            return Next::Over(over);
+            return Next::CloseReason(over);
         }
         if now >= self.expires {
-            return Next::Over(Over::Session);
+            return Next::CloseReason(CloseReason::Session);
         }
         if now >= self.look {
             return Next::Look;
         }
         if now >= state.key.expires {
-            return Next::Over(Over::Key);
+            return Next::CloseReason(CloseReason::Key);
         }
         let renew_at = state.key.renew;
         if now >= renew_at && self.renewed.as_ref() != Some(&state.key.kid) {

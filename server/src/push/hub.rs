@@ -15,13 +15,13 @@ use protocol::{
 };
 
 use super::{
-    connection::{Beginning, Connection, Outlet, Over},
+    connection::{CloseReason, Connection, MessageStream, ResumeState},
     keys::{KeyError, Root},
 };
 use crate::{
     clock::Clock,
     settings::{PushSettings, Settings},
-    store::{News, Session, SharedStore, Since, StoreError},
+    store::{Session, SharedStore, Since, StoreError, UserEvent},
 };
 
 /// How often it is looked at whether a connection's session lives: ms. Its end is an event as well, which comes at once,
@@ -127,7 +127,7 @@ impl Hub {
         session: SessionHandle,
         of: &Session,
         request: &PushStream,
-    ) -> Result<Outlet, HubError> {
+    ) -> Result<MessageStream, HubError> {
         let &PushStream { conn, after, .. } = request;
         let key = self.root.agreed(&session, &conn, &request.kid, &request.key, self.clock.now())?;
         let (user, expires) = (of.user.clone(), of.expires);
@@ -146,16 +146,16 @@ impl Hub {
             state.open.insert(conn, connection.clone());
             (connection, known)
         };
-        let closing = Closing { hub: self.clone(), id: conn, session };
-        let known_now = |first| Beginning { first, missed: Vec::new(), cursor: known, expires };
+        let closing = ConnectionGuard { hub: self.clone(), id: conn, session };
+        let known_now = |first| ResumeState { first, missed: Vec::new(), cursor: known, expires };
         let beginning = match after {
             None => known_now(Push::Hb { latest: 0 }),
             Some(after) => match self.missed(&user, after, known).await? {
-                Some(missed) => Beginning { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
+                Some(missed) => ResumeState { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
                 None => known_now(Push::Reset {}),
             },
         };
-        Ok(Outlet::new(connection, self.clock.clone(), &self.settings, beginning, closing))
+        Ok(MessageStream::new(connection, self.clock.clone(), &self.settings, beginning, closing))
     }
 
     /// What a user was told between two places of the log; `None` when that is no longer known, or is too much.
@@ -168,7 +168,7 @@ impl Hub {
         let mut missed = Vec::new();
         let mut at = after;
         loop {
-            let Since::News(page) = self.store.news_since(at, AT_ONCE).await? else { return Ok(None) };
+            let Since::UserEvent(page) = self.store.events_since(at, AT_ONCE).await? else { return Ok(None) };
             let Some(&(last, _)) = page.last() else { break };
             at = last;
             let read = page.into_iter().filter_map(|(cursor, news)| Some((cursor, news?)));
@@ -190,32 +190,32 @@ impl Hub {
         if let Some(known) = known {
             return Ok(known);
         }
-        let head = self.store.news_head().await?;
+        let head = self.store.event_head().await?;
         Ok(*self.state().known.get_or_insert(head))
     }
 
     /// Waits for the next events of the log, and tells them to whom they concern.
     async fn follow(&self) -> Result<(), StoreError> {
         let after = self.place().await?;
-        match self.store.wait_news(after, AT_ONCE, PATIENCE).await? {
-            Since::News(page) => page.into_iter().for_each(|(cursor, news)| self.tell(cursor, news.as_ref())),
+        match self.store.wait_for_events(after, AT_ONCE, PATIENCE).await? {
+            Since::UserEvent(page) => page.into_iter().for_each(|(cursor, news)| self.tell(cursor, news.as_ref())),
             Since::Gone => {
                 // The store was replaced by an empty or an older one: nobody knows what was missed. Pages come back, and are
                 // told so.
                 let mut state = self.state();
                 state.known = None;
                 for connection in state.open.values() {
-                    connection.end(Over::Lost);
+                    connection.end(CloseReason::Lost);
                 }
             }
         }
         Ok(())
     }
 
-    fn tell(&self, cursor: Cursor, news: Option<&News>) {
+    fn tell(&self, cursor: Cursor, news: Option<&UserEvent>) {
         let mut state = self.state();
         for connection in state.open.values() {
-            if let Some(News { push, .. }) = news.filter(|news| news.user == connection.user) {
+            if let Some(UserEvent { push, .. }) = news.filter(|news| news.user == connection.user) {
                 connection.tell(cursor, push.clone());
             }
             connection.advance(cursor);
@@ -228,10 +228,10 @@ impl Hub {
     }
 
     /// Tells everybody something that is in no log.
-    pub(crate) fn mention(&self, push: &Push) {
+    pub(crate) fn broadcast(&self, push: &Push) {
         let state = self.state();
         for connection in state.open.values() {
-            connection.mention(push.clone());
+            connection.broadcast(push.clone());
         }
     }
 
@@ -239,14 +239,14 @@ impl Hub {
     pub(crate) fn end(&self, session: &SessionHandle) {
         let state = self.state();
         for connection in state.open.values().filter(|connection| connection.session == *session) {
-            connection.end(Over::Session);
+            connection.end(CloseReason::Session);
         }
     }
 
     /// Closes all connections: the server stops.
     pub(crate) fn stop(&self) {
         for connection in self.state().open.values() {
-            connection.end(Over::Stopping);
+            connection.end(CloseReason::Stopping);
         }
     }
 
@@ -259,13 +259,13 @@ impl Hub {
 }
 
 /// A connection's place in the hub, which forgets it when this goes.
-pub(crate) struct Closing {
+pub(crate) struct ConnectionGuard {
     hub: Arc<Hub>,
     id: ConnectionId,
     session: SessionHandle,
 }
 
-impl Closing {
+impl ConnectionGuard {
     /// Asks the store whether the connection's session lives, and says when to ask again (Unix ms). `None` when it is over.
     pub(crate) async fn look(&self) -> Option<u64> {
         let Self { hub, session, .. } = self;
@@ -282,7 +282,7 @@ impl Closing {
     }
 }
 
-impl Drop for Closing {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.hub.state().open.remove(&self.id);
     }

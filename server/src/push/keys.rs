@@ -22,7 +22,7 @@ use protocol::{
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{clock::random, settings::PushSettings};
+use crate::{random::random, settings::PushSettings};
 
 /// How long after a key was agreed its connection may be opened: ms.
 const OPEN_WITHIN: u64 = 60_000;
@@ -139,7 +139,7 @@ impl Root {
         expires: u64,
     ) -> Result<(FrameKey, PublicKey), KeyError> {
         let point = p256::PublicKey::from_sec1_bytes(theirs.as_sec1()).map_err(|_| KeyError::BadPoint)?;
-        let ours = self.half(kid)?;
+        let ours = self.ephemeral_key(kid)?;
         let shared = diffie_hellman(NonZeroScalar::from(&ours), point.as_affine());
         let our_point = ours.public_key().to_sec1_point(false);
         let server_key = PublicKey::from_sec1(our_point.as_bytes()).map_err(|_| KeyError::Derivation)?;
@@ -152,15 +152,15 @@ impl Root {
     }
 
     /// The server's private half for this name.
-    fn half(&self, kid: &KeyId) -> Result<SecretKey, KeyError> {
+    fn ephemeral_key(&self, kid: &KeyId) -> Result<SecretKey, KeyError> {
         let root = Hkdf::<Sha256>::new(None, self.secret.as_ref());
         // All but one of 2^32 candidates are on the curve's order; the next one is tried then.
         for counter in 0..8_u8 {
             let mut bytes = Zeroizing::new([0; 32]);
             root.expand_multi_info(&[b"pan-jitterbug/1 server\0", kid.as_str().as_bytes(), &[counter]], bytes.as_mut())
                 .map_err(|_| KeyError::Derivation)?;
-            if let Ok(half) = SecretKey::from_slice(bytes.as_ref()) {
-                return Ok(half);
+            if let Ok(ephemeral_key) = SecretKey::from_slice(bytes.as_ref()) {
+                return Ok(ephemeral_key);
             }
         }
         Err(KeyError::Derivation)

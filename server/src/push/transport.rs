@@ -19,12 +19,12 @@ use protocol::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use super::connection::{Outlet, Over};
+use super::connection::{CloseReason, MessageStream};
 use crate::{
-    Pan,
-    authority::{note_passed, pass, refuse},
-    refusal::Reason,
-    unverified::{Target, single},
+    Server,
+    middleware::unverified::{Target, single},
+    middleware::verification::{record_verified, reject, verify_request},
+    rejection::Rejection,
 };
 
 /// How long a frame may take to be taken away. Whoever is slower is cut off, and comes back when they can.
@@ -38,24 +38,24 @@ const MAX_HELLO: usize = 16 * 1024;
 
 /// A connection as an event stream (WHATWG HTML §9.2). A task of its own makes the frames, so that a page that does not
 /// read is noticed.
-pub(super) fn stream(pan: Pan, mut outlet: Outlet) -> Response {
+pub(super) fn stream(server: Server, mut outlet: MessageStream) -> Response {
     let (sender, receiver) = mpsc::channel::<Bytes>(1);
     tokio::spawn(async move {
         let over = loop {
             let next = tokio::select! {
                 next = outlet.next() => next,
-                () = sender.closed() => Err(Over::Gone),
+                () = sender.closed() => Err(CloseReason::Gone),
             };
             match next {
                 Ok(frame) => match timeout(SLOW, sender.send(format!("data: {frame}\n\n").into())).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => break Over::Gone,
-                    Err(_) => break Over::Slow,
+                    Ok(Err(_)) => break CloseReason::Gone,
+                    Err(_) => break CloseReason::Slow,
                 },
                 Err(over) => break over,
             }
         };
-        super::note_over(&pan, &outlet, over);
+        super::note_over(&server, &outlet, over);
     });
     let frames = futures::stream::unfold(receiver, async |mut receiver| {
         receiver.recv().await.map(|frame| (Ok::<_, Infallible>(frame), receiver))
@@ -70,22 +70,22 @@ pub(super) fn stream(pan: Pan, mut outlet: Outlet) -> Response {
 }
 
 /// `GET /api/jitterbug/socket`. The upgrade itself proves nothing: the socket is silent until it has said a good hello.
-pub(super) async fn socket(State(pan): State<Pan>, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn socket(State(server): State<Server>, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
     // Browsers let any page open a socket to any host; only the Origin says which page it was.
     match single(&parts.headers, "origin") {
-        Ok(origin) if origin == pan.settings().origins.app.as_str() => {}
-        _ => return pan.refuse(None, PushStream::NAME, Reason::WrongOrigin),
+        Ok(origin) if origin == server.settings().origins.app.as_str() => {}
+        _ => return server.reject(None, PushStream::NAME, Rejection::WrongOrigin),
     }
     upgrade
         .max_message_size(MAX_HELLO)
         .max_frame_size(MAX_HELLO)
-        .on_upgrade(async move |socket| converse(pan, parts, socket).await)
+        .on_upgrade(async move |socket| converse(server, parts, socket).await)
 }
 
-async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
+async fn converse(server: Server, parts: Parts, mut socket: WebSocket) {
     let close = match timeout(HELLO, socket.recv()).await {
-        Ok(Some(Ok(Message::Text(hello)))) => match listen(&pan, parts, &hello).await {
-            Ok(outlet) => return tell(pan, outlet, socket).await,
+        Ok(Some(Ok(Message::Text(hello)))) => match listen(&server, parts, &hello).await {
+            Ok(outlet) => return tell(server, outlet, socket).await,
             Err(close) => close,
         },
         _ => 4400,
@@ -97,10 +97,10 @@ async fn converse(pan: Pan, parts: Parts, mut socket: WebSocket) {
 ///
 /// # Errors
 /// The socket's close code.
-async fn listen(pan: &Pan, upgrade: Parts, hello: &Utf8Bytes) -> Result<Outlet, u16> {
+async fn listen(server: &Server, upgrade: Parts, hello: &Utf8Bytes) -> Result<MessageStream, u16> {
     let (parts, opened) = match as_request(&upgrade, hello) {
         Ok((parts, body)) => {
-            let opened = open(pan, &parts, body).await;
+            let opened = open(server, &parts, body).await;
             (parts, opened)
         }
         Err(reason) => (upgrade, Err(reason)),
@@ -110,23 +110,23 @@ async fn listen(pan: &Pan, upgrade: Parts, hello: &Utf8Bytes) -> Result<Outlet, 
         Err(reason) => {
             let close = close_code(&reason);
             // Looked at with its own signature: an owner's hello that comes too late is no theft.
-            drop(refuse(pan, &parts, PushStream::NAME, reason).await);
+            drop(reject(server, &parts, PushStream::NAME, reason).await);
             Err(close)
         }
     }
 }
 
-async fn open(pan: &Pan, parts: &Parts, body: String) -> Result<Outlet, Reason> {
-    let entry = catalogue::at(PushStream::PATH).ok_or(Reason::UnknownFunction)?;
-    let pass = pass(pan, Target::App, entry, parts, Body::from(body)).await?;
-    note_passed(pan, &pass);
-    super::open(pan, &pass.verified, &pass.session, &pass.body).await
+async fn open(server: &Server, parts: &Parts, body: String) -> Result<MessageStream, Rejection> {
+    let entry = catalogue::at(PushStream::PATH).ok_or(Rejection::UnknownFunction)?;
+    let accepted = verify_request(server, Target::App, entry, parts, Body::from(body)).await?;
+    record_verified(server, &accepted);
+    super::open(server, &accepted.request, &accepted.session, &accepted.body).await
 }
 
 /// The request that a hello stands for: by its path that of a stream, with the upgrade's cookie and origin and its own
 /// signature and body.
-fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Reason> {
-    let Hello { headers: signed, body } = json::read(hello.as_bytes()).map_err(|_| Reason::BodyMalformed)?;
+fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Rejection> {
+    let Hello { headers: signed, body } = json::read(hello.as_bytes()).map_err(|_| Rejection::BodyMalformed)?;
     let mut headers = HeaderMap::new();
     for name in [header::COOKIE, header::ORIGIN] {
         for value in upgrade.headers.get_all(&name) {
@@ -135,7 +135,7 @@ fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Rea
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in signed.each() {
-        let value = HeaderValue::from_str(value).map_err(|_| Reason::HeaderMalformed(name))?;
+        let value = HeaderValue::from_str(value).map_err(|_| Rejection::HeaderMalformed(name))?;
         headers.insert(HeaderName::from_static(name), value);
     }
     let mut request = Request::new(());
@@ -146,36 +146,36 @@ fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Rea
     Ok((request.into_parts().0, body))
 }
 
-async fn tell(pan: Pan, mut outlet: Outlet, mut socket: WebSocket) {
+async fn tell(server: Server, mut outlet: MessageStream, mut socket: WebSocket) {
     let over = loop {
         tokio::select! {
             next = outlet.next() => match next {
                 Ok(frame) => match timeout(SLOW, socket.send(Message::text(frame))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => break Over::Gone,
-                    Err(_) => break Over::Slow,
+                    Ok(Err(_)) => break CloseReason::Gone,
+                    Err(_) => break CloseReason::Slow,
                 },
                 Err(over) => break over,
             },
             said = socket.recv() => match said {
                 // Pings are answered by the library. There is nothing else that a page has to say.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                _ => break Over::Gone,
+                _ => break CloseReason::Gone,
             },
         }
     };
-    super::note_over(&pan, &outlet, over);
+    super::note_over(&server, &outlet, over);
     let code = match over {
-        Over::Session => 4401,
-        Over::Slow => 4408,
-        Over::Key => 4403,
-        Over::Gone | Over::Stopping | Over::Lost => 1001,
+        CloseReason::Session => 4401,
+        CloseReason::Slow => 4408,
+        CloseReason::Key => 4403,
+        CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost => 1001,
     };
     let _ = timeout(SLOW, socket.send(goodbye(code))).await;
 }
 
 /// Why a hello was refused, as far as the page may know (RFC 6455 §7.4.2).
-fn close_code(reason: &Reason) -> u16 {
+fn close_code(reason: &Rejection) -> u16 {
     match reason.status() {
         StatusCode::UNAUTHORIZED => 4401,
         StatusCode::TOO_MANY_REQUESTS => 4429,

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use super::{group::group, secret::Secret, sources::Sources};
+use super::{macros::group, secret::Secret, sources::Sources};
 
 group! {
     /// The audit log.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{group::group, sources::Sources};
-use crate::authority::{FRESHNESS, ROUNDING};
+use super::{macros::group, sources::Sources};
+use crate::middleware::verification::{FRESHNESS, ROUNDING};
 
 /// Twice as long as a signature is fresh, before and after: a spent nonce is remembered for as long as a nonce lives.
 const LEAST_NONCE: u64 = 2 * (FRESHNESS.as_secs() + ROUNDING.as_secs());

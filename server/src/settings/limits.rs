@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{group::group, sources::Sources};
+use super::{macros::group, sources::Sources};
 use crate::store::Limit;
 
 group! {

@@ -1,6 +1,6 @@
 //! What stands between the server and its clients.
 
-use super::group::group;
+use super::macros::group;
 
 group! {
     /// What stands between the server and its clients.

@@ -2,7 +2,7 @@
 
 use protocol::push::KeyId;
 
-use super::{group::group, secret::Secret, sources::Sources};
+use super::{macros::group, secret::Secret, sources::Sources};
 
 group! {
     /// Pushed frames and their connections.

@@ -6,7 +6,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use super::{
     SettingsError,
-    group::group,
+    macros::group,
     secret::Password,
     sources::Sources,
     value::{Form, Value},
@@ -80,8 +80,8 @@ impl RedisSettings {
         let url = url.unwrap_or_default();
         let tls = url.tls;
         let nodes = nodes(from, url.nodes, host, port);
-        let password = from.settle(("redis.password", password), ("redis.url", url.password));
-        let database = from.settle(("redis.db", db), ("redis.url", url.database)).unwrap_or(0);
+        let password = from.resolve_conflict(("redis.password", password), ("redis.url", url.password));
+        let database = from.resolve_conflict(("redis.db", db), ("redis.url", url.database)).unwrap_or(0);
         let cluster = cluster || nodes.len() > 1;
 
         if nodes.is_empty() {
@@ -105,14 +105,14 @@ impl RedisSettings {
 fn nodes(from: &mut Sources, of_url: Vec<Node>, host: Option<String>, port: Option<u16>) -> Vec<(String, u16)> {
     let hosts_of_url: Vec<_> = of_url.iter().map(|node| node.host.clone()).collect();
     let hosts_of_url = (!hosts_of_url.is_empty()).then_some(hosts_of_url);
-    let hosts = from.settle(("redis.host", host.map(|host| vec![host])), ("redis.url", hosts_of_url.clone()));
+    let hosts = from.resolve_conflict(("redis.host", host.map(|host| vec![host])), ("redis.url", hosts_of_url.clone()));
     let nodes = if hosts == hosts_of_url {
         of_url
     } else {
         hosts.into_iter().flatten().map(|host| Node { host, port: None }).collect()
     };
     let mut with_port = |node: Node| {
-        let port = from.settle(("redis.port", port), ("redis.url", node.port));
+        let port = from.resolve_conflict(("redis.port", port), ("redis.url", node.port));
         (node.host, port.unwrap_or(PORT))
     };
     nodes.into_iter().map(&mut with_port).collect()

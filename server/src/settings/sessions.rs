@@ -1,6 +1,6 @@
 //! How many sessions a user has, and what ends them.
 
-use super::{group::group, sources::Sources};
+use super::{macros::group, sources::Sources};
 use crate::store::{AtCap, Cap};
 
 group! {

@@ -20,13 +20,13 @@ const NOT_SETTINGS: [&str; 4] = [super::FILE_VARIABLE, "PAN_CHROMIUM", "PAN_RELE
 
 /// Where a value was given. Ordered: a greater place goes before a lesser one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Place {
+pub(super) enum Source {
     Default,
     File(String, usize),
     Variable(String),
 }
 
-impl Place {
+impl Source {
     fn rank(&self) -> u8 {
         match self {
             Self::Default => 0,
@@ -36,7 +36,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("the default"),
@@ -50,7 +50,7 @@ impl fmt::Display for Place {
 struct Written {
     form: Form,
     text: String,
-    place: Place,
+    place: Source,
 }
 
 /// A setting that was taken.
@@ -59,7 +59,7 @@ pub(super) struct Taken {
     /// The variable that sets it.
     pub(super) variable: String,
     /// Where its value was given.
-    pub(super) place: Place,
+    pub(super) place: Source,
     /// Its value, unless that is secret.
     pub(super) value: Option<String>,
     /// Whether it is a secret that everybody knows.
@@ -85,12 +85,12 @@ impl Sources {
     ) -> Result<Self, SettingsError> {
         let line = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
         let table = DeTable::parse(text).map_err(|error| {
-            let place = Place::File(name.to_owned(), line(error.span().map_or(0, |span| span.start)));
+            let place = Source::File(name.to_owned(), line(error.span().map_or(0, |span| span.start)));
             SettingsError::Wrong(vec![format!("{place}: {}", error.message())])
         })?;
         let mut file = BTreeMap::new();
         flatten(table.get_ref(), "", &mut |path, form, text, at| {
-            file.insert(path, Written { form, text, place: Place::File(name.to_owned(), line(at)) });
+            file.insert(path, Written { form, text, place: Source::File(name.to_owned(), line(at)) });
         });
         let variables = variables.into_iter().filter(|(_, text)| !text.is_empty()).collect();
         Ok(Self { file, variables, ..Self::default() })
@@ -101,7 +101,7 @@ impl Sources {
         let variable = variable.map_or_else(|| variable_of(path), str::to_owned);
         let written = self.file.remove(path);
         let given = match self.variables.get(&variable) {
-            Some(text) => Some((T::parse(text), Place::Variable(variable.clone()))),
+            Some(text) => Some((T::parse(text), Source::Variable(variable.clone()))),
             None => written
                 .map(|Written { form, text, place }| (if form == T::FORM { T::parse(&text) } else { None }, place)),
         };
@@ -111,7 +111,7 @@ impl Sources {
                 self.wrong.push(format!("{place}: {path} takes {}", T::TAKES));
                 (default, place)
             }
-            None => (default, Place::Default),
+            None => (default, Source::Default),
         };
         let is_development_secret = value.is_development_secret();
         self.taken.insert(path, Taken { variable, place, value: value.show(), is_development_secret });
@@ -122,7 +122,7 @@ impl Sources {
     pub(super) fn share_out<const N: usize>(&mut self, list: &str, items: [&str; N]) {
         let Some(text) = self.variables.get(list).cloned() else { return };
         if text.split(',').count() > N {
-            self.wrong.push(format!("{}: it takes at most {N} items", Place::Variable(list.to_owned())));
+            self.wrong.push(format!("{}: it takes at most {N} items", Source::Variable(list.to_owned())));
         }
         for (item, text) in items.into_iter().zip(text.split(',')) {
             self.variables.insert(format!("{list}, {item}"), text.trim().to_owned());
@@ -141,16 +141,16 @@ impl Sources {
 
     /// Whether a variable has set it.
     pub(super) fn is_variable(&self, path: &str) -> bool {
-        matches!(self.taken.get(path), Some(Taken { place: Place::Variable(_), .. }))
+        matches!(self.taken.get(path), Some(Taken { place: Source::Variable(_), .. }))
     }
 
     /// Whether anybody has set it.
     pub(super) fn is_given(&self, path: &str) -> bool {
-        self.taken.get(path).is_some_and(|taken| taken.place != Place::Default)
+        self.taken.get(path).is_some_and(|taken| taken.place != Source::Default)
     }
 
     /// Decides between two settings that say the same thing: the greater place wins, and in one place they must agree.
-    pub(super) fn settle<T: PartialEq>(
+    pub(super) fn resolve_conflict<T: PartialEq>(
         &mut self,
         one: (&'static str, Option<T>),
         other: (&'static str, Option<T>),
@@ -198,7 +198,8 @@ impl Sources {
         let known =
             |name: &str| NOT_SETTINGS.contains(&name) || self.taken.values().any(|taken| taken.variable == name);
         let unknown: Vec<_> = self.variables.keys().filter(|name| name.starts_with(PREFIX) && !known(name)).collect();
-        let sentences = unknown.into_iter().map(|name| format!("{}: no setting has it", Place::Variable(name.clone())));
+        let sentences =
+            unknown.into_iter().map(|name| format!("{}: no setting has it", Source::Variable(name.clone())));
         self.wrong.extend(sentences.collect::<Vec<_>>());
     }
 

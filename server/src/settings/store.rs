@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::group::group;
+use super::macros::group;
 
 group! {
     /// How sessions are kept in memory.

@@ -15,15 +15,15 @@ use protocol::{
 };
 
 use crate::{
-    Pan,
+    Server,
     audit::{Event, Outcome},
-    authority::{check_source, fresh_nonces, read},
-    clock::random,
     cookies::{SignCookie, sign_cookies},
-    refusal::Reason,
+    ecdsa::{check_key, verify},
+    middleware::unverified::Target,
+    middleware::verification::{check_source, fresh_nonces, read},
+    random::random,
+    rejection::Rejection,
     store::{Bind, Binding},
-    unverified::Target,
-    verify::{check_key, verify},
 };
 
 /// The largest body, in bytes.
@@ -33,74 +33,74 @@ const MAX_BODY: usize = 2048;
 const CHALLENGE_LIFE: u64 = 60_000;
 
 /// `POST /challenge`: something fresh to sign. It belongs to no session.
-pub(super) async fn challenge(State(pan): State<Pan>, request: Request) -> Response {
+pub(super) async fn challenge(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match try_challenge(&pan, &parts, body).await {
+    match try_challenge(&server, &parts, body).await {
         Ok(challenged) => Json(challenged).into_response(),
-        Err(reason) => pan.refuse(None, "challenge", reason),
+        Err(reason) => server.reject(None, "challenge", reason),
     }
 }
 
-async fn try_challenge(pan: &Pan, parts: &Parts, body: Body) -> Result<Challenged, Reason> {
-    check_source(pan.settings(), &parts.headers, Target::Sign)?;
-    pan.count_address("challenges", parts, pan.settings().limits.binds_per_minute_and_address).await?;
+async fn try_challenge(server: &Server, parts: &Parts, body: Body) -> Result<Challenged, Rejection> {
+    check_source(server.settings(), &parts.headers, Target::Sign)?;
+    server.count_address("challenges", parts, server.settings().limits.binds_per_minute_and_address).await?;
     if read(body, MAX_BODY).await? != "{}" {
-        return Err(Reason::BodyMalformed);
+        return Err(Rejection::BodyMalformed);
     }
-    let (challenge, now) = (Challenge::new(random()?), pan.now());
-    pan.store().add_challenge(&challenge, now.saturating_add(CHALLENGE_LIFE), now).await?;
+    let (challenge, now) = (Challenge::new(random()?), server.now());
+    server.store().add_challenge(&challenge, now.saturating_add(CHALLENGE_LIFE), now).await?;
     Ok(Challenged { challenge, now })
 }
 
 /// Takes a challenge that this server, or one with the same store, gave out.
 ///
 /// # Errors
-/// [`Reason::BadChallenge`] when it was taken before, expired, or was never given out.
-pub(crate) async fn take_challenge(pan: &Pan, challenge: &Challenge) -> Result<(), Reason> {
-    let is_taken = pan.store().take_challenge(challenge, pan.now()).await?;
-    if is_taken { Ok(()) } else { Err(Reason::BadChallenge) }
+/// [`Rejection::BadChallenge`] when it was taken before, expired, or was never given out.
+pub(crate) async fn take_challenge(server: &Server, challenge: &Challenge) -> Result<(), Rejection> {
+    let is_taken = server.store().take_challenge(challenge, server.now()).await?;
+    if is_taken { Ok(()) } else { Err(Rejection::BadChallenge) }
 }
 
 /// `POST /bind`: binds the frame key of a session, once. Only the frame can ask: page script can neither send this origin's
 /// `Origin`, nor read the cookie.
-pub(super) async fn bind(State(pan): State<Pan>, request: Request) -> Response {
+pub(super) async fn bind(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match try_bind(&pan, &parts, body).await {
+    match try_bind(&server, &parts, body).await {
         Ok(bound) => Json(bound).into_response(),
         Err(reason) => {
             // What another site makes a browser send is no failed authentication of that browser.
-            if matches!(reason, Reason::NoSession(_) | Reason::BadSignature | Reason::BadChallenge) {
-                pan.note_failure(&parts);
+            if matches!(reason, Rejection::NoSession(_) | Rejection::BadSignature | Rejection::BadChallenge) {
+                server.record_auth_failure(&parts);
             }
-            pan.refuse(None, "bind", reason)
+            server.reject(None, "bind", reason)
         }
     }
 }
 
-async fn try_bind(pan: &Pan, parts: &Parts, body: Body) -> Result<Bound, Reason> {
-    let settings = pan.settings();
+async fn try_bind(server: &Server, parts: &Parts, body: Body) -> Result<Bound, Rejection> {
+    let settings = server.settings();
     check_source(settings, &parts.headers, Target::Sign)?;
     // Counted after that: what other sites make a browser send here must not use up its address's limit.
-    pan.count_address("binds", parts, settings.limits.binds_per_minute_and_address).await?;
-    let cookie = sign_cookies(&parts.headers).into_iter().next().ok_or(Reason::NoSignCookie)?;
+    server.count_address("binds", parts, settings.limits.binds_per_minute_and_address).await?;
+    let cookie = sign_cookies(&parts.headers).into_iter().next().ok_or(Rejection::NoSignCookie)?;
     let SignCookie { handle, secret: sign_secret } = cookie;
     let body = read(body, MAX_BODY).await?;
-    let message::Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Reason::BodyMalformed)?;
+    let message::Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
     let key = PublicKey::from(&jwk);
-    check_key(&key).map_err(|_| Reason::BadKey)?;
+    check_key(&key).map_err(|_| Rejection::BadKey)?;
     let statement = bind_statement(settings.origins.sign.authority(), &challenge, &key.thumbprint());
-    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Reason::BadSignature)?;
-    take_challenge(pan, &challenge).await?;
-    let (nonces, now) = (fresh_nonces()?, pan.now());
+    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
+    take_challenge(server, &challenge).await?;
+    let (nonces, now) = (fresh_nonces()?, server.now());
     let bind = Bind { handle, sign_secret, key, nonces: nonces.clone(), idle: settings.lifetimes.idle(), now };
-    let (session, action, nonces) = match pan.store().bind(bind).await? {
+    let (session, action, nonces) = match server.store().bind(bind).await? {
         Binding::Bound(session) | Binding::Again(session) => (session, "bind", nonces),
         Binding::Pending(session) => (session, "bind_pending", Vec::new()),
-        Binding::ConfirmationKey => return Err(Reason::KeyReused),
-        Binding::NoSession => return Err(Reason::NoSession(None)),
+        Binding::ConfirmationKey => return Err(Rejection::KeyReused),
+        Binding::NoSession => return Err(Rejection::NoSession(None)),
     };
     let keys = format!("frame {}, confirmation {}", key.thumbprint(), session.confirmation_key.thumbprint());
-    pan.record(Event {
+    server.record(Event {
         session: Some(handle),
         user: Some(session.user.clone()),
         action: action.into(),

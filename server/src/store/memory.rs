@@ -26,17 +26,17 @@ use protocol::{
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Bind, Binding, Cap, Counted, Limit, NewSession, News, Opening, Record,
-    RecordKey, Refill, Refilled, Result, Session, Since, Store, Theft, Write,
+    AtCap, Authorization, AuthorizeRequest, Authorized, Bind, Binding, Cap, Counted, IssueNonces, Limit, NewSession,
+    NonceIssue, Opening, Record, RecordKey, Result, Session, Since, Store, Theft, UserEvent, Write,
     snapshot::{Snapshot, SnapshotFile},
 };
 use crate::{
-    audit::{Appended, Entry, Head},
+    audit::{Appended, AuditEntry, Head},
     clock::Clock,
 };
 
-mod log;
-mod news;
+mod audit_log;
+mod event_log;
 mod session;
 mod state;
 
@@ -152,22 +152,23 @@ impl Store for MemoryStore {
         Ok(binding)
     }
 
-    async fn admit(&self, admit: Admit) -> Result<Admission> {
-        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = admit;
+    async fn authorize_request(&self, authorize_request: AuthorizeRequest) -> Result<Authorization> {
+        let AuthorizeRequest { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } =
+            authorize_request;
         let mut state = self.state();
         let ended = state.ended.get(&handle).map(|&(why, _)| why);
         let Some(stored) = state.living(&handle, idle, now) else {
-            return Ok(Admission::NoSession(ended));
+            return Ok(Authorization::NoSession(ended));
         };
         if stored.has_spent(&nonce) {
-            return Ok(Admission::Replayed(Box::new(stored.session.clone())));
+            return Ok(Authorization::Replayed(Box::new(stored.session.clone())));
         }
         if !stored.has_live(&nonce, nonce_life, now) {
-            return Ok(Admission::BadNonce(Box::new(stored.session.clone())));
+            return Ok(Authorization::BadNonce(Box::new(stored.session.clone())));
         }
         let quota = match stored.limits.entry(counter).or_default().count(limit, now) {
             Counted::Within(quota) => quota,
-            Counted::Over(quota) => return Ok(Admission::Limited(quota)),
+            Counted::Over(quota) => return Ok(Authorization::Limited(quota)),
         };
         stored.spend(nonce, now, nonce_life, now);
         stored.issue(&[next], now);
@@ -179,14 +180,14 @@ impl Store for MemoryStore {
         let session = stored.session.clone();
         drop(state);
         self.changed();
-        Ok(Admission::Admitted(Box::new(Admitted { session, quota, history })))
+        Ok(Authorization::Authorized(Box::new(Authorized { session, quota, history })))
     }
 
     async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
         Ok(self.state().living(handle, idle, now).map(|stored| stored.session.clone()))
     }
 
-    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
+    async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
         Ok(self.state().ended.get(handle).map(|&(why, _)| why))
     }
 
@@ -203,38 +204,38 @@ impl Store for MemoryStore {
         Ok(self.state().all_of(user, idle, now))
     }
 
-    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
+    async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         let mut state = self.state();
-        let theft = state.living(handle, idle, now).map(|stored| stored.accuse(now));
+        let theft = state.living(handle, idle, now).map(|stored| stored.record_theft(now));
         drop(state);
         self.changed();
         Ok(theft)
     }
 
-    async fn refill(&self, refill: Refill) -> Result<Refilled> {
-        let Refill { handle, spent, restore, created, nonces, idle, nonce_life, now } = refill;
+    async fn issue_nonces(&self, issue_nonces: IssueNonces) -> Result<NonceIssue> {
+        let IssueNonces { handle, spent, restore, created, nonces, idle, nonce_life, now } = issue_nonces;
         let mut state = self.state();
         let is_too_old = state.is_too_old(created, now);
         let Some(stored) = state.living(&handle, idle, now) else {
-            return Ok(Refilled::NoSession);
+            return Ok(NonceIssue::NoSession);
         };
         if is_too_old {
-            return Ok(Refilled::TooOld);
+            return Ok(NonceIssue::TooOld);
         }
         if stored.has_forgotten(created) {
-            return Ok(Refilled::NoSession);
+            return Ok(NonceIssue::NoSession);
         }
         if stored.has_spent(&spent) {
-            return Ok(Refilled::Replayed);
+            return Ok(NonceIssue::Replayed);
         }
         if restore.is_some_and(|key| !stored.restore(key)) {
-            return Ok(Refilled::NotPending);
+            return Ok(NonceIssue::NotPending);
         }
         stored.spend(spent, created, nonce_life, now);
         stored.issue(&nonces, now);
         drop(state);
         self.changed();
-        Ok(Refilled::Done)
+        Ok(NonceIssue::Done)
     }
 
     async fn end(&self, handle: &SessionHandle, _user: &UserName, why: Ended, _now: u64) -> Result<bool> {
@@ -270,7 +271,7 @@ impl Store for MemoryStore {
         Ok(true)
     }
 
-    async fn append(&self, head: &Head, entries: &[Entry], keep: usize) -> Result<Appended> {
+    async fn append(&self, head: &Head, entries: &[AuditEntry], keep: usize) -> Result<Appended> {
         Ok(self.state().log.append(head, entries, keep))
     }
 
@@ -282,35 +283,35 @@ impl Store for MemoryStore {
         Ok(self.state().log.after(after, count))
     }
 
-    async fn publish(&self, news: &News, keep: usize, now: u64) -> Result<Cursor> {
+    async fn publish(&self, news: &UserEvent, keep: usize, now: u64) -> Result<Cursor> {
         let cursor = self.state().news.publish(news.clone(), keep, now);
         self.happened.notify_waiters();
         Ok(cursor)
     }
 
-    async fn news_head(&self) -> Result<Cursor> {
+    async fn event_head(&self) -> Result<Cursor> {
         Ok(self.state().news.head())
     }
 
-    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since> {
+    async fn events_since(&self, after: Cursor, count: usize) -> Result<Since> {
         Ok(self.state().news.since(after, count))
     }
 
-    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
+    async fn wait_for_events(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
         // Listens before it looks, so that nothing comes between.
         let happened = self.happened.notified();
         tokio::pin!(happened);
         happened.as_mut().enable();
-        let since = self.news_since(after, count).await?;
-        if since != Since::News(Vec::new()) {
+        let since = self.events_since(after, count).await?;
+        if since != Since::UserEvent(Vec::new()) {
             return Ok(since);
         }
         // Nothing may happen.
         let _ = timeout(patience, happened).await;
-        self.news_since(after, count).await
+        self.events_since(after, count).await
     }
 
-    async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
         Ok(self.state().log.of(user))
     }
 }

@@ -25,7 +25,7 @@
 //!
 //! # Why scripts
 //!
-//! [`Store::admit`] is one command, `EVALSHA`. A pipeline would be one round trip as well, but its commands do not
+//! [`Store::authorize_request`] is one command, `EVALSHA`. A pipeline would be one round trip as well, but its commands do not
 //! depend on each other: the count, the next nonce and `seen` would be written whether or not the nonce was good.
 //! Whoever stole a cookie could then use up the owner's limit and push out the owner's nonces, and a request in flight
 //! could write `seen` into a session that has just been ended, and so bring back half of it. A script decides first
@@ -48,24 +48,24 @@ use protocol::{
 use redis::{FromRedisValue, cmd};
 use tokio::time::{Instant, sleep};
 
-mod call;
 mod cluster;
 mod connection;
+mod decode;
 mod node;
-mod reply;
+mod script;
 
-use call::{Call, LOG, LOG_HEAD, NEWS, challenge_key, log_key, ms, record_key, session_keys, sessions_key};
 use connection::Connection;
-use reply::{
+use decode::{
     head_text, parse, parse_ended, parse_head, parse_quota, parse_record, parse_running, parse_session, parse_theft,
 };
+use script::{Call, LOG, LOG_HEAD, NEWS, challenge_key, log_key, ms, record_key, session_keys, sessions_key};
 
 use super::{
-    Admission, Admit, Admitted, AtCap, Bind, Binding, Cap, Counted, Limit, NewSession, News, Opening, Record,
-    RecordKey, Refill, Refilled, Result, Session, Since, Store, StoreError, Theft, Write,
+    AtCap, Authorization, AuthorizeRequest, Authorized, Bind, Binding, Cap, Counted, IssueNonces, Limit, NewSession,
+    NonceIssue, Opening, Record, RecordKey, Result, Session, Since, Store, StoreError, Theft, UserEvent, Write,
 };
 use crate::{
-    audit::{Appended, Entry, Head, MAX_OF_USER},
+    audit::{Appended, AuditEntry, Head, MAX_OF_USER},
     risk::{History, Sample},
     settings::RedisSettings,
 };
@@ -209,8 +209,9 @@ impl Store for RedisStore {
         }
     }
 
-    async fn admit(&self, admit: Admit) -> Result<Admission> {
-        let Admit { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = admit;
+    async fn authorize_request(&self, authorize_request: AuthorizeRequest) -> Result<Authorization> {
+        let AuthorizeRequest { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } =
+            authorize_request;
         let mut call = Call::of(&handle, "admit", now)
             .arg(ms(idle))
             .arg(ms(nonce_life))
@@ -225,15 +226,15 @@ impl Store for RedisStore {
         }
         let answer: Vec<String> = self.run(call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["no session", why] => Ok(Admission::NoSession(parse_ended(why))),
-            ["bad nonce", ..] => Ok(Admission::BadNonce(Box::new(parse_session(&answer[1..])?))),
-            ["replayed", ..] => Ok(Admission::Replayed(Box::new(parse_session(&answer[1..])?))),
-            ["limited", reset] => Ok(Admission::Limited(parse_quota(limit, "0", reset)?)),
+            ["no session", why] => Ok(Authorization::NoSession(parse_ended(why))),
+            ["bad nonce", ..] => Ok(Authorization::BadNonce(Box::new(parse_session(&answer[1..])?))),
+            ["replayed", ..] => Ok(Authorization::Replayed(Box::new(parse_session(&answer[1..])?))),
+            ["limited", reset] => Ok(Authorization::Limited(parse_quota(limit, "0", reset)?)),
             ["admitted", left, reset, repeated, running, ..] => {
                 let quota = parse_quota(limit, left, reset)?;
                 let history = History { repeated: repeated == "1", running: parse_running(running)? };
                 let session = parse_session(&answer[5..])?;
-                Ok(Admission::Admitted(Box::new(Admitted { session, quota, history })))
+                Ok(Authorization::Authorized(Box::new(Authorized { session, quota, history })))
             }
             _ => Err(failed("the script gave another answer")),
         }
@@ -243,7 +244,7 @@ impl Store for RedisStore {
         self.run_for_session(Call::of(handle, "session", now).arg(ms(idle))).await
     }
 
-    async fn why_ended(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
+    async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
         let [key, ..] = session_keys(handle);
         let why: Option<String> = self.connection.send(&key, cmd("HGET").arg(&key).arg("ended")).await?;
         Ok(why.and_then(|why| parse_ended(&why)))
@@ -268,7 +269,7 @@ impl Store for RedisStore {
         Ok(handles)
     }
 
-    async fn accuse(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
+    async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         let answer: Vec<String> = self.run(Call::of(handle, "accuse", now).arg(ms(idle))).await?;
         match answer.as_slice() {
             [times, last] => parse_theft(times, last).map(Some),
@@ -276,8 +277,8 @@ impl Store for RedisStore {
         }
     }
 
-    async fn refill(&self, refill: Refill) -> Result<Refilled> {
-        let Refill { handle, spent, restore, created, nonces, idle, nonce_life, now } = refill;
+    async fn issue_nonces(&self, issue_nonces: IssueNonces) -> Result<NonceIssue> {
+        let IssueNonces { handle, spent, restore, created, nonces, idle, nonce_life, now } = issue_nonces;
         let call = Call::of(&handle, "refill", now)
             .arg(ms(idle))
             .arg(ms(nonce_life))
@@ -286,11 +287,11 @@ impl Store for RedisStore {
             .arg(restore.map_or_else(String::new, |key| key.to_string()))
             .args(&nonces);
         match self.run::<String>(call).await?.as_str() {
-            "done" => Ok(Refilled::Done),
-            "replayed" => Ok(Refilled::Replayed),
-            "not pending" => Ok(Refilled::NotPending),
-            "too old" => Ok(Refilled::TooOld),
-            "no session" => Ok(Refilled::NoSession),
+            "done" => Ok(NonceIssue::Done),
+            "replayed" => Ok(NonceIssue::Replayed),
+            "not pending" => Ok(NonceIssue::NotPending),
+            "too old" => Ok(NonceIssue::TooOld),
+            "no session" => Ok(NonceIssue::NoSession),
             _ => Err(failed("the script gave another answer")),
         }
     }
@@ -329,20 +330,20 @@ impl Store for RedisStore {
         self.run(writes.iter().fold(call, |call, write| call.arg(write.seen).arg(&write.value))).await
     }
 
-    async fn append(&self, head: &Head, entries: &[Entry], keep: usize) -> Result<Appended> {
+    async fn append(&self, head: &Head, entries: &[AuditEntry], keep: usize) -> Result<Appended> {
         let mut keys = vec![LOG.to_owned(), LOG_HEAD.to_owned()];
         let mut lines = Vec::with_capacity(3 * entries.len());
         for entry in entries {
-            let list = entry.said.event.user.as_ref().map(log_key).map(|key| {
+            let list = entry.body.event.user.as_ref().map(log_key).map(|key| {
                 keys.iter().position(|known| *known == key).unwrap_or_else(|| {
                     keys.push(key);
                     keys.len() - 1
                 })
             });
             // Lua counts from 1.
-            lines.extend([entry.said.n.to_string(), entry.to_string(), list.map_or(0, |at| at + 1).to_string()]);
+            lines.extend([entry.body.n.to_string(), entry.to_string(), list.map_or(0, |at| at + 1).to_string()]);
         }
-        let last = entries.last().map_or(*head, Entry::head);
+        let last = entries.last().map_or(*head, AuditEntry::head);
         let call = Call::new(keys, "append", 0)
             .arg(head_text(head))
             .arg(head_text(&last))
@@ -367,7 +368,7 @@ impl Store for RedisStore {
         found.into_iter().map(|(id, (_field, line))| Ok((number(&id)?, line))).collect()
     }
 
-    async fn publish(&self, news: &News, keep: usize, _now: u64) -> Result<Cursor> {
+    async fn publish(&self, news: &UserEvent, keep: usize, _now: u64) -> Result<Cursor> {
         let text = serde_json::to_string(news).map_err(failed)?;
         let mut add = cmd("XADD");
         add.arg(NEWS).arg("MAXLEN").arg("~").arg(keep).arg("*").arg("news").arg(text);
@@ -375,14 +376,14 @@ impl Store for RedisStore {
         parse(&id)
     }
 
-    async fn news_head(&self) -> Result<Cursor> {
+    async fn event_head(&self) -> Result<Cursor> {
         let mut range = cmd("XREVRANGE");
         range.arg(NEWS).arg("+").arg("-").arg("COUNT").arg(1);
         let found: Vec<(String, (String, String))> = self.connection.send(NEWS, &range).await?;
         found.first().map_or(Ok(Cursor::default()), |(id, _)| parse(id))
     }
 
-    async fn news_since(&self, after: Cursor, count: usize) -> Result<Since> {
+    async fn events_since(&self, after: Cursor, count: usize) -> Result<Since> {
         let answer: Vec<String> = self.run(Call::new([NEWS.to_owned()], "since", 0).arg(count).arg(after)).await?;
         let Some((word, news)) = answer.split_first() else { return Err(failed("the script gave another answer")) };
         if word == "gone" {
@@ -393,25 +394,25 @@ impl Store for RedisStore {
                 serde_json::from_str(&pair[1]).inspect_err(|error| tracing::warn!(%error, "an event is passed over"));
             Ok((parse(&pair[0])?, event.ok()))
         });
-        news.collect::<Result<_>>().map(Since::News)
+        news.collect::<Result<_>>().map(Since::UserEvent)
     }
 
-    async fn wait_news(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
+    async fn wait_for_events(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
         // Asked again and again instead of once with BLOCK: that would hold up every other command of the connection.
         let until = Instant::now() + patience;
         loop {
-            let since = self.news_since(after, count).await?;
-            if since != Since::News(Vec::new()) || Instant::now() >= until {
+            let since = self.events_since(after, count).await?;
+            if since != Since::UserEvent(Vec::new()) || Instant::now() >= until {
                 return Ok(since);
             }
             sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn audit_of(&self, user: &UserName) -> Result<Vec<Entry>> {
+    async fn audit_of(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
         let (key, mut range) = (log_key(user), cmd("LRANGE"));
         range.arg(&key).arg(0).arg(-1);
         let lines: Vec<String> = self.connection.send(&key, &range).await?;
-        lines.iter().map(|line| Entry::parse(line).map_err(failed)).collect()
+        lines.iter().map(|line| AuditEntry::parse(line).map_err(failed)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The audit log: appended to by one after another, and read back whole.
 
 use server::{
-    audit::{Appended, Chain, Entry, Event, Finding, Head, MAX_OF_USER, Outcome, verify},
+    audit::{Appended, AuditEntry, Chain, Event, Finding, Head, MAX_OF_USER, Outcome, verify},
     settings::Secret,
     store::SharedStore,
 };
@@ -25,7 +25,7 @@ fn event(user: Option<&str>, action: &'static str) -> Event {
 }
 
 /// Chains these events to a log.
-fn entries(mut head: Head, events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
+fn entries(mut head: Head, events: impl IntoIterator<Item = Event>) -> Vec<AuditEntry> {
     events
         .into_iter()
         .map(|event| {
@@ -36,7 +36,7 @@ fn entries(mut head: Head, events: impl IntoIterator<Item = Event>) -> Vec<Entry
         .collect()
 }
 
-async fn append(store: &SharedStore, entries: &[Entry], keep: usize) -> Head {
+async fn append(store: &SharedStore, entries: &[AuditEntry], keep: usize) -> Head {
     let before = store.audit_head().await.expect("the store answers");
     assert_eq!(store.append(&before, entries, keep).await.expect("the store answers"), Appended::Done);
     let head = store.audit_head().await.expect("the store answers");
@@ -46,7 +46,7 @@ async fn append(store: &SharedStore, entries: &[Entry], keep: usize) -> Head {
 
 async fn lines(store: &SharedStore, after: u64, count: usize) -> Vec<String> {
     let found = store.audit_after(after, count).await.expect("the store answers");
-    let is_numbered = |(n, line): &(u64, String)| Entry::parse(line).is_ok_and(|entry| entry.said.n == *n);
+    let is_numbered = |(n, line): &(u64, String)| AuditEntry::parse(line).is_ok_and(|entry| entry.body.n == *n);
     assert!(found.iter().all(is_numbered));
     found.into_iter().map(|(_, line)| line).collect()
 }
@@ -78,7 +78,7 @@ pub(crate) async fn the_audit_log_is_appended_to_read_and_kept_short(store: Shar
     let many = entries(head(&store).await, many.chain([event(Some("bob"), "account")]));
     append(&store, &many, KEEP).await;
     let own = store.audit_of(&user).await.expect("the store answers");
-    let expected: Vec<Entry> = many[5..MAX_OF_USER + 5].iter().rev().cloned().collect();
+    let expected: Vec<AuditEntry> = many[5..MAX_OF_USER + 5].iter().rev().cloned().collect();
     assert_eq!(own, expected);
 
     // The oldest entries go, and the rest still verifies.

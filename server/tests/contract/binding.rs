@@ -1,7 +1,7 @@
 //! One frame key per session (attack 4), and its replacement.
 
 use protocol::{key::PublicKey, token::SessionHandle};
-use server::store::{Binding, Refill, Refilled, SharedStore};
+use server::store::{Binding, IssueNonces, NonceIssue, SharedStore};
 
 use super::fixture::*;
 
@@ -82,22 +82,22 @@ pub(crate) async fn over_sessions_bind_nothing(store: SharedStore) {
 pub(crate) async fn pending_key_replaces_the_frame_key_once(store: SharedStore) {
     let handle = entered(&store).await;
     let [old, new, never] = [key(), key(), key()];
-    let restore = |key, spent, fresh| Refill { restore: Some(key), ..asking(handle, spent, &[fresh], *T0) };
+    let restore = |key, spent, fresh| IssueNonces { restore: Some(key), ..asking(handle, spent, &[fresh], *T0) };
     bind_key(&store, handle, old, SECRET).await;
-    assert_eq!(refilled(&store, restore(new, nonce(), nonce())).await, Refilled::NotPending);
+    assert_eq!(refilled(&store, restore(new, nonce(), nonce())).await, NonceIssue::NotPending);
     bind_key(&store, handle, new, SECRET).await;
     let [spent, unissued, issued] = nonces();
-    assert_eq!(refilled(&store, restore(never, spent, unissued)).await, Refilled::NotPending);
+    assert_eq!(refilled(&store, restore(never, spent, unissued)).await, NonceIssue::NotPending);
     assert_eq!(frame_key(&store, handle).await, Some(old));
     assert!(!passes(&store, handle, unissued, *T0).await);
 
     // Nothing was changed, so the same request with the right key is a first one.
-    assert_eq!(refilled(&store, restore(new, spent, issued)).await, Refilled::Done);
+    assert_eq!(refilled(&store, restore(new, spent, issued)).await, NonceIssue::Done);
     let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
     assert_eq!((session.frame_key, session.pending_frame_key), (Some(new), None));
     assert!(passes(&store, handle, issued, *T0).await);
-    assert_eq!(refilled(&store, restore(new, spent, nonce())).await, Refilled::Replayed);
-    assert_eq!(refilled(&store, restore(new, nonce(), nonce())).await, Refilled::NotPending);
+    assert_eq!(refilled(&store, restore(new, spent, nonce())).await, NonceIssue::Replayed);
+    assert_eq!(refilled(&store, restore(new, nonce(), nonce())).await, NonceIssue::NotPending);
     assert!(matches!(bind_key(&store, handle, new, SECRET).await, Binding::Again(_)));
     // The old key is one like any other now.
     assert!(matches!(bind_key(&store, handle, old, SECRET).await, Binding::Pending(_)));

@@ -81,7 +81,7 @@ pub(crate) async fn unentered_session_can_do_nothing(store: SharedStore) {
     let handle = open(&store).await;
     assert_eq!(verdict(&store, request(handle, nonce(), *T0)).await, Verdict::NoSession);
     assert!(!lives(&store, handle, *T0).await);
-    assert!(!refill(&store, handle, nonce(), &nonces::<4>(), *T0).await);
+    assert!(!issue_nonces(&store, handle, nonce(), &nonces::<4>(), *T0).await);
     assert_eq!(bind_key(&store, handle, key(), SECRET).await, server::store::Binding::NoSession);
     assert!(enter(&store, handle, *T0).await);
 }

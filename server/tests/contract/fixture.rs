@@ -9,10 +9,11 @@ use protocol::{
     value::UserName,
 };
 use server::{
-    clock::{Clock, random},
+    clock::Clock,
+    random::random,
     store::{
-        Admission, Admit, Admitted, AtCap, Bind, Binding, Cap, Limit, NewSession, Opening, Refill, Refilled,
-        SharedStore,
+        AtCap, Authorization, AuthorizeRequest, Authorized, Bind, Binding, Cap, IssueNonces, Limit, NewSession,
+        NonceIssue, Opening, SharedStore,
     },
 };
 
@@ -141,8 +142,8 @@ pub(crate) async fn bind_key(store: &SharedStore, handle: SessionHandle, key: Pu
 }
 
 /// A request that nothing is wrong with.
-pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> Admit {
-    Admit {
+pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> AuthorizeRequest {
+    AuthorizeRequest {
         handle,
         nonce,
         next: self::nonce(),
@@ -167,30 +168,30 @@ pub(crate) enum Verdict {
     Limited(Duration),
 }
 
-pub(crate) fn verdict_of(admission: &Admission) -> Verdict {
+pub(crate) fn verdict_of(admission: &Authorization) -> Verdict {
     match admission {
-        Admission::Admitted(_) => Verdict::Passed,
-        Admission::NoSession(_) => Verdict::NoSession,
-        Admission::BadNonce(_) => Verdict::BadNonce,
-        Admission::Replayed(_) => Verdict::Replayed,
-        Admission::Limited(quota) => Verdict::Limited(quota.reset),
+        Authorization::Authorized(_) => Verdict::Passed,
+        Authorization::NoSession(_) => Verdict::NoSession,
+        Authorization::BadNonce(_) => Verdict::BadNonce,
+        Authorization::Replayed(_) => Verdict::Replayed,
+        Authorization::Limited(quota) => Verdict::Limited(quota.reset),
     }
 }
 
-pub(crate) async fn verdict(store: &SharedStore, request: Admit) -> Verdict {
-    verdict_of(&admit(store, request).await)
+pub(crate) async fn verdict(store: &SharedStore, request: AuthorizeRequest) -> Verdict {
+    verdict_of(&authorize_request(store, request).await)
 }
 
 /// What an admitted request got.
-pub(crate) async fn admitted(store: &SharedStore, request: Admit) -> Admitted {
-    match admit(store, request).await {
-        Admission::Admitted(admitted) => *admitted,
+pub(crate) async fn admitted(store: &SharedStore, request: AuthorizeRequest) -> Authorized {
+    match authorize_request(store, request).await {
+        Authorization::Authorized(admitted) => *admitted,
         other => panic!("a request that nothing is wrong with: {other:?}"),
     }
 }
 
-pub(crate) async fn admit(store: &SharedStore, request: Admit) -> Admission {
-    store.admit(request).await.expect("the store answers")
+pub(crate) async fn authorize_request(store: &SharedStore, request: AuthorizeRequest) -> Authorization {
+    store.authorize_request(request).await.expect("the store answers")
 }
 
 /// Admits a request with this nonce, and says whether it passed.
@@ -203,19 +204,19 @@ pub(crate) async fn lives(store: &SharedStore, handle: SessionHandle, now: u64) 
 }
 
 /// Asks for nonces with a request that was signed just now, and says whether they were issued.
-pub(crate) async fn refill(
+pub(crate) async fn issue_nonces(
     store: &SharedStore,
     handle: SessionHandle,
     spent: Nonce,
     nonces: &[Nonce],
     now: u64,
 ) -> bool {
-    refilled(store, asking(handle, spent, nonces, now)).await == Refilled::Done
+    refilled(store, asking(handle, spent, nonces, now)).await == NonceIssue::Done
 }
 
 /// A request for nonces that nothing is wrong with.
-pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> Refill {
-    Refill {
+pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> IssueNonces {
+    IssueNonces {
         handle,
         spent,
         restore: None,
@@ -227,8 +228,8 @@ pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now:
     }
 }
 
-pub(crate) async fn refilled(store: &SharedStore, refill: Refill) -> Refilled {
-    store.refill(refill).await.expect("the store answers")
+pub(crate) async fn refilled(store: &SharedStore, issue_nonces: IssueNonces) -> NonceIssue {
+    store.issue_nonces(issue_nonces).await.expect("the store answers")
 }
 
 /// Runs many at the same time and gives what each gave.

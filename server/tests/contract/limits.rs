@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use server::store::{Admission, Admit, Counted, Limit, Quota, SharedStore};
+use server::store::{Authorization, AuthorizeRequest, Counted, Limit, Quota, SharedStore};
 
 use super::fixture::*;
 
@@ -26,13 +26,14 @@ pub(crate) async fn what_is_left_of_a_limit_is_told(store: SharedStore) {
             Quota { limit: three, left: 2 - u32::from(at), reset: Duration::from_millis(60_000 - u64::from(at)) };
         let now = *T0 + u64::from(at);
         assert_eq!(store.count(&counter, three, now).await.expect("the store answers"), Counted::Within(quota));
-        let admitted = admitted(&store, Admit { limit: three, ..request(handle, nonce, now) }).await;
+        let admitted = admitted(&store, AuthorizeRequest { limit: three, ..request(handle, nonce, now) }).await;
         assert_eq!(admitted.quota, quota);
     }
     let over = Quota { limit: three, left: 0, reset: Duration::from_millis(59_990) };
     assert_eq!(store.count(&counter, three, *T0 + 10).await.expect("the store answers"), Counted::Over(over));
-    let limited = admit(&store, Admit { limit: three, ..request(handle, all[3], *T0 + 10) }).await;
-    assert_eq!(limited, Admission::Limited(over));
+    let limited =
+        authorize_request(&store, AuthorizeRequest { limit: three, ..request(handle, all[3], *T0 + 10) }).await;
+    assert_eq!(limited, Authorization::Limited(over));
 }
 
 /// Uses up a session's limit, and gives nonces that are left.
@@ -40,7 +41,10 @@ async fn used_up(store: &SharedStore) -> (protocol::token::SessionHandle, [proto
     let all = nonces::<14>();
     let handle = bound(store, &all).await;
     for &nonce in &all[4..] {
-        assert_eq!(verdict(store, Admit { limit: TEN, ..request(handle, nonce, *T0) }).await, Verdict::Passed);
+        assert_eq!(
+            verdict(store, AuthorizeRequest { limit: TEN, ..request(handle, nonce, *T0) }).await,
+            Verdict::Passed
+        );
     }
     (handle, [all[0], all[1], all[2], all[3]])
 }
@@ -49,7 +53,7 @@ pub(crate) async fn a_limited_request_keeps_its_nonce(store: SharedStore) {
     let (handle, [nonce, ..]) = used_up(&store).await;
     for _ in 0..3 {
         assert_eq!(
-            verdict(&store, Admit { limit: TEN, ..request(handle, nonce, *T0 + MINUTE - 1) }).await,
+            verdict(&store, AuthorizeRequest { limit: TEN, ..request(handle, nonce, *T0 + MINUTE - 1) }).await,
             Verdict::Limited(Duration::from_millis(1))
         );
     }
@@ -62,7 +66,7 @@ pub(crate) async fn limits_hold_exactly_under_concurrency(store: SharedStore) {
     let all = nonces::<32>();
     let handle = bound(&store, &all).await;
     let answers = at_once(32, |i| {
-        let (store, request) = (store.clone(), Admit { limit: TEN, ..request(handle, all[i], *T0) });
+        let (store, request) = (store.clone(), AuthorizeRequest { limit: TEN, ..request(handle, all[i], *T0) });
         async move { verdict(&store, request).await }
     })
     .await;
@@ -72,9 +76,12 @@ pub(crate) async fn limits_hold_exactly_under_concurrency(store: SharedStore) {
 
 pub(crate) async fn changes_and_reads_are_counted_apart(store: SharedStore) {
     let (handle, [one, other, ..]) = used_up(&store).await;
-    assert_eq!(verdict(&store, Admit { limit: TEN, ..request(handle, one, *T0) }).await, Verdict::Limited(TEN.window));
     assert_eq!(
-        verdict(&store, Admit { limit: TEN, counter: "reads", ..request(handle, other, *T0) }).await,
+        verdict(&store, AuthorizeRequest { limit: TEN, ..request(handle, one, *T0) }).await,
+        Verdict::Limited(TEN.window)
+    );
+    assert_eq!(
+        verdict(&store, AuthorizeRequest { limit: TEN, counter: "reads", ..request(handle, other, *T0) }).await,
         Verdict::Passed
     );
 }
@@ -83,7 +90,7 @@ pub(crate) async fn a_session_limit_ends_with_its_window(store: SharedStore) {
     let (handle, left) = used_up(&store).await;
     for nonce in left {
         assert_eq!(
-            verdict(&store, Admit { limit: TEN, ..request(handle, nonce, *T0 + MINUTE) }).await,
+            verdict(&store, AuthorizeRequest { limit: TEN, ..request(handle, nonce, *T0 + MINUTE) }).await,
             Verdict::Passed
         );
     }

@@ -1,7 +1,7 @@
 //! When a session lives, and that it ends for good (attack 18).
 
 use protocol::{problem::Ended, value::UserName};
-use server::store::{Admission, Admit, AtCap, Cap, NewSession, Opening, SharedStore, Theft};
+use server::store::{AtCap, Authorization, AuthorizeRequest, Cap, NewSession, Opening, SharedStore, Theft};
 
 use super::fixture::*;
 
@@ -18,14 +18,14 @@ pub(crate) async fn idle_and_absolute_expiry_end_a_session(store: SharedStore) {
     let mut now = *T0;
     while now < end {
         let fresh = nonce();
-        assert!(refill(&store, handle, nonce(), &[fresh], now).await);
+        assert!(issue_nonces(&store, handle, nonce(), &[fresh], now).await);
         assert!(passes(&store, handle, fresh, now).await);
         now += 20 * MINUTE;
     }
     assert!(lives(&store, handle, end - 1).await);
     assert!(!lives(&store, handle, end).await);
     assert_eq!(verdict(&store, request(handle, other, end)).await, Verdict::NoSession);
-    assert!(!refill(&store, handle, nonce(), &[nonce()], end).await);
+    assert!(!issue_nonces(&store, handle, nonce(), &[nonce()], end).await);
 }
 
 pub(crate) async fn use_keeps_a_session_from_idling(store: SharedStore) {
@@ -39,8 +39,8 @@ pub(crate) async fn use_keeps_a_session_from_idling(store: SharedStore) {
 pub(crate) async fn what_is_no_use_lets_a_session_idle(store: SharedStore) {
     let [one, other] = nonces();
     let handle = bound(&store, &[]).await;
-    assert!(refill(&store, handle, nonce(), &[one, other], *T0 + 29 * MINUTE).await);
-    let push = Admit { touch: false, ..request(handle, one, *T0 + 29 * MINUTE) };
+    assert!(issue_nonces(&store, handle, nonce(), &[one, other], *T0 + 29 * MINUTE).await);
+    let push = AuthorizeRequest { touch: false, ..request(handle, one, *T0 + 29 * MINUTE) };
     assert_eq!(admitted(&store, push).await.session.seen, *T0);
     assert!(lives(&store, handle, *T0 + 30 * MINUTE - 1).await);
     assert!(!lives(&store, handle, *T0 + 30 * MINUTE).await);
@@ -61,7 +61,7 @@ pub(crate) async fn an_ended_session_is_gone(store: SharedStore) {
     end(&store, handle, Ended::Revoked).await;
     assert!(!lives(&store, handle, *T0).await);
     assert_eq!(verdict(&store, request(handle, one, *T0)).await, Verdict::NoSession);
-    assert!(!refill(&store, handle, nonce(), &[nonce()], *T0).await);
+    assert!(!issue_nonces(&store, handle, nonce(), &[nonce()], *T0).await);
     assert!(!end(&store, handle, Ended::Revoked).await, "ending what is not there is no error");
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn an_ended_session_is_not_resurrected_by_requests_in_flight(st
                 match i {
                     32 => drop(end(&store, handle, Ended::Revoked).await),
                     0..32 => drop(passes(&store, handle, all[i], *T0).await),
-                    _ => drop(refill(&store, handle, nonce(), &nonces::<4>(), *T0).await),
+                    _ => drop(issue_nonces(&store, handle, nonce(), &nonces::<4>(), *T0).await),
                 }
             }
         })
@@ -104,12 +104,15 @@ pub(crate) async fn an_ended_session_says_why_until_it_would_have_expired(store:
         // Not another reason later.
         assert!(!store.end(&handle, &user, Ended::SignedOut, *T0).await.expect("the store answers"));
         for now in [*T0, *T0 + 24 * HOUR - 1] {
-            assert_eq!(admit(&store, request(handle, nonce(), now)).await, Admission::NoSession(Some(why)));
+            assert_eq!(
+                authorize_request(&store, request(handle, nonce(), now)).await,
+                Authorization::NoSession(Some(why))
+            );
         }
-        assert_eq!(store.why_ended(&handle).await.expect("the store answers"), Some(why));
+        assert_eq!(store.end_reason(&handle).await.expect("the store answers"), Some(why));
     }
-    assert_eq!(store.why_ended(&bound(&store, &[]).await).await.expect("the store answers"), None);
-    assert_eq!(admit(&store, request(handle(), nonce(), *T0)).await, Admission::NoSession(None));
+    assert_eq!(store.end_reason(&bound(&store, &[]).await).await.expect("the store answers"), None);
+    assert_eq!(authorize_request(&store, request(handle(), nonce(), *T0)).await, Authorization::NoSession(None));
 }
 
 pub(crate) async fn at_the_cap_the_oldest_session_ends(store: SharedStore) {
@@ -125,8 +128,8 @@ pub(crate) async fn at_the_cap_the_oldest_session_ends(store: SharedStore) {
     let living = store.sessions(&user, IDLE, *T0 + 5).await.expect("the store answers");
     let living: Vec<_> = living.into_iter().map(|(handle, _)| handle).collect();
     assert_eq!(living, [handles[4], handles[3], handles[2]], "newest first");
-    let refused = admit(&store, request(handles[0], nonce(), *T0)).await;
-    assert_eq!(refused, Admission::NoSession(Some(Ended::Replaced)));
+    let refused = authorize_request(&store, request(handles[0], nonce(), *T0)).await;
+    assert_eq!(refused, Authorization::NoSession(Some(Ended::Replaced)));
 }
 
 pub(crate) async fn at_the_cap_the_new_session_can_be_refused(store: SharedStore) {
@@ -225,10 +228,10 @@ pub(crate) async fn a_theft_is_remembered_and_counted(store: SharedStore) {
     let handle = bound(&store, &[]).await;
     for (times, now) in [(1, *T0), (2, *T0 + 5), (3, *T0 + 2)] {
         let theft = Theft { times, last: now.max(*T0 + if times > 1 { 5 } else { 0 }) };
-        assert_eq!(store.accuse(&handle, IDLE, now).await.expect("the store answers"), Some(theft));
+        assert_eq!(store.record_theft(&handle, IDLE, now).await.expect("the store answers"), Some(theft));
         let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
         assert_eq!((session.theft, session.seen), (Some(theft), *T0), "the thief does not keep it from idling");
     }
-    assert_eq!(store.accuse(&self::handle(), IDLE, *T0).await.expect("the store answers"), None);
-    assert_eq!(store.accuse(&open(&store).await, IDLE, *T0).await.expect("the store answers"), None);
+    assert_eq!(store.record_theft(&self::handle(), IDLE, *T0).await.expect("the store answers"), None);
+    assert_eq!(store.record_theft(&open(&store).await, IDLE, *T0).await.expect("the store answers"), None);
 }

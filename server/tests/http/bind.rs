@@ -12,14 +12,14 @@ use protocol::{
     token::{Nonce, SignSecret},
 };
 use server::{
-    audit::{Entry, Outcome},
-    clock::random,
+    audit::{AuditEntry, Outcome},
+    random::random,
 };
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, Reply, Signed, from_frame, new_key, proof_of, public},
-    house, owner_still_acts, read, rename, transfer,
+    owner_still_acts, read, rename, transfer,
 };
 
 fn invented() -> Nonce {
@@ -28,50 +28,50 @@ fn invented() -> Nonce {
 
 #[tokio::test]
 async fn another_frame_key_is_pending() {
-    let house = house();
-    let mut browser = house.entered("ada").await;
-    let early = browser.sign::<ReadAccount>(house.now() / 1000, invented(), "{}".into(), None);
-    assert_eq!(house.send(early.build()).await.code(), Code::UseFreshNonce, "no nonce yet");
-    let bound: Bound = browser.bind(&house).await.json();
+    let app = app();
+    let mut browser = app.entered("ada").await;
+    let early = browser.sign::<ReadAccount>(app.now() / 1000, invented(), "{}".into(), None);
+    assert_eq!(app.send(early.build()).await.code(), Code::UseFreshNonce, "no nonce yet");
+    let bound: Bound = browser.bind(&app).await.json();
     assert_eq!((bound.session, bound.nonces.len(), bound.pending), (browser.handle, 4, false));
     let mut other = Browser { key: new_key(), ..browser.clone() };
-    let pending: Bound = other.bind(&house).await.json();
+    let pending: Bound = other.bind(&app).await.json();
     assert_eq!((pending.session, pending.nonces.len(), pending.pending), (browser.handle, 0, true));
     other.nonces = vec![browser.nonces[0]];
-    assert_eq!(other.call(&house, &read()).await.code(), Code::InvalidProof, "still the first key");
+    assert_eq!(other.call(&app, &read()).await.code(), Code::InvalidProof, "still the first key");
     browser.nonces.remove(0);
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 /// The reply to `/bind` got lost, or a second tab binds the same key.
 #[tokio::test]
 async fn lost_reply_of_bind_is_repeated() {
-    let house = house();
-    let mut browser = house.entered("ada").await;
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
+    let app = app();
+    let mut browser = app.entered("ada").await;
+    assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
     browser.nonces.clear();
-    let again: Bound = browser.bind(&house).await.json();
+    let again: Bound = browser.bind(&app).await.json();
     assert_eq!((again.nonces.len(), again.pending), (4, false));
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn bind_request_is_good_once() {
-    let house = house();
-    let browser = house.entered("ada").await;
-    let statement = browser.statement(browser.challenge(&house).await);
-    assert_eq!(browser.send_bind(&house, &statement).await.status, StatusCode::OK);
-    assert_eq!(browser.send_bind(&house, &statement).await.code(), Code::UseFreshNonce, "replayed");
-    let late = browser.statement(browser.challenge(&house).await);
-    house.wait(60_000);
-    assert_eq!(browser.send_bind(&house, late).await.code(), Code::UseFreshNonce, "too late");
+    let app = app();
+    let browser = app.entered("ada").await;
+    let statement = browser.statement(browser.challenge(&app).await);
+    assert_eq!(browser.send_bind(&app, &statement).await.status, StatusCode::OK);
+    assert_eq!(browser.send_bind(&app, &statement).await.code(), Code::UseFreshNonce, "replayed");
+    let late = browser.statement(browser.challenge(&app).await);
+    app.wait(60_000);
+    assert_eq!(browser.send_bind(&app, late).await.code(), Code::UseFreshNonce, "too late");
 }
 
 #[tokio::test]
 async fn attack_4_only_the_frame_binds_and_only_a_good_key() {
-    let house = house();
-    let mut browser = house.entered("ada").await;
-    let good = serde_json::to_value(browser.statement(browser.challenge(&house).await)).unwrap();
+    let app = app();
+    let mut browser = app.entered("ada").await;
+    let good = serde_json::to_value(browser.statement(browser.challenge(&app).await)).unwrap();
     for (name, value) in [
         ("origin", "http://pan.localhost:3000"),
         ("origin", "https://evil.example"),
@@ -82,7 +82,7 @@ async fn attack_4_only_the_frame_binds_and_only_a_good_key() {
             let mut request =
                 from_frame(path).header(header::COOKIE, &browser.sign).body(Body::from(good.to_string())).unwrap();
             request.headers_mut().insert(name, value.parse().unwrap());
-            assert_eq!(house.send(request).await.code(), Code::ForbiddenOrigin, "{path} {name} {value}");
+            assert_eq!(app.send(request).await.code(), Code::ForbiddenOrigin, "{path} {name} {value}");
         }
     }
     let bent = |bend: &dyn Fn(&mut serde_json::Value)| {
@@ -103,154 +103,154 @@ async fn attack_4_only_the_frame_binds_and_only_a_good_key() {
         ("not JSON", "pan".into(), Code::Malformed),
     ];
     for (what, statement, code) in bad {
-        assert_eq!(browser.send_bind(&house, statement).await.code(), code, "{what}");
+        assert_eq!(browser.send_bind(&app, statement).await.code(), code, "{what}");
     }
     let secret = SignSecret::new(random().unwrap()).reveal();
     let guessed = Browser { sign: format!("__Host-pan-sign={}.{secret}", browser.handle), ..browser.clone() };
-    let statement = guessed.statement(browser.challenge(&house).await);
-    assert_eq!(guessed.send_bind(&house, statement).await.code(), Code::InvalidSession, "a secret that is guessed");
+    let statement = guessed.statement(browser.challenge(&app).await);
+    assert_eq!(guessed.send_bind(&app, statement).await.code(), Code::InvalidSession, "a secret that is guessed");
     for cookie in ["", "a=b", &browser.session, &format!("__Host-pan-sign={}", browser.handle)] {
         let bare = Browser { sign: cookie.to_owned(), ..browser.clone() };
-        assert_eq!(bare.send_bind(&house, &good).await.code(), Code::InvalidSession, "{cookie:?}");
+        assert_eq!(bare.send_bind(&app, &good).await.code(), Code::InvalidSession, "{cookie:?}");
     }
-    assert_eq!(browser.send_bind(&house, &good).await.status, StatusCode::OK, "the challenge is still good");
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
+    assert_eq!(browser.send_bind(&app, &good).await.status, StatusCode::OK, "the challenge is still good");
+    assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
 }
 
 /// A frame that could sign at level Confirmed would make the confirmation window pointless.
 #[tokio::test]
 async fn confirmation_key_cannot_become_the_frame_key() {
-    let house = house();
-    let mut browser = house.entered("ada").await;
+    let app = app();
+    let mut browser = app.entered("ada").await;
     let mut both = Browser { key: browser.confirmation.clone(), ..browser.clone() };
-    assert_eq!(both.bind(&house).await.code(), Code::InvalidProof);
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
-    assert_eq!(both.bind(&house).await.code(), Code::InvalidProof, "nor wait to become it");
+    assert_eq!(both.bind(&app).await.code(), Code::InvalidProof);
+    assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
+    assert_eq!(both.bind(&app).await.code(), Code::InvalidProof, "nor wait to become it");
     // Nor does what it signed at sign-in bind it.
-    let challenge = browser.challenge(&house).await;
+    let challenge = browser.challenge(&app).await;
     let credentials = browser.credentials(challenge, "ada", "any");
     let body = Bind { jwk: credentials.jwk, challenge, signature: credentials.signature };
-    assert_eq!(browser.send_bind(&house, body).await.code(), Code::InvalidProof);
+    assert_eq!(browser.send_bind(&app, body).await.code(), Code::InvalidProof);
 }
 
 /// The request of an action, at a level, signed with a key for whatever level that may be.
-fn signed_with<A: Action>(house: &House, browser: &Browser, action: &A, level: Level, key: &SigningKey) -> Signed {
+fn signed_with<A: Action>(app: &TestApp, browser: &Browser, action: &A, level: Level, key: &SigningKey) -> Signed {
     let browser = Browser { key: key.clone(), confirmation: key.clone(), ..browser.clone() };
-    let proof = proof_of::<A>(level, house.now());
-    browser.sign::<A>(house.now() / 1000, browser.nonces[0], serde_json::to_string(action).unwrap(), proof.as_ref())
+    let proof = proof_of::<A>(level, app.now());
+    browser.sign::<A>(app.now() / 1000, browser.nonces[0], serde_json::to_string(action).unwrap(), proof.as_ref())
 }
 
 #[tokio::test]
 async fn attack_9_each_level_takes_its_own_key_only() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let (frame, confirmation) = (browser.key.clone(), browser.confirmation.clone());
     let by = |level, key: &SigningKey, browser: &Browser| match level {
-        Level::Signed => signed_with(&house, browser, &read(), level, key),
-        Level::Interaction => signed_with(&house, browser, &rename(), level, key),
-        Level::Confirmed => signed_with(&house, browser, &transfer(), level, key),
+        Level::Signed => signed_with(&app, browser, &read(), level, key),
+        Level::Interaction => signed_with(&app, browser, &rename(), level, key),
+        Level::Confirmed => signed_with(&app, browser, &transfer(), level, key),
     };
     for (level, right, wrong) in [
         (Level::Signed, &frame, &confirmation),
         (Level::Interaction, &frame, &confirmation),
         (Level::Confirmed, &confirmation, &frame),
     ] {
-        let rejected = house.send(by(level, wrong, &browser).build()).await;
+        let rejected = app.send(by(level, wrong, &browser).build()).await;
         assert_eq!((rejected.status, rejected.code()), (StatusCode::FORBIDDEN, Code::InvalidProof), "{level:?}");
         // The nonce went with it.
         browser.nonces.remove(0);
-        let passed = house.send(by(level, right, &browser).build()).await;
+        let passed = app.send(by(level, right, &browser).build()).await;
         assert_eq!(passed.status, StatusCode::OK, "{level:?}");
-        browser.refill(&house).await;
+        browser.issue_nonces(&app).await;
     }
     // A frame's signature with the other key's name on it.
-    let claims = signed_with(&house, &browser, &transfer(), Level::Confirmed, &confirmation);
-    let forged = signed_with(&house, &browser, &transfer(), Level::Confirmed, &frame);
+    let claims = signed_with(&app, &browser, &transfer(), Level::Confirmed, &confirmation);
+    let forged = signed_with(&app, &browser, &transfer(), Level::Confirmed, &frame);
     let forged = claims.with("signature", forged.headers["signature"].to_str().unwrap());
-    assert_eq!(house.send(forged.build()).await.code(), Code::InvalidProof);
+    assert_eq!(app.send(forged.build()).await.code(), Code::InvalidProof);
 }
 
 #[tokio::test]
 async fn keyid_names_the_key_that_signs() {
-    let house = house();
-    let browser = house.browser("ada").await;
+    let app = app();
+    let browser = app.browser("ada").await;
     let sign = |at: usize, key: &SigningKey| {
-        let (created, thumbprint) = (house.now() / 1000, public(key).thumbprint());
+        let (created, thumbprint) = (app.now() / 1000, public(key).thumbprint());
         browser.sign_as::<ReadAccount>(created, browser.nonces[at], "{}".into(), None, &browser.key, thumbprint)
     };
     for (at, other) in [&new_key(), &browser.confirmation].into_iter().enumerate() {
-        assert_eq!(house.send(sign(at, other).build()).await.code(), Code::InvalidProof);
+        assert_eq!(app.send(sign(at, other).build()).await.code(), Code::InvalidProof);
     }
-    assert_eq!(house.send(sign(2, &browser.key).build()).await.status, StatusCode::OK);
+    assert_eq!(app.send(sign(2, &browser.key).build()).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn without_frame_key_only_confirmation_key_signs() {
-    let house = house();
-    let browser = house.entered("ada").await;
+    let app = app();
+    let browser = app.entered("ada").await;
     let asking = |key: &SigningKey, level| {
         let browser = Browser { nonces: vec![invented()], ..browser.clone() };
-        signed_with(&house, &browser, &Nonces {}, level, key)
+        signed_with(&app, &browser, &Nonces {}, level, key)
     };
-    assert_eq!(house.send(asking(&new_key(), Level::Signed).build()).await.code(), Code::InvalidProof);
-    assert_eq!(house.send(asking(&browser.confirmation, Level::Signed).build()).await.code(), Code::InvalidProof);
+    assert_eq!(app.send(asking(&new_key(), Level::Signed).build()).await.code(), Code::InvalidProof);
+    assert_eq!(app.send(asking(&browser.confirmation, Level::Signed).build()).await.code(), Code::InvalidProof);
     // What is Confirmed does for less.
-    assert_eq!(house.send(asking(&browser.confirmation, Level::Confirmed).build()).await.status, StatusCode::OK);
+    assert_eq!(app.send(asking(&browser.confirmation, Level::Confirmed).build()).await.status, StatusCode::OK);
 }
 
-fn restore(house: &House, browser: &Browser, key: &SigningKey, level: Level, by: &SigningKey) -> Signed {
+fn restore(app: &TestApp, browser: &Browser, key: &SigningKey, level: Level, by: &SigningKey) -> Signed {
     let browser = Browser { nonces: vec![invented()], ..browser.clone() };
-    signed_with(house, &browser, &RestoreBrowser { key: public(key).thumbprint() }, level, by)
+    signed_with(app, &browser, &RestoreBrowser { key: public(key).thumbprint() }, level, by)
 }
 
 #[tokio::test]
 async fn confirmation_key_restores_lost_frame_key() {
-    let house = house();
-    let mut old = house.browser("ada").await;
+    let app = app();
+    let mut old = app.browser("ada").await;
     let mut new = Browser { key: new_key(), nonces: Vec::new(), ..old.clone() };
     let confirmation = old.confirmation.clone();
-    let ask = async |signed: Signed| house.send(signed.build()).await;
-    let nothing_offered = ask(restore(&house, &new, &new.key, Level::Confirmed, &confirmation)).await;
+    let ask = async |signed: Signed| app.send(signed.build()).await;
+    let nothing_offered = ask(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
     assert_eq!((nothing_offered.status, nothing_offered.code()), (StatusCode::CONFLICT, Code::Malformed));
-    assert!(new.bind(&house).await.json::<Bound>().pending);
+    assert!(new.bind(&app).await.json::<Bound>().pending);
 
     // Only what the user has confirmed, and only the key that they were shown.
     for (why, signed, code) in [
-        ("the bound frame key", restore(&house, &new, &new.key, Level::Confirmed, &old.key), Code::InvalidProof),
-        ("the pending frame key", restore(&house, &new, &new.key, Level::Confirmed, &new.key), Code::InvalidProof),
-        ("not confirmed", restore(&house, &new, &new.key, Level::Interaction, &old.key), Code::StepUpRequired),
-        ("another key", restore(&house, &new, &new_key(), Level::Confirmed, &confirmation), Code::Malformed),
+        ("the bound frame key", restore(&app, &new, &new.key, Level::Confirmed, &old.key), Code::InvalidProof),
+        ("the pending frame key", restore(&app, &new, &new.key, Level::Confirmed, &new.key), Code::InvalidProof),
+        ("not confirmed", restore(&app, &new, &new.key, Level::Interaction, &old.key), Code::StepUpRequired),
+        ("another key", restore(&app, &new, &new_key(), Level::Confirmed, &confirmation), Code::Malformed),
     ] {
         let reply = ask(signed).await;
         assert_eq!((reply.code(), reply.nonces().len()), (code, 0), "{why}");
     }
-    owner_still_acts(&house, &mut old).await;
+    owner_still_acts(&app, &mut old).await;
 
-    let signed = restore(&house, &new, &new.key, Level::Confirmed, &confirmation);
+    let signed = restore(&app, &new, &new.key, Level::Confirmed, &confirmation);
     let reply: Reply = ask(signed.clone()).await;
     assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
     new.take_nonces(&reply.headers);
-    owner_still_acts(&house, &mut new).await;
-    assert_eq!(old.call(&house, &read()).await.code(), Code::InvalidProof, "the old key has ended");
+    owner_still_acts(&app, &mut new).await;
+    assert_eq!(old.call(&app, &read()).await.code(), Code::InvalidProof, "the old key has ended");
     assert_eq!(ask(signed).await.code(), Code::UseFreshNonce, "replayed");
-    let again = ask(restore(&house, &new, &new.key, Level::Confirmed, &confirmation)).await;
+    let again = ask(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
     assert_eq!((again.status, again.nonces().len()), (StatusCode::OK, 4), "the reply got lost");
-    let back = ask(restore(&house, &new, &old.key, Level::Confirmed, &confirmation)).await;
+    let back = ask(restore(&app, &new, &old.key, Level::Confirmed, &confirmation)).await;
     assert_eq!(back.code(), Code::Malformed, "the old key waits for nothing");
-    assert!(!new.bind(&house).await.json::<Bound>().pending, "the frame tries again and is bound");
+    assert!(!new.bind(&app).await.json::<Bound>().pending, "the frame tries again and is bound");
 }
 
 #[tokio::test]
 async fn audit_log_names_both_keys() {
-    let house = house();
-    let old = house.browser("ada").await;
+    let app = app();
+    let old = app.browser("ada").await;
     let mut new = Browser { key: new_key(), ..old.clone() };
-    new.bind(&house).await;
-    let signed = restore(&house, &new, &new.key, Level::Confirmed, &old.confirmation);
-    assert_eq!(house.send(signed.build()).await.status, StatusCode::OK);
-    house.pan.flush().await;
-    let entries = house.pan.store().audit_after(0, 100).await.unwrap();
-    let events = entries.iter().map(|(_, line)| Entry::parse(line).unwrap().said.event);
+    new.bind(&app).await;
+    let signed = restore(&app, &new, &new.key, Level::Confirmed, &old.confirmation);
+    assert_eq!(app.send(signed.build()).await.status, StatusCode::OK);
+    app.server.flush().await;
+    let entries = app.server.store().audit_after(0, 100).await.unwrap();
+    let events = entries.iter().map(|(_, line)| AuditEntry::parse(line).unwrap().body.event);
     let keys: Vec<_> = events
         .filter(|event| event.reason.is_some() && event.outcome == Outcome::Passed)
         .map(|event| (event.action.into_owned(), event.reason.unwrap().into_owned()))
@@ -265,12 +265,12 @@ async fn audit_log_names_both_keys() {
 
 #[tokio::test]
 async fn push_keys_are_agreed_with_the_sign_origin() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let asked = || PushKeys { key: public(&new_key()), conn: ConnectionId::new(random().unwrap()) };
-    let good = browser.request(&house, &asked());
+    let good = browser.request(&app, &asked());
     let secret = SignSecret::new(random().unwrap()).reveal();
-    let other = house.browser("bob").await;
+    let other = app.browser("bob").await;
     for (why, signed, code) in [
         ("the page asks", good.clone().with("origin", "http://pan.localhost:3000"), Code::ForbiddenOrigin),
         ("same-site", good.clone().with("sec-fetch-site", "same-site"), Code::ForbiddenOrigin),
@@ -278,38 +278,38 @@ async fn push_keys_are_agreed_with_the_sign_origin() {
         ("the page's cookie", good.clone().with("cookie", &browser.session), Code::InvalidSession),
         ("another user's cookie", good.clone().with("cookie", &other.sign), Code::InvalidSession),
     ] {
-        assert_eq!(house.send(signed.build()).await.code(), code, "{why}");
+        assert_eq!(app.send(signed.build()).await.code(), code, "{why}");
     }
     let mut silent = good.build();
     silent.headers_mut().remove("sec-fetch-site");
-    assert_eq!(house.send(silent).await.code(), Code::ForbiddenOrigin);
+    assert_eq!(app.send(silent).await.code(), Code::ForbiddenOrigin);
     let mut elsewhere = good.build();
     for (name, value) in [("host", "pan.localhost:3000"), ("origin", "http://pan.localhost:3000")] {
         elsewhere.headers_mut().insert(name, value.parse().unwrap());
     }
     elsewhere.headers_mut().insert(header::COOKIE, browser.session.parse().unwrap());
-    let reply = house.send(elsewhere).await;
+    let reply = app.send(elsewhere).await;
     assert_eq!(
         (reply.status, reply.code()),
         (StatusCode::NOT_FOUND, Code::Malformed),
         "the app origin has no such path"
     );
-    assert_eq!(house.send(good.build()).await.status, StatusCode::OK);
+    assert_eq!(app.send(good.build()).await.status, StatusCode::OK);
 
     let guessed = format!("__Host-pan-sign={}.{secret}", browser.handle);
-    let signed = browser.request(&house, &asked()).with("cookie", &guessed);
-    assert_eq!(house.send(signed.build()).await.code(), Code::InvalidSession);
+    let signed = browser.request(&app, &asked()).with("cookie", &guessed);
+    assert_eq!(app.send(signed.build()).await.code(), Code::InvalidSession);
     // What was signed for the app origin is no request here, even with this origin's cookie.
-    let of_page = browser.request(&house, &read());
+    let of_page = browser.request(&app, &read());
     let moved = Signed { path: PushKeys::PATH.to_owned(), ..of_page }.with("cookie", &browser.sign);
-    assert!(house.send(moved.build()).await.status.is_client_error());
+    assert!(app.send(moved.build()).await.status.is_client_error());
 }
 
 #[tokio::test]
 async fn higher_levels_do_for_lower_ones_with_their_own_key() {
-    let house = house();
-    let browser = house.browser("ada").await;
-    let signed = signed_with::<Rename>(&house, &browser, &rename(), Level::Confirmed, &browser.confirmation);
-    assert_eq!(house.send(signed.build()).await.status, StatusCode::OK);
+    let app = app();
+    let browser = app.browser("ada").await;
+    let signed = signed_with::<Rename>(&app, &browser, &rename(), Level::Confirmed, &browser.confirmation);
+    assert_eq!(app.send(signed.build()).await.status, StatusCode::OK);
     assert_eq!(Transfer::LEVEL, Level::Confirmed);
 }

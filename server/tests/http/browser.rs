@@ -17,9 +17,9 @@ use protocol::{
     signature::{Covered, Signature, SignatureInput},
     token::{Challenge, EntryTicket, Nonce, SessionHandle, SessionToken},
 };
-use server::clock::random;
+use server::random::random;
 
-use crate::House;
+use crate::TestApp;
 
 pub(crate) fn new_key() -> SigningKey {
     loop {
@@ -111,10 +111,10 @@ impl Browser {
     }
 
     /// Posts credentials to `/sign-in` or `/register`, and keeps ticket and cookie.
-    pub(crate) async fn post(&mut self, house: &House, path: &str, user: &str, password: &str) -> Reply {
-        let body = serde_json::to_vec(&self.credentials(self.challenge(house).await, user, password)).expect("JSON");
+    pub(crate) async fn post(&mut self, app: &TestApp, path: &str, user: &str, password: &str) -> Reply {
+        let body = serde_json::to_vec(&self.credentials(self.challenge(app).await, user, password)).expect("JSON");
         let request = from_frame(path).header(header::COOKIE, &self.sign).body(body.into());
-        let reply = house.send(request.expect("a request")).await;
+        let reply = app.send(request.expect("a request")).await;
         if reply.status == StatusCode::OK {
             let ticket = reply.json::<SignedIn>().ticket;
             self.handle = ticket.token().handle();
@@ -135,10 +135,10 @@ impl Browser {
     }
 
     /// Enters, and keeps the cookie.
-    pub(crate) async fn enter(&mut self, house: &House) -> Reply {
+    pub(crate) async fn enter(&mut self, app: &TestApp) -> Reply {
         let mut request = enter_form(encoded(&self.form("/account")));
         request.headers_mut().insert(header::COOKIE, self.session.parse().expect("a header value"));
-        let reply = house.send(request).await;
+        let reply = app.send(request).await;
         if reply.status == StatusCode::SEE_OTHER {
             // The last of one name is the one that a browser keeps.
             self.session.clone_from(reply.cookies().last().expect("a cookie"));
@@ -146,9 +146,9 @@ impl Browser {
         reply
     }
 
-    pub(crate) async fn challenge(&self, house: &House) -> Challenge {
+    pub(crate) async fn challenge(&self, app: &TestApp) -> Challenge {
         let request = from_frame("/challenge").body(Body::from("{}"));
-        house.send(request.expect("a request")).await.json::<Challenged>().challenge
+        app.send(request.expect("a request")).await.json::<Challenged>().challenge
     }
 
     /// The body of `POST /bind`.
@@ -158,15 +158,15 @@ impl Browser {
         Bind { jwk: key.to_jwk(), challenge, signature: sign(&self.key, &statement) }
     }
 
-    pub(crate) async fn send_bind(&self, house: &House, body: impl serde::Serialize) -> Reply {
+    pub(crate) async fn send_bind(&self, app: &TestApp, body: impl serde::Serialize) -> Reply {
         let body = serde_json::to_vec(&body).expect("JSON");
         let request = from_frame("/bind").header(header::COOKIE, &self.sign).body(body.into());
-        house.send(request.expect("a request")).await
+        app.send(request.expect("a request")).await
     }
 
-    pub(crate) async fn bind(&mut self, house: &House) -> Reply {
-        let challenge = self.challenge(house).await;
-        let reply = self.send_bind(house, self.statement(challenge)).await;
+    pub(crate) async fn bind(&mut self, app: &TestApp) -> Reply {
+        let challenge = self.challenge(app).await;
+        let reply = self.send_bind(app, self.statement(challenge)).await;
         if reply.status == StatusCode::OK {
             self.nonces = reply.json::<Bound>().nonces;
         }
@@ -174,10 +174,10 @@ impl Browser {
     }
 
     /// A request as an honest browser makes it, at the level that the action needs. Spends a nonce.
-    pub(crate) fn request<A: Action>(&mut self, house: &House, action: &A) -> Signed {
+    pub(crate) fn request<A: Action>(&mut self, app: &TestApp, action: &A) -> Signed {
         let nonce = self.nonces.pop().expect("a nonce");
-        let proof = proof_of::<A>(A::LEVEL, house.now());
-        self.sign::<A>(house.now() / 1000, nonce, serde_json::to_string(action).expect("JSON"), proof.as_ref())
+        let proof = proof_of::<A>(A::LEVEL, app.now());
+        self.sign::<A>(app.now() / 1000, nonce, serde_json::to_string(action).expect("JSON"), proof.as_ref())
     }
 
     pub(crate) fn sign<A: Action>(&self, created: u64, nonce: Nonce, body: String, proof: Option<&Proof>) -> Signed {
@@ -226,15 +226,15 @@ impl Browser {
     }
 
     /// Asks for nonces with one that it invents, as the page does when it has run out.
-    pub(crate) async fn refill(&mut self, house: &House) {
+    pub(crate) async fn issue_nonces(&mut self, app: &TestApp) {
         self.nonces = vec![Nonce::new(random().expect("randomness"))];
-        let reply = self.call(house, &Nonces {}).await;
+        let reply = self.call(app, &Nonces {}).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     }
 
     /// Sends an honest request; keeps the nonces of the reply.
-    pub(crate) async fn call<A: Action>(&mut self, house: &House, action: &A) -> Reply {
-        let reply = house.send(self.request(house, action).build()).await;
+    pub(crate) async fn call<A: Action>(&mut self, app: &TestApp, action: &A) -> Reply {
+        let reply = app.send(self.request(app, action).build()).await;
         self.take_nonces(&reply.headers);
         reply
     }

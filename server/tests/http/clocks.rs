@@ -9,12 +9,12 @@ use protocol::{
     sign_origin::Time,
     token::Nonce,
 };
-use server::{audit::Outcome, clock::random};
+use server::{audit::Outcome, random::random};
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, Signed},
-    house, owner_still_acts, read, rename,
+    owner_still_acts, read, rename,
 };
 
 const SECOND: u64 = 1_000;
@@ -26,120 +26,120 @@ fn invented() -> Nonce {
 }
 
 /// A request that is good at this moment of the server's clock.
-fn signed_now(house: &House, browser: &mut Browser) -> Signed {
-    browser.request(house, &read())
+fn signed_now(app: &TestApp, browser: &mut Browser) -> Signed {
+    browser.request(app, &read())
 }
 
 /// A request for nonces, with one that the frame invents.
-fn asking_for_nonces(house: &House, browser: &Browser) -> Signed {
-    browser.sign::<Nonces>(house.now() / 1000, invented(), "{}".into(), None)
+fn asking_for_nonces(app: &TestApp, browser: &Browser) -> Signed {
+    browser.sign::<Nonces>(app.now() / 1000, invented(), "{}".into(), None)
 }
 
 /// What the frame reads of the server's clock.
-async fn told_time(house: &House) -> u64 {
+async fn told_time(app: &TestApp) -> u64 {
     let request = Request::get("/time").header("host", "sign.pan.localhost:3000").body(Body::empty());
-    house.send(request.unwrap()).await.json::<Time>().now
+    app.send(request.unwrap()).await.json::<Time>().now
 }
 
 #[tokio::test]
 async fn attack_22_a_server_whose_clock_is_hours_off_is_followed() {
     for (ahead, behind) in [(3 * HOUR, 0), (0, 3 * HOUR)] {
-        let house = house();
-        let mut browser = house.browser("ada").await;
+        let app = app();
+        let mut browser = app.browser("ada").await;
         // The device's clock. Its frame keeps how far the server's is from it.
-        let device = house.now() + behind - ahead;
+        let device = app.now() + behind - ahead;
         let mut sign = |created: u64| {
             let nonce = browser.nonces.pop().unwrap();
             browser.sign::<ReadAccount>(created / 1000, nonce, "{}".into(), None)
         };
-        assert_eq!(house.send(sign(device).build()).await.code(), Code::UseFreshNonce);
-        assert_eq!(house.send(sign(told_time(&house).await).build()).await.status, StatusCode::OK);
+        assert_eq!(app.send(sign(device).build()).await.code(), Code::UseFreshNonce);
+        assert_eq!(app.send(sign(told_time(&app).await).build()).await.status, StatusCode::OK);
         // The wrong one was the owner's all the same.
-        assert_eq!(house.logged("theft", Outcome::Noticed).await, 0);
-        owner_still_acts(&house, &mut browser).await;
+        assert_eq!(app.logged("theft", Outcome::Noticed).await, 0);
+        owner_still_acts(&app, &mut browser).await;
     }
 }
 
 #[tokio::test]
 async fn attack_22_nothing_is_accepted_again_after_the_clock_was_set_back() {
     for away in [10 * SECOND, 4 * MINUTE, 10 * MINUTE, 25 * MINUTE] {
-        let house = house();
-        let mut browser = house.browser("ada").await;
-        let kept = [signed_now(&house, &mut browser), asking_for_nonces(&house, &browser)];
+        let app = app();
+        let mut browser = app.browser("ada").await;
+        let kept = [signed_now(&app, &mut browser), asking_for_nonces(&app, &browser)];
         for kept in &kept {
-            assert_eq!(house.send(kept.build()).await.status, StatusCode::OK);
+            assert_eq!(app.send(kept.build()).await.status, StatusCode::OK);
         }
-        house.wait(away);
-        browser.refill(&house).await;
-        owner_still_acts(&house, &mut browser).await;
+        app.wait(away);
+        browser.issue_nonces(&app).await;
+        owner_still_acts(&app, &mut browser).await;
         for kept in &kept {
-            assert_eq!(house.send(kept.build()).await.code(), Code::UseFreshNonce);
+            assert_eq!(app.send(kept.build()).await.code(), Code::UseFreshNonce);
         }
 
         // To the very second in which they were signed: they are fresh once more.
-        house.set_back(away);
+        app.set_back(away);
         for kept in &kept {
             for _ in 0..2 {
-                let reply = house.send(kept.build()).await;
+                let reply = app.send(kept.build()).await;
                 assert!(matches!(reply.code(), Code::UseFreshNonce | Code::InvalidSession), "{away}: {reply:?}");
                 assert!(reply.nonces().is_empty());
             }
         }
         // Nor does what was signed for later come to be good.
-        house.wait(20 * SECOND);
+        app.wait(20 * SECOND);
         for kept in &kept {
-            assert_eq!(house.send(kept.build()).await.code(), Code::UseFreshNonce);
+            assert_eq!(app.send(kept.build()).await.code(), Code::UseFreshNonce);
         }
     }
 }
 
 #[tokio::test]
 async fn attack_22_after_the_clock_was_set_back_people_go_on_or_sign_in_again() {
-    let house = house();
-    let mut long = house.browser("long").await;
+    let app = app();
+    let mut long = app.browser("long").await;
     for _ in 0..10 {
-        house.wait(MINUTE);
-        assert_eq!(long.call(&house, &rename()).await.status, StatusCode::OK);
+        app.wait(MINUTE);
+        assert_eq!(long.call(&app, &rename()).await.status, StatusCode::OK);
     }
-    let mut fresh = house.browser("ada").await;
-    owner_still_acts(&house, &mut fresh).await;
+    let mut fresh = app.browser("ada").await;
+    owner_still_acts(&app, &mut fresh).await;
 
-    house.set_back(3 * HOUR);
+    app.set_back(3 * HOUR);
     // Their nonces are of the future, so both ask for others. Who is here for long has spent some that are forgotten by
     // now; the server cannot tell their requests from copies of older ones.
     for browser in [&mut long, &mut fresh] {
-        assert_eq!(browser.call(&house, &read()).await.code(), Code::UseFreshNonce);
+        assert_eq!(browser.call(&app, &read()).await.code(), Code::UseFreshNonce);
         browser.nonces.clear();
     }
-    fresh.refill(&house).await;
-    owner_still_acts(&house, &mut fresh).await;
+    fresh.issue_nonces(&app).await;
+    owner_still_acts(&app, &mut fresh).await;
     long.nonces = vec![invented()];
-    assert_eq!(long.call(&house, &Nonces {}).await.code(), Code::InvalidSession, "sign in again");
-    assert_eq!(house.browser("long").await.call(&house, &read()).await.body, b"long");
+    assert_eq!(long.call(&app, &Nonces {}).await.code(), Code::InvalidSession, "sign in again");
+    assert_eq!(app.browser("long").await.call(&app, &read()).await.body, b"long");
     // None of that looks like a theft.
-    assert_eq!(house.logged("theft", Outcome::Noticed).await, 0);
+    assert_eq!(app.logged("theft", Outcome::Noticed).await, 0);
 }
 
 #[tokio::test]
 async fn attack_22_a_step_forward_makes_what_was_kept_worthless() {
     for (step, lives) in [(10 * SECOND, true), (10 * MINUTE, true), (30 * MINUTE, false), (25 * HOUR, false)] {
-        let house = house();
-        let mut browser = house.browser("ada").await;
-        let kept = [signed_now(&house, &mut browser), asking_for_nonces(&house, &browser)];
-        house.wait(step);
+        let app = app();
+        let mut browser = app.browser("ada").await;
+        let kept = [signed_now(&app, &mut browser), asking_for_nonces(&app, &browser)];
+        app.wait(step);
         for kept in &kept {
-            assert_eq!(house.send(kept.build()).await.code(), Code::UseFreshNonce);
+            assert_eq!(app.send(kept.build()).await.code(), Code::UseFreshNonce);
         }
         browser.nonces = vec![invented()];
-        let reply = browser.call(&house, &Nonces {}).await;
+        let reply = browser.call(&app, &Nonces {}).await;
         if lives {
             assert_eq!(reply.status, StatusCode::OK);
         } else {
             // As long as a session may idle: all of them do, at once.
             assert_eq!(reply.code(), Code::InvalidSession);
-            browser = house.browser("ada").await;
+            browser = app.browser("ada").await;
         }
-        owner_still_acts(&house, &mut browser).await;
-        assert_eq!(house.logged("theft", Outcome::Noticed).await, 0);
+        owner_still_acts(&app, &mut browser).await;
+        assert_eq!(app.logged("theft", Outcome::Noticed).await, 0);
     }
 }

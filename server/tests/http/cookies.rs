@@ -3,19 +3,19 @@
 
 use http::{HeaderValue, StatusCode, header};
 use protocol::{catalogue::SignOut, problem::Code, token::SessionToken};
-use server::{audit::Outcome, clock::random};
+use server::{audit::Outcome, random::random};
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, PASSWORD, Reply, Signed, encoded, enter_form},
-    house, owner_still_acts, read,
+    owner_still_acts, read,
 };
 
 /// Sends a signed request with this `Cookie` header.
-async fn send(house: &House, signed: &Signed, cookie: &[u8]) -> Reply {
+async fn send(app: &TestApp, signed: &Signed, cookie: &[u8]) -> Reply {
     let mut request = signed.build();
     request.headers_mut().insert(header::COOKIE, HeaderValue::from_bytes(cookie).unwrap());
-    house.send(request).await
+    app.send(request).await
 }
 
 fn shadow(token: &str) -> String {
@@ -25,28 +25,28 @@ fn shadow(token: &str) -> String {
 /// Case 4: `Partitioned` makes a second cookie of the same name, which no ordinary `Set-Cookie` replaces.
 #[tokio::test]
 async fn attack_26_a_partitioned_shadow_locks_nobody_out() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let stranger = SessionToken::new(random().unwrap()).reveal();
-    let of_attacker = house.browser("eve").await.session;
+    let of_attacker = app.browser("eve").await.session;
     for planted in [shadow(&"A".repeat(43)), shadow(""), shadow("short"), shadow(&stranger), of_attacker] {
         for cookie in [format!("{planted}; {}", browser.session), format!("{}; {planted}", browser.session)] {
-            let signed = browser.request(&house, &read());
-            let reply = send(&house, &signed, cookie.as_bytes()).await;
+            let signed = browser.request(&app, &read());
+            let reply = send(&app, &signed, cookie.as_bytes()).await;
             assert_eq!(reply.status, StatusCode::OK, "{cookie}");
             browser.take_nonces(&reply.headers);
         }
     }
-    assert_eq!(house.logged("theft", Outcome::Noticed).await, 0);
+    assert_eq!(app.logged("theft", Outcome::Noticed).await, 0);
     // Signing out works, and takes the shadow with it.
-    let signed = browser.request(&house, &SignOut {});
-    let reply = send(&house, &signed, format!("{}; {}", shadow(&stranger), browser.session).as_bytes()).await;
+    let signed = browser.request(&app, &SignOut {});
+    let reply = send(&app, &signed, format!("{}; {}", shadow(&stranger), browser.session).as_bytes()).await;
     assert_eq!((reply.status, reply.cookies().len()), (StatusCode::OK, 2));
     // So does signing in, whatever is planted.
-    let again = house.signed_in("ada").await;
+    let again = app.signed_in("ada").await;
     let mut request = enter_form(encoded(&again.form("/account")));
     request.headers_mut().insert(header::COOKIE, shadow(&"A".repeat(43)).parse().unwrap());
-    let reply = house.send(request).await;
+    let reply = app.send(request).await;
     let cleared = reply.headers.get_all(header::SET_COOKIE).iter().any(|set| {
         let set = set.to_str().unwrap();
         set.starts_with("__Host-pan=;") && set.contains("Max-Age=0") && set.ends_with("; Partitioned")
@@ -57,60 +57,60 @@ async fn attack_26_a_partitioned_shadow_locks_nobody_out() {
 /// A shadow is not believed either: without the session's own token nothing passes.
 #[tokio::test]
 async fn attack_26_a_shadow_alone_is_no_session() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let eve = house.browser("eve").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let eve = app.browser("eve").await;
     for (planted, code) in [
         (shadow(&"A".repeat(43)), Code::InvalidSession),
         (shadow("short"), Code::InvalidSession),
         (eve.session.clone(), Code::InvalidSession),
     ] {
-        let signed = browser.request(&house, &read());
-        assert_eq!(send(&house, &signed, planted.as_bytes()).await.code(), code, "{planted}");
+        let signed = browser.request(&app, &read());
+        assert_eq!(send(&app, &signed, planted.as_bytes()).await.code(), code, "{planted}");
     }
-    browser.refill(&house).await;
-    owner_still_acts(&house, &mut browser).await;
+    browser.issue_nonces(&app).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 /// Case 5: cookies of the names of before, for every path of the sign origin, and three times out and in.
 #[tokio::test]
 async fn attack_26_planted_cookies_end_no_other_session() {
-    let house = house();
-    let mut other_device = house.browser("ada").await;
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut other_device = app.browser("ada").await;
+    let mut browser = app.browser("ada").await;
     for _ in 0..3 {
-        let signed_out = browser.call(&house, &SignOut {}).await;
+        let signed_out = browser.call(&app, &SignOut {}).await;
         assert_eq!(signed_out.status, StatusCode::OK);
         let planted = format!("pan-bind=x; __Host-pan-sign=x; __Host-pan-sign={}.x", browser.handle);
         browser = Browser { sign: planted, session: shadow("x"), ..Browser::new() };
-        assert_eq!(browser.post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
-        assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(browser.post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+        assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
         browser.sign = format!("pan-bind=x; __Host-pan-sign=x; {}", browser.sign);
-        assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
-        owner_still_acts(&house, &mut browser).await;
-        owner_still_acts(&house, &mut other_device).await;
+        assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
+        owner_still_acts(&app, &mut browser).await;
+        owner_still_acts(&app, &mut other_device).await;
     }
 }
 
 /// Case 6: bytes that are no ASCII, as browsers send them.
 #[tokio::test]
 async fn attack_26_bytes_of_foreign_cookies_do_not_matter() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     for foreign in
         [b"name=Jos\xc3\xa9".as_slice(), b"name=Jos\xe9", b"\xff=\xff", b"=", b"a", b"a=\"b; c\"", b"__Host-pan=\xe9"]
     {
         let own = browser.session.clone().into_bytes();
         for cookie in [[foreign, b"; ", &own], [&own, b"; ", foreign]] {
-            let signed = browser.request(&house, &read());
-            let reply = send(&house, &signed, &cookie.concat()).await;
+            let signed = browser.request(&app, &read());
+            let reply = send(&app, &signed, &cookie.concat()).await;
             assert_eq!(reply.status, StatusCode::OK, "{foreign:?}");
             browser.take_nonces(&reply.headers);
         }
     }
     // In a header of their own (RFC 9113 §8.2.3), too.
-    let signed = browser.request(&house, &read());
+    let signed = browser.request(&app, &read());
     let mut request = signed.build();
     request.headers_mut().append(header::COOKIE, HeaderValue::from_bytes(b"name=Jos\xe9").unwrap());
-    assert_eq!(house.send(request).await.status, StatusCode::OK);
+    assert_eq!(app.send(request).await.status, StatusCode::OK);
 }

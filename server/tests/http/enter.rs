@@ -10,15 +10,15 @@ use protocol::{
 };
 use server::{
     audit::Outcome,
-    clock::random,
+    random::random,
     store::{Session, Since},
 };
 use tokio::task::JoinSet;
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, Reply, encoded, enter_form, new_key},
-    house, owner_still_acts, read,
+    owner_still_acts, read,
 };
 
 /// A reply that let nobody in: a page with a way on, and no cookie.
@@ -34,15 +34,15 @@ fn assert_rejected(reply: &Reply, status: StatusCode, why: &str) {
     );
 }
 
-async fn post(house: &House, browser: &Browser) -> Reply {
-    house.send(enter_form(encoded(&browser.form("/account")))).await
+async fn post(app: &TestApp, browser: &Browser) -> Reply {
+    app.send(enter_form(encoded(&browser.form("/account")))).await
 }
 
 #[tokio::test]
 async fn entering_sets_the_cookie_and_returns() {
-    let house = house();
-    let browser = house.signed_in("ada").await;
-    let reply = house.send(enter_form(encoded(&browser.form("/activity?page=2")))).await;
+    let app = app();
+    let browser = app.signed_in("ada").await;
+    let reply = app.send(enter_form(encoded(&browser.form("/activity?page=2")))).await;
     assert_eq!(
         (reply.status, &reply.headers[header::LOCATION]),
         (StatusCode::SEE_OTHER, &"/activity?page=2".parse().unwrap())
@@ -57,8 +57,8 @@ async fn entering_sets_the_cookie_and_returns() {
             format!("__Host-pan={token}; Path=/; Max-Age=86400; Secure; HttpOnly; SameSite=Lax"),
         ]
     );
-    assert_eq!(house.logged("enter", Outcome::Passed).await, 1);
-    let Since::News(news) = house.pan.store().news_since(Cursor::default(), 10).await.unwrap() else {
+    assert_eq!(app.logged("enter", Outcome::Passed).await, 1);
+    let Since::UserEvent(news) = app.server.store().events_since(Cursor::default(), 10).await.unwrap() else {
         panic!("no log")
     };
     let told = news.into_iter().any(|(_, news)| {
@@ -71,22 +71,22 @@ async fn entering_sets_the_cookie_and_returns() {
 
 #[tokio::test]
 async fn attack_25_a_ticket_enters_once() {
-    let house = house();
-    let mut browser = house.signed_in("ada").await;
-    assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
-    assert_rejected(&post(&house, &browser).await, StatusCode::UNAUTHORIZED, "replayed");
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
-    owner_still_acts(&house, &mut browser).await;
+    let app = app();
+    let mut browser = app.signed_in("ada").await;
+    assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
+    assert_rejected(&post(&app, &browser).await, StatusCode::UNAUTHORIZED, "replayed");
+    assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_25_a_ticket_enters_once_of_many_concurrent() {
-    let house = house();
-    let browser = house.signed_in("ada").await;
+    let app = app();
+    let browser = app.signed_in("ada").await;
     let mut sending = JoinSet::new();
     for _ in 0..20 {
-        let (house, browser) = (house.clone(), browser.clone());
-        sending.spawn(async move { post(&house, &browser).await.status });
+        let (app, browser) = (app.clone(), browser.clone());
+        sending.spawn(async move { post(&app, &browser).await.status });
     }
     let entered = sending.join_all().await.into_iter().filter(|status| *status == StatusCode::SEE_OTHER).count();
     assert_eq!(entered, 1);
@@ -94,46 +94,46 @@ async fn attack_25_a_ticket_enters_once_of_many_concurrent() {
 
 #[tokio::test]
 async fn attack_25_a_stolen_ticket_enters_nothing() {
-    let house = house();
-    let mut owner = house.signed_in("ada").await;
-    let mut thief = house.signed_in("eve").await;
+    let app = app();
+    let mut owner = app.signed_in("ada").await;
+    let mut thief = app.signed_in("eve").await;
     let stolen = Browser { confirmation: thief.confirmation.clone(), ..owner.clone() };
-    assert_rejected(&post(&house, &stolen).await, StatusCode::FORBIDDEN, "with another key");
+    assert_rejected(&post(&app, &stolen).await, StatusCode::FORBIDDEN, "with another key");
     let mut form = owner.form("/account");
     form[1].1 = thief.form("/account")[1].1.clone();
-    assert_rejected(&house.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "another's signature");
+    assert_rejected(&app.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "another's signature");
     let mut form = owner.form("/account");
     form[2].1 = "/transfer?to=eve".to_owned();
-    assert_rejected(&house.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "redirected");
+    assert_rejected(&app.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "redirected");
     let invented = Browser { ticket: Some(EntryTicket::new(random().unwrap())), ..owner.clone() };
-    assert_rejected(&post(&house, &invented).await, StatusCode::UNAUTHORIZED, "invented");
+    assert_rejected(&post(&app, &invented).await, StatusCode::UNAUTHORIZED, "invented");
     // None of that has used it up.
-    assert_eq!(owner.enter(&house).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(thief.enter(&house).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(owner.enter(&app).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(thief.enter(&app).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
 async fn attack_25_unused_ticket_leaves_no_session() {
-    let house = house();
-    let mut owner = house.browser("ada").await;
-    let mut browser = house.signed_in("ada").await;
-    let listed: Vec<(SessionHandle, Session)> = owner.call(&house, &ReadSessions {}).await.json();
+    let app = app();
+    let mut owner = app.browser("ada").await;
+    let mut browser = app.signed_in("ada").await;
+    let listed: Vec<(SessionHandle, Session)> = owner.call(&app, &ReadSessions {}).await.json();
     assert_eq!(listed.iter().map(|(handle, _)| *handle).collect::<Vec<_>>(), [owner.handle]);
     // Its token can be derived already, and does nothing.
     browser.session = format!("__Host-pan={}", browser.ticket.as_ref().unwrap().token().reveal());
     browser.nonces = vec![Nonce::new(random().unwrap())];
-    assert_eq!(browser.call(&house, &read()).await.code(), Code::InvalidSession);
-    assert_eq!(browser.bind(&house).await.code(), Code::InvalidSession);
-    house.wait(60_000);
-    assert_rejected(&post(&house, &browser).await, StatusCode::UNAUTHORIZED, "too late");
-    assert_eq!(house.signed_in("ada").await.enter(&house).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.call(&app, &read()).await.code(), Code::InvalidSession);
+    assert_eq!(browser.bind(&app).await.code(), Code::InvalidSession);
+    app.wait(60_000);
+    assert_rejected(&post(&app, &browser).await, StatusCode::UNAUTHORIZED, "too late");
+    assert_eq!(app.signed_in("ada").await.enter(&app).await.status, StatusCode::SEE_OTHER);
 }
 
 /// The attacker has signed in, and makes a victim's browser enter the attacker's session.
 #[tokio::test]
 async fn attack_25_login_csrf_with_the_attackers_ticket() {
-    let house = house();
-    let mut attacker = house.signed_in("eve").await;
+    let app = app();
+    let mut attacker = app.signed_in("eve").await;
     for (name, value) in [
         ("origin", Some("https://evil.example")),
         ("origin", Some("http://pan.localhost:3000")),
@@ -150,21 +150,21 @@ async fn attack_25_login_csrf_with_the_attackers_ticket() {
         if let Some(value) = value {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
-        assert_rejected(&house.send(request).await, StatusCode::FORBIDDEN, &format!("{name} {value:?}"));
+        assert_rejected(&app.send(request).await, StatusCode::FORBIDDEN, &format!("{name} {value:?}"));
     }
     // From the sign origin's own page it passes, with the headers of browsers that have no Fetch Metadata, too.
     let mut old = enter_form(encoded(&attacker.form("/account")));
     for name in ["sec-fetch-site", "sec-fetch-mode"] {
         old.headers_mut().remove(name);
     }
-    assert_eq!(house.send(old).await.status, StatusCode::SEE_OTHER);
-    attacker = house.signed_in("eve").await;
-    assert_eq!(attacker.enter(&house).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.send(old).await.status, StatusCode::SEE_OTHER);
+    attacker = app.signed_in("eve").await;
+    assert_eq!(attacker.enter(&app).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
 async fn attack_25_the_return_path_stays_on_the_app_origin() {
-    let house = house();
+    let app = app();
     for path in [
         "//evil.example",
         "https://evil.example",
@@ -174,8 +174,8 @@ async fn attack_25_the_return_path_stays_on_the_app_origin() {
         "",
         "é",
     ] {
-        let browser = house.signed_in("ada").await;
-        let reply = house.send(enter_form(encoded(&browser.form(path)))).await;
+        let browser = app.signed_in("ada").await;
+        let reply = app.send(enter_form(encoded(&browser.form(path)))).await;
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{path:?}");
         assert_eq!(reply.headers[header::LOCATION], "/account", "{path:?}");
     }
@@ -183,8 +183,8 @@ async fn attack_25_the_return_path_stays_on_the_app_origin() {
 
 #[tokio::test]
 async fn form_is_exactly_its_three_fields() {
-    let house = house();
-    let browser = house.signed_in("ada").await;
+    let app = app();
+    let browser = app.signed_in("ada").await;
     let good = browser.form("/account");
     let more = |name: &'static str, value: &str| {
         let mut form = good.clone();
@@ -199,26 +199,26 @@ async fn form_is_exactly_its_three_fields() {
     let mut bad = vec![String::new(), more("admin", "1"), "ticket=x&signature=y&return=/".to_owned()];
     bad.extend((0..3).flat_map(|at| [without(at), more(good[at].0, &good[at].1)]));
     for form in bad {
-        assert_rejected(&house.send(enter_form(form.clone())).await, StatusCode::BAD_REQUEST, &form);
+        assert_rejected(&app.send(enter_form(form.clone())).await, StatusCode::BAD_REQUEST, &form);
     }
     let long = more("return", &"a".repeat(5_000));
-    assert_rejected(&house.send(enter_form(long)).await, StatusCode::PAYLOAD_TOO_LARGE, "too long");
+    assert_rejected(&app.send(enter_form(long)).await, StatusCode::PAYLOAD_TOO_LARGE, "too long");
     let mut json = enter_form(encoded(&good));
     json.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
-    assert_rejected(&house.send(json).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "another media type");
+    assert_rejected(&app.send(json).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "another media type");
     let get = Request::get("/enter").header(header::HOST, "pan.localhost:3000").body(Body::empty()).unwrap();
-    assert_eq!(house.send(get).await.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(post(&house, &browser).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.send(get).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(post(&app, &browser).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
 async fn entries_are_limited_by_address() {
-    let house = house();
+    let app = app();
     let browser = Browser { ticket: Some(EntryTicket::new([7; 32])), confirmation: new_key(), ..Browser::new() };
     for _ in 0..30 {
-        assert_eq!(post(&house, &browser).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(post(&app, &browser).await.status, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(post(&house, &browser).await.status, StatusCode::TOO_MANY_REQUESTS);
-    house.wait(60_000);
-    assert_eq!(post(&house, &browser).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(post(&app, &browser).await.status, StatusCode::TOO_MANY_REQUESTS);
+    app.wait(60_000);
+    assert_eq!(post(&app, &browser).await.status, StatusCode::UNAUTHORIZED);
 }

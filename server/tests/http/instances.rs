@@ -12,16 +12,16 @@ use protocol::{
 use server::store::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::{House, browser::Reply, listener::Listener, read, redis_server::RedisServer, rename, transfer};
+use crate::{TestApp, browser::Reply, push_client::PushClient, read, redis_server::RedisServer, rename, transfer};
 
 /// Started once; it ends with the tests.
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
 
-async fn instance(server: &RedisServer) -> House {
-    House::new(Arc::new(RedisStore::connect(&server.settings()).await.unwrap()))
+async fn instance(server: &RedisServer) -> TestApp {
+    TestApp::new(Arc::new(RedisStore::connect(&server.settings()).await.unwrap()))
 }
 
-async fn two() -> [House; 2] {
+async fn two() -> [TestApp; 2] {
     [instance(&SERVER).await, instance(&SERVER).await]
 }
 
@@ -35,8 +35,8 @@ async fn session_opens_across_instances() {
     let mut browser = one.signed_in("opened-here").await;
     assert_eq!(browser.enter(&other).await.status, StatusCode::SEE_OTHER);
     assert_eq!(browser.bind(&one).await.status, StatusCode::OK);
-    for house in [&one, &other, &one] {
-        assert_eq!(browser.call(house, &read()).await.status, StatusCode::OK);
+    for app in [&one, &other, &one] {
+        assert_eq!(browser.call(app, &read()).await.status, StatusCode::OK);
     }
 }
 
@@ -48,8 +48,8 @@ async fn a_nonce_is_spent_once_over_all_instances() {
         let signed = browser.request(&houses[0], &read());
         let mut sending = JoinSet::new();
         for at in 0..100 {
-            let (house, request) = (houses[at % 2].clone(), signed.build());
-            sending.spawn(async move { house.send(request).await });
+            let (app, request) = (houses[at % 2].clone(), signed.build());
+            sending.spawn(async move { app.send(request).await });
         }
         let replies = sending.join_all().await;
         assert_eq!(accepted(&replies), 1);
@@ -78,7 +78,7 @@ async fn attack_18_a_connection_is_over_when_its_session_was_ended_at_another_in
     let [one, other] = two().await;
     let mut owner = one.browser("watched").await;
     let mut stolen = other.browser("watched").await;
-    let mut page = Listener::open(&other, &mut stolen, None).await;
+    let mut page = PushClient::open(&other, &mut stolen, None).await;
     page.next().await;
     assert!(owner.call(&one, &Revoke { session: stolen.handle }).await.json::<bool>());
     // Its own sign-in may be told before.
@@ -95,8 +95,8 @@ async fn a_limit_holds_over_all_instances() {
         assert_eq!(browser.call(&houses[at % 2], &rename()).await.status, StatusCode::OK, "{at}");
     }
     let limited = browser.request(&houses[1], &rename());
-    for house in &houses {
-        assert_eq!(house.send(limited.build()).await.code(), Code::RateLimited);
+    for app in &houses {
+        assert_eq!(app.send(limited.build()).await.code(), Code::RateLimited);
     }
 }
 
@@ -105,18 +105,15 @@ async fn a_limit_holds_over_all_instances() {
 async fn a_verified_request_costs_redis_one_command() {
     // Its own, so that nobody else sends anything.
     let server = RedisServer::start();
-    let house = instance(&server).await;
-    let mut browser = house.browser("frugal").await;
-    house.pan.flush().await;
+    let app = instance(&server).await;
+    let mut browser = app.browser("frugal").await;
+    app.server.flush().await;
 
     let watch = server.watch();
-    let replies = [
-        browser.call(&house, &read()).await,
-        browser.call(&house, &rename()).await,
-        browser.call(&house, &transfer()).await,
-    ];
+    let replies =
+        [browser.call(&app, &read()).await, browser.call(&app, &rename()).await, browser.call(&app, &transfer()).await];
     assert_eq!(accepted(&replies), 3, "{replies:?}");
-    house.pan.flush().await;
+    app.server.flush().await;
     let sent = watch.stop();
     // The audit log is written, and the log of events read, beside the requests; no reply waits for that.
     let requests = sent.iter().filter(|command| !command.contains("\"push:{news}\""));

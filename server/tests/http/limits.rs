@@ -10,80 +10,77 @@ use protocol::{
     problem::{Code, Problem},
     token::{Challenge, Nonce},
 };
-use server::clock::random;
+use server::random::random;
 
 use crate::{
+    app,
     browser::{Browser, Reply, from_frame, new_key, proof_of},
-    house, owner_still_acts, read, rename,
+    owner_still_acts, read, rename,
 };
 
 #[tokio::test]
 async fn a_nonce_passes_once_and_only_in_its_session() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let other = house.browser("bob").await;
-    let good = browser.request(&house, &read());
-    assert_eq!(house.send(good.build()).await.status, StatusCode::OK);
-    assert_eq!(house.send(good.build()).await.code(), Code::UseFreshNonce, "replayed");
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let other = app.browser("bob").await;
+    let good = browser.request(&app, &read());
+    assert_eq!(app.send(good.build()).await.status, StatusCode::OK);
+    assert_eq!(app.send(good.build()).await.code(), Code::UseFreshNonce, "replayed");
     let invented = Nonce::new(random().unwrap());
     for nonce in [other.nonces[0], invented] {
-        let signed = browser.sign::<ReadAccount>(house.now() / 1000, nonce, "{}".into(), None);
-        assert_eq!(house.send(signed.build()).await.code(), Code::UseFreshNonce);
+        let signed = browser.sign::<ReadAccount>(app.now() / 1000, nonce, "{}".into(), None);
+        assert_eq!(app.send(signed.build()).await.code(), Code::UseFreshNonce);
     }
-    owner_still_acts(&house, &mut browser).await;
-    house.wait(301_000);
-    let expired = browser.request(&house, &read());
-    assert_eq!(house.send(expired.build()).await.code(), Code::UseFreshNonce, "expired");
+    owner_still_acts(&app, &mut browser).await;
+    app.wait(301_000);
+    let expired = browser.request(&app, &read());
+    assert_eq!(app.send(expired.build()).await.code(), Code::UseFreshNonce, "expired");
 }
 
 #[tokio::test]
 async fn nonces_are_given_for_a_signature_and_for_nothing_else() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     browser.nonces = vec![Nonce::new(random().unwrap())];
     let invented = browser.nonces[0];
-    let reply = browser.call(&house, &Nonces {}).await;
+    let reply = browser.call(&app, &Nonces {}).await;
     assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
-    owner_still_acts(&house, &mut browser).await;
-    let replayed = browser.sign::<Nonces>(house.now() / 1000, invented, "{}".into(), None);
-    assert_eq!(house.send(replayed.build()).await.code(), Code::UseFreshNonce, "replayed");
+    owner_still_acts(&app, &mut browser).await;
+    let replayed = browser.sign::<Nonces>(app.now() / 1000, invented, "{}".into(), None);
+    assert_eq!(app.send(replayed.build()).await.code(), Code::UseFreshNonce, "replayed");
     let thief = Browser { key: new_key(), ..browser.clone() };
     for _ in 0..50 {
         let nonce = Nonce::new(random().unwrap());
-        let signed = thief.sign::<Nonces>(house.now() / 1000, nonce, "{}".into(), None);
-        assert_eq!(house.send(signed.build()).await.code(), Code::InvalidProof);
+        let signed = thief.sign::<Nonces>(app.now() / 1000, nonce, "{}".into(), None);
+        assert_eq!(app.send(signed.build()).await.code(), Code::InvalidProof);
     }
     // The thief has used up none of the owner's allowance.
     browser.nonces.push(Nonce::new(random().unwrap()));
-    assert_eq!(browser.call(&house, &Nonces {}).await.status, StatusCode::OK);
+    assert_eq!(browser.call(&app, &Nonces {}).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn changes_are_limited_and_a_thief_cannot_use_up_the_limit() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let thief = browser.clone();
     for _ in 0..100 {
         let nonce = Nonce::new(random().unwrap());
         let body = serde_json::to_string(&rename()).unwrap();
-        let signed = thief.sign::<Rename>(
-            house.now() / 1000,
-            nonce,
-            body,
-            proof_of::<Rename>(Rename::LEVEL, house.now()).as_ref(),
-        );
-        assert_eq!(house.send(signed.build()).await.code(), Code::UseFreshNonce);
+        let signed =
+            thief.sign::<Rename>(app.now() / 1000, nonce, body, proof_of::<Rename>(Rename::LEVEL, app.now()).as_ref());
+        assert_eq!(app.send(signed.build()).await.code(), Code::UseFreshNonce);
     }
     for _ in 0..60 {
-        assert_eq!(browser.call(&house, &rename()).await.status, StatusCode::OK);
+        assert_eq!(browser.call(&app, &rename()).await.status, StatusCode::OK);
     }
-    let reply = browser.call(&house, &rename()).await;
+    let reply = browser.call(&app, &rename()).await;
     assert_eq!(reply.code(), Code::RateLimited);
     let wait: u64 = reply.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    owner_still_acts(&house, &mut browser).await;
-    house.wait(wait * 1000);
-    assert_eq!(browser.call(&house, &rename()).await.status, StatusCode::OK);
+    owner_still_acts(&app, &mut browser).await;
+    app.wait(wait * 1000);
+    assert_eq!(browser.call(&app, &rename()).await.status, StatusCode::OK);
 }
 
 /// That a refusal says of which limit it is, and how long to wait: which it gives.
@@ -99,32 +96,32 @@ fn limited(reply: &Reply, policy: &str, max: u32) -> u64 {
 
 #[tokio::test]
 async fn challenges_and_bindings_are_limited_by_address() {
-    let house = house();
-    let browser = house.entered("ada").await;
+    let app = app();
+    let browser = app.entered("ada").await;
     // Registering took one challenge.
-    house.wait(60_000);
+    app.wait(60_000);
     let ask = |last: u8| {
         let mut request = from_frame("/challenge").body(Body::from("{}")).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, last], 4000))));
         request
     };
     for _ in 0..60 {
-        assert_eq!(house.send(ask(1)).await.status, StatusCode::OK);
+        assert_eq!(app.send(ask(1)).await.status, StatusCode::OK);
     }
-    let wait = limited(&house.send(ask(1)).await, "challenges", 60);
-    assert_eq!(house.send(ask(2)).await.status, StatusCode::OK, "another address");
+    let wait = limited(&app.send(ask(1)).await, "challenges", 60);
+    assert_eq!(app.send(ask(2)).await.status, StatusCode::OK, "another address");
     let statement = browser.statement(Challenge::new([7; 32]));
     for _ in 0..60 {
-        assert_eq!(browser.send_bind(&house, &statement).await.code(), Code::UseFreshNonce);
+        assert_eq!(browser.send_bind(&app, &statement).await.code(), Code::UseFreshNonce);
     }
-    limited(&browser.send_bind(&house, statement).await, "binds", 60);
-    house.wait(wait * 1000);
-    house.browser("ada").await;
+    limited(&browser.send_bind(&app, statement).await, "binds", 60);
+    app.wait(wait * 1000);
+    app.browser("ada").await;
 }
 
 #[tokio::test]
 async fn what_other_sites_send_uses_up_no_addresss_bindings() {
-    let house = house();
+    let app = app();
     for at in 0..70 {
         let (path, name, value) = match at % 4 {
             0 => ("/bind", "origin", "https://evil.example"),
@@ -135,66 +132,66 @@ async fn what_other_sites_send_uses_up_no_addresss_bindings() {
         let mut request = from_frame(path).body(Body::from("{}")).unwrap();
         request.headers_mut().insert(name, value.parse().unwrap());
         let expected = if name == "content-type" { Code::Malformed } else { Code::ForbiddenOrigin };
-        assert_eq!(house.send(request).await.code(), expected, "{at}");
+        assert_eq!(app.send(request).await.code(), expected, "{at}");
     }
     let mut silent = from_frame("/bind").body(Body::from("{}")).unwrap();
     silent.headers_mut().remove("sec-fetch-site");
-    assert_eq!(house.send(silent).await.code(), Code::ForbiddenOrigin);
-    let mut browser = house.browser("ada").await;
-    owner_still_acts(&house, &mut browser).await;
+    assert_eq!(app.send(silent).await.code(), Code::ForbiddenOrigin);
+    let mut browser = app.browser("ada").await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn requests_for_nonces_are_limited() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     for more in (0..20).rev() {
         browser.nonces = vec![Nonce::new(random().unwrap())];
-        let reply = browser.call(&house, &Nonces {}).await;
+        let reply = browser.call(&app, &Nonces {}).await;
         assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
         assert_eq!(reply.headers["ratelimit-policy"], "\"refills\";q=20;w=60");
         assert_eq!(reply.headers["ratelimit"], format!("\"refills\";r={more};t=60"));
     }
     let kept = browser.nonces.clone();
     browser.nonces = vec![Nonce::new(random().unwrap())];
-    let reply = browser.call(&house, &Nonces {}).await;
+    let reply = browser.call(&app, &Nonces {}).await;
     let wait = limited(&reply, "refills", 20);
     assert!(reply.nonces().is_empty());
     browser.nonces = kept;
-    owner_still_acts(&house, &mut browser).await;
-    house.wait(wait * 1000);
-    browser.refill(&house).await;
+    owner_still_acts(&app, &mut browser).await;
+    app.wait(wait * 1000);
+    browser.issue_nonces(&app).await;
 }
 
 #[tokio::test]
 async fn a_signed_out_session_is_over() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let kept = browser.request(&house, &read());
-    let reply = browser.call(&house, &SignOut {}).await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let kept = browser.request(&app, &read());
+    let reply = browser.call(&app, &SignOut {}).await;
     assert_eq!(reply.status, StatusCode::OK);
     let cleared: Vec<_> = reply.headers.get_all(header::SET_COOKIE).iter().map(|set| set.to_str().unwrap()).collect();
     let clears = "__Host-pan=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax";
     assert_eq!(cleared, [clears, &format!("{clears}; Partitioned")]);
     assert_eq!(reply.headers["clear-site-data"], "\"storage\"");
-    assert_eq!(house.send(kept.build()).await.code(), Code::InvalidSession);
+    assert_eq!(app.send(kept.build()).await.code(), Code::InvalidSession);
 }
 
 #[tokio::test]
 async fn sessions_end_when_idle_and_when_old() {
-    let house = house();
-    let mut idle = house.browser("ada").await;
-    house.wait(1_801_000);
+    let app = app();
+    let mut idle = app.browser("ada").await;
+    app.wait(1_801_000);
     idle.nonces = vec![Nonce::new(random().unwrap())];
-    assert_eq!(idle.call(&house, &Nonces {}).await.code(), Code::InvalidSession);
+    assert_eq!(idle.call(&app, &Nonces {}).await.code(), Code::InvalidSession);
 
-    let mut busy = house.browser("ada").await;
+    let mut busy = app.browser("ada").await;
     for _ in 0..(86_400 / 1_200) {
-        house.wait(1_199_000);
-        busy.refill(&house).await;
-        assert_eq!(busy.call(&house, &read()).await.status, StatusCode::OK);
+        app.wait(1_199_000);
+        busy.issue_nonces(&app).await;
+        assert_eq!(busy.call(&app, &read()).await.status, StatusCode::OK);
     }
-    house.wait(100_000);
+    app.wait(100_000);
     busy.nonces = vec![Nonce::new(random().unwrap())];
-    assert_eq!(busy.call(&house, &Nonces {}).await.code(), Code::InvalidSession);
+    assert_eq!(busy.call(&app, &Nonces {}).await.code(), Code::InvalidSession);
 }

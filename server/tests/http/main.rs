@@ -7,19 +7,19 @@ mod browser;
 mod clocks;
 mod cookies;
 mod enter;
-mod house;
 mod instances;
 mod limits;
-mod listener;
 mod metrics;
 mod origins;
 mod push;
+mod push_client;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod requests;
 mod sessions;
 mod sign_in;
-mod store_away;
+mod store_outage;
+mod test_app;
 
 use std::sync::Arc;
 
@@ -31,10 +31,10 @@ use protocol::{
 use server::store::memory::MemoryStore;
 
 use browser::Browser;
-use house::House;
+use test_app::TestApp;
 
-fn house() -> House {
-    House::new(Arc::new(MemoryStore::new()))
+fn app() -> TestApp {
+    TestApp::new(Arc::new(MemoryStore::new()))
 }
 
 fn read() -> ReadAccount {
@@ -50,8 +50,8 @@ fn transfer() -> Transfer {
 }
 
 /// What was refused has cost the owner nothing: the same nonce still works.
-async fn owner_still_acts(house: &House, browser: &mut Browser) {
-    let reply = browser.call(house, &read()).await;
+async fn owner_still_acts(app: &TestApp, browser: &mut Browser) {
+    let reply = browser.call(app, &read()).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     assert_eq!(reply.body, b"ada");
 }

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body, routing::post};
 use http::{Request, StatusCode, header};
-use server::{Functions, Pan, StartError, clock::Clock, settings::Settings, store::memory::MemoryStore};
+use server::{Functions, Server, StartError, clock::Clock, settings::Settings, store::memory::MemoryStore};
 
-use crate::{House, browser::from_app, house, owner_still_acts, read};
+use crate::{TestApp, app, browser::from_app, owner_still_acts, read};
 
 #[tokio::test]
 async fn hosts_are_told_apart() {
-    let house = house();
+    let app = app();
     let get = |host: &str, path: &str| Request::get(path).header("host", host).body(Body::empty()).unwrap();
-    assert_eq!(house.send(get("sign.pan.localhost:3000", "/time")).await.status, StatusCode::OK);
+    assert_eq!(app.send(get("sign.pan.localhost:3000", "/time")).await.status, StatusCode::OK);
     for host in ["", "evil.example", "pan.localhost", "pan.localhost:80", "PAN.localhost:3000", "localhost:9"] {
-        assert_eq!(house.send(get(host, "/")).await.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+        assert_eq!(app.send(get(host, "/")).await.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
     }
     let mut two = get("pan.localhost:3000", "/");
     two.headers_mut().append("host", "sign.pan.localhost:3000".parse().unwrap());
-    assert_eq!(house.send(two).await.status, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(app.send(two).await.status, StatusCode::MISDIRECTED_REQUEST);
     for host in ["localhost:3000", "127.0.0.1:3000", "[::1]:3000"] {
-        let reply = house.send(get(host, "/account?x=1")).await;
+        let reply = app.send(get(host, "/account?x=1")).await;
         assert_eq!(reply.status, StatusCode::TEMPORARY_REDIRECT);
         assert_eq!(reply.headers[header::LOCATION], "http://pan.localhost:3000/account?x=1");
     }
@@ -28,10 +28,10 @@ async fn hosts_are_told_apart() {
 
 #[tokio::test]
 async fn both_origins_carry_the_security_headers() {
-    let house = house();
+    let app = app();
     for host in ["pan.localhost:3000", "sign.pan.localhost:3000", "evil.example"] {
         let request = Request::get("/").header("host", host).body(Body::empty()).unwrap();
-        let reply = house.send(request).await;
+        let reply = app.send(request).await;
         for (name, value) in [
             ("origin-agent-cluster", "?1"),
             ("x-content-type-options", "nosniff"),
@@ -54,10 +54,10 @@ async fn both_origins_carry_the_security_headers() {
 async fn https_is_demanded_for_two_years_and_only_over_https() {
     let variables = [("ALLOWED_ORIGINS".to_owned(), "https://example.com".to_owned())];
     let settings = Settings::parse("a test", "", variables).unwrap();
-    let secure = House::with(Arc::new(MemoryStore::new()), settings);
-    let plain = house();
-    let get = async |house: &House, host: &str, path: &str| {
-        house.send(Request::get(path).header("host", host).body(Body::empty()).unwrap()).await
+    let secure = TestApp::with(Arc::new(MemoryStore::new()), settings);
+    let plain = app();
+    let get = async |app: &TestApp, host: &str, path: &str| {
+        app.send(Request::get(path).header("host", host).body(Body::empty()).unwrap()).await
     };
     for (host, path, status) in [
         ("sign.example.com", "/time", StatusCode::OK),
@@ -76,10 +76,10 @@ async fn https_is_demanded_for_two_years_and_only_over_https() {
 
 #[tokio::test]
 async fn assets_are_compressed_for_who_takes_that() {
-    let house = house();
+    let app = app();
     let get = async |path: &str, takes: &str| {
         let request = Request::get(path).header("host", "sign.pan.localhost:3000").header("accept-encoding", takes);
-        house.send(request.body(Body::empty()).unwrap()).await
+        app.send(request.body(Body::empty()).unwrap()).await
     };
     let page = String::from_utf8(get("/", "").await.body).unwrap();
     let script = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a script");
@@ -105,24 +105,24 @@ async fn assets_are_compressed_for_who_takes_that() {
 
 #[tokio::test]
 async fn forgetting_to_protect_a_function_stops_the_start() {
-    let pan = Pan::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).unwrap();
+    let server = Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
     let undecided = Functions { public: &[], served: vec!["/api/new"], register: None };
-    assert!(matches!(pan.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));
+    assert!(matches!(server.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));
     let both = Functions { public: &["/api/transfer"], served: vec![], register: None };
-    assert!(matches!(pan.router(app(), &both), Err(StartError::Ambiguous(_))));
+    assert!(matches!(server.router(app(), &both), Err(StartError::Ambiguous(_))));
     // And served without being declared at all, it is not reached.
-    let router = pan.router(app(), &Functions { public: &[], served: vec![], register: None }).unwrap();
+    let router = server.router(app(), &Functions { public: &[], served: vec![], register: None }).unwrap();
     let reply = tower::ServiceExt::oneshot(router, from_app("/api/new").body(Body::from("{}")).unwrap()).await.unwrap();
     assert_eq!(reply.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn an_action_without_its_function_is_not_found_however_well_it_is_signed() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let empty = house.pan.router(Router::new(), &Functions { public: &[], served: vec![], register: None }).unwrap();
-    let signed = browser.request(&house, &read()).build();
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let empty = app.server.router(Router::new(), &Functions { public: &[], served: vec![], register: None }).unwrap();
+    let signed = browser.request(&app, &read()).build();
     assert_eq!(tower::ServiceExt::oneshot(empty, signed).await.unwrap().status(), StatusCode::NOT_FOUND);
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }

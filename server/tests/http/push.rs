@@ -16,11 +16,11 @@ use server::{
 };
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, new_key},
-    house,
-    listener::Listener,
-    owner_still_acts, read,
+    owner_still_acts,
+    push_client::PushClient,
+    read,
 };
 
 fn activity(browser: &Browser, action: &str) -> Push {
@@ -29,19 +29,19 @@ fn activity(browser: &Browser, action: &str) -> Push {
 
 #[tokio::test]
 async fn what_is_published_reaches_every_page_of_its_user_and_nobody_else() {
-    let house = house();
-    let (mut ada, mut bob) = (house.browser("ada").await, house.browser("bob").await);
+    let app = app();
+    let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
     let mut pages = Vec::new();
     for browser in [&mut ada, &mut bob] {
         for _ in 0..2 {
-            let mut page = Listener::open(&house, browser, None).await;
+            let mut page = PushClient::open(&app, browser, None).await;
             assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
             pages.push(page);
         }
     }
     for action in ["one", "two"] {
-        house.pan.publish(&"ada".parse().unwrap(), activity(&ada, action)).await;
-        house.pan.publish(&"bob".parse().unwrap(), activity(&bob, action)).await;
+        app.server.publish(&"ada".parse().unwrap(), activity(&ada, action)).await;
+        app.server.publish(&"bob".parse().unwrap(), activity(&bob, action)).await;
     }
     for (page, browser) in pages.iter_mut().zip([&ada, &ada, &bob, &bob]) {
         for action in ["one", "two"] {
@@ -52,62 +52,62 @@ async fn what_is_published_reaches_every_page_of_its_user_and_nobody_else() {
 
 #[tokio::test]
 async fn a_page_goes_on_where_it_was() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
+    let app = app();
+    let mut ada = app.browser("ada").await;
     let user = "ada".parse().unwrap();
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
-    house.pan.publish(&user, activity(&ada, "seen")).await;
+    app.server.publish(&user, activity(&ada, "seen")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "seen")));
     let cursor = page.cursor;
     drop(page);
-    house.pan.publish(&user, activity(&ada, "missed")).await;
-    house.pan.publish(&"bob".parse().unwrap(), activity(&ada, "of somebody else")).await;
-    house.pan.publish(&user, activity(&ada, "missed too")).await;
-    let mut page = Listener::open(&house, &mut ada, Some(cursor)).await;
+    app.server.publish(&user, activity(&ada, "missed")).await;
+    app.server.publish(&"bob".parse().unwrap(), activity(&ada, "of somebody else")).await;
+    app.server.publish(&user, activity(&ada, "missed too")).await;
+    let mut page = PushClient::open(&app, &mut ada, Some(cursor)).await;
     assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
     for action in ["missed", "missed too"] {
         assert_eq!(page.news().await, Some(activity(&ada, action)));
     }
-    house.pan.publish(&user, activity(&ada, "live")).await;
+    app.server.publish(&user, activity(&ada, "live")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "live")));
 
     // A place that the log does not know: everything must be asked for anew.
-    let mut page = Listener::open(&house, &mut ada, Some(Cursor { ms: 7, n: 7 })).await;
+    let mut page = PushClient::open(&app, &mut ada, Some(Cursor { ms: 7, n: 7 })).await;
     assert_eq!(page.next().await, Some(Push::Reset {}));
 }
 
 #[tokio::test]
 async fn more_than_there_is_room_for_is_a_reset() {
-    let house = house();
-    let (mut ada, mut bob) = (house.browser("ada").await, house.browser("bob").await);
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let app = app();
+    let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     let cursor = page.cursor;
     drop(page);
-    let mut last = Listener::open(&house, &mut bob, None).await;
+    let mut last = PushClient::open(&app, &mut bob, None).await;
     last.next().await;
     for _ in 0..101 {
-        house.pan.publish(&"ada".parse().unwrap(), activity(&ada, "missed")).await;
+        app.server.publish(&"ada".parse().unwrap(), activity(&ada, "missed")).await;
     }
-    house.pan.publish(&"bob".parse().unwrap(), activity(&bob, "all of them are in the log")).await;
+    app.server.publish(&"bob".parse().unwrap(), activity(&bob, "all of them are in the log")).await;
     assert!(last.news().await.is_some());
-    let mut page = Listener::open(&house, &mut ada, Some(cursor)).await;
+    let mut page = PushClient::open(&app, &mut ada, Some(cursor)).await;
     assert_eq!(page.next().await, Some(Push::Reset {}));
 }
 
 #[tokio::test]
 async fn a_new_key_signs_from_the_moment_it_is_agreed_and_nothing_is_lost() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
+    let app = app();
+    let mut ada = app.browser("ada").await;
     let user = "ada".parse().unwrap();
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
-    house.pan.publish(&user, activity(&ada, "before")).await;
+    app.server.publish(&user, activity(&ada, "before")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "before")));
     let first = page.agreed[0].kid.clone();
-    page.agree(&house, &mut ada).await;
-    house.pan.publish(&user, activity(&ada, "after")).await;
+    page.agree(&app, &mut ada).await;
+    app.server.publish(&user, activity(&ada, "after")).await;
     let mut last = String::new();
     while !last.contains("after") {
         last = page.frame().await.unwrap();
@@ -118,32 +118,32 @@ async fn a_new_key_signs_from_the_moment_it_is_agreed_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn the_next_key_is_asked_for_in_time_and_an_expired_one_ends_the_connection() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let app = app();
+    let mut ada = app.browser("ada").await;
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     let expires = page.agreed[0].expires_at;
-    house.wait(479_000);
-    house.pan.publish(&"ada".parse().unwrap(), activity(&ada, "early")).await;
+    app.wait(479_000);
+    app.server.publish(&"ada".parse().unwrap(), activity(&ada, "early")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "early")));
-    house.wait(1_000);
-    house.pan.publish(&"ada".parse().unwrap(), activity(&ada, "late")).await;
+    app.wait(1_000);
+    app.server.publish(&"ada".parse().unwrap(), activity(&ada, "late")).await;
     assert_eq!(page.news().await, Some(Push::Rekey { expires }));
     assert_eq!(page.news().await, Some(activity(&ada, "late")));
-    house.wait(120_000);
-    house.pan.publish(&"ada".parse().unwrap(), activity(&ada, "too late")).await;
+    app.wait(120_000);
+    app.server.publish(&"ada".parse().unwrap(), activity(&ada, "too late")).await;
     assert_eq!(page.news().await, None);
 }
 
 #[tokio::test]
 async fn attack_18_a_connection_is_over_at_once_when_its_session_is() {
-    let house = house();
-    let (mut ada, mut elsewhere) = (house.browser("ada").await, house.browser("ada").await);
-    let mut page = Listener::open(&house, &mut ada, None).await;
-    let mut other = Listener::open(&house, &mut elsewhere, None).await;
+    let app = app();
+    let (mut ada, mut elsewhere) = (app.browser("ada").await, app.browser("ada").await);
+    let mut page = PushClient::open(&app, &mut ada, None).await;
+    let mut other = PushClient::open(&app, &mut elsewhere, None).await;
     other.next().await;
     page.next().await;
-    assert_eq!(ada.call(&house, &SignOut {}).await.status, StatusCode::OK);
+    assert_eq!(ada.call(&app, &SignOut {}).await.status, StatusCode::OK);
     assert_eq!(page.news().await, None);
     // The user's other pages hear of it, and go on.
     let ended = Security::Ended { session: ada.handle, why: Ended::SignedOut };
@@ -153,20 +153,20 @@ async fn attack_18_a_connection_is_over_at_once_when_its_session_is() {
 #[tokio::test]
 async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
     let lifetimes = Lifetimes { idle: 400, ..Lifetimes::default() };
-    let house = House::with(Arc::new(MemoryStore::new()), Settings { lifetimes, ..Settings::default() });
-    let (mut ada, mut bob) = (house.browser("ada").await, house.browser("bob").await);
-    let mut idle = Listener::open(&house, &mut ada, None).await;
-    let mut busy = Listener::open(&house, &mut bob, None).await;
+    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { lifetimes, ..Settings::default() });
+    let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
+    let mut idle = PushClient::open(&app, &mut ada, None).await;
+    let mut busy = PushClient::open(&app, &mut bob, None).await;
     idle.next().await;
     busy.next().await;
-    house.wait(200_000);
-    assert_eq!(bob.call(&house, &read()).await.status, StatusCode::OK);
+    app.wait(200_000);
+    assert_eq!(bob.call(&app, &read()).await.status, StatusCode::OK);
     // To go on listening is no use of the session.
-    idle.agree(&house, &mut ada).await;
+    idle.agree(&app, &mut ada).await;
     // Both first keys are still good.
-    house.wait(250_000);
+    app.wait(250_000);
     for (name, browser, page, is_over) in [("ada", &ada, &mut idle, true), ("bob", &bob, &mut busy, false)] {
-        house.pan.publish(&name.parse().unwrap(), activity(browser, "late")).await;
+        app.server.publish(&name.parse().unwrap(), activity(browser, "late")).await;
         assert_eq!(page.news().await, (!is_over).then(|| activity(browser, "late")));
     }
 }
@@ -174,14 +174,14 @@ async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
 /// Its end is an event, too. This one nobody was told of.
 #[tokio::test]
 async fn attack_18_a_connection_is_over_within_a_minute_when_the_end_of_its_session_was_not_told() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let app = app();
+    let mut ada = app.browser("ada").await;
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     let user = "ada".parse().unwrap();
-    assert!(house.pan.store().end(&ada.handle, &user, Ended::Revoked, house.now()).await.unwrap());
-    house.wait(60_001);
-    house.pan.publish(&user, activity(&ada, "late")).await;
+    assert!(app.server.store().end(&ada.handle, &user, Ended::Revoked, app.now()).await.unwrap());
+    app.wait(60_001);
+    app.server.publish(&user, activity(&ada, "late")).await;
     assert_eq!(page.news().await, None);
 }
 
@@ -191,108 +191,107 @@ async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
     let secret = Secret::parse(&base64ct::Base64::encode_string(&[5; 32])).unwrap();
     let shared =
         || Settings { push: PushSettings { secret: Some(secret.clone()), ..Default::default() }, ..Default::default() };
-    let [one, other] = [(); 2].map(|()| House::with(store.clone(), shared()));
+    let [one, other] = [(); 2].map(|()| TestApp::with(store.clone(), shared()));
     let mut ada = one.browser("ada").await;
-    let mut page = Listener::new();
+    let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
     page.attach(&other, &mut ada, None).await;
     assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
-    one.pan.publish(&"ada".parse().unwrap(), activity(&ada, "told at one, heard at the other")).await;
+    one.server.publish(&"ada".parse().unwrap(), activity(&ada, "told at one, heard at the other")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "told at one, heard at the other")));
 
     // A next key that the one agrees is not the other's: it goes on with the old one, and is heard.
     page.agree(&one, &mut ada).await;
-    for house in [&one, &other] {
-        house.wait(30_000);
+    for app in [&one, &other] {
+        app.wait(30_000);
     }
-    one.pan.publish(&"ada".parse().unwrap(), activity(&ada, "still under the first key")).await;
+    one.server.publish(&"ada".parse().unwrap(), activity(&ada, "still under the first key")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "still under the first key")));
-    ada.refill(&one).await;
+    ada.issue_nonces(&one).await;
 
     // With roots of their own they cannot, and say so.
-    let stranger = House::new(store);
-    let mut page = Listener::new();
+    let stranger = TestApp::new(store);
+    let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
     assert_eq!(ada.call(&stranger, &page.asks(None)).await.code(), Code::Malformed);
 }
 
 #[tokio::test]
 async fn a_theft_signal_and_a_new_sign_in_reach_the_owner() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let app = app();
+    let mut ada = app.browser("ada").await;
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     let thief = Browser { key: new_key(), ..ada.clone() };
-    let request =
-        thief.sign::<ReadActivity>(house.now() / 1000, protocol::token::Nonce::new([1; 16]), "{}".into(), None);
-    assert_eq!(house.send(request.build()).await.code(), Code::UseFreshNonce);
+    let request = thief.sign::<ReadActivity>(app.now() / 1000, protocol::token::Nonce::new([1; 16]), "{}".into(), None);
+    assert_eq!(app.send(request.build()).await.code(), Code::UseFreshNonce);
     let theft = Security::Theft { session: ada.handle, times: 1 };
     assert_eq!(page.news().await, Some(Push::Security(theft)));
-    let second = house.browser("ada").await;
+    let second = app.browser("ada").await;
     let Some(Push::Security(Security::SignedIn { session, .. })) = page.news().await else { panic!("no sign-in") };
     assert_eq!(session, second.handle);
 }
 
 #[tokio::test]
 async fn attack_20_nobody_opens_anothers_connection_or_one_without_a_key() {
-    let house = house();
-    let (mut ada, mut bob) = (house.browser("ada").await, house.browser("bob").await);
-    let mut page = Listener::new();
-    page.agree(&house, &mut ada).await;
+    let app = app();
+    let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
+    let mut page = PushClient::new();
+    page.agree(&app, &mut ada).await;
     let asked = page.asks(None);
     let reply =
-        ada.call(&house, &PushStream { kid: "pan.BBBBBBBBBBBBBBBBBBBBBA".parse().unwrap(), ..asked.clone() }).await;
+        ada.call(&app, &PushStream { kid: "pan.BBBBBBBBBBBBBBBBBBBBBA".parse().unwrap(), ..asked.clone() }).await;
     assert_eq!(reply.code(), Code::Malformed, "a key that was never agreed");
     // Nor does it take the key of one that is open.
-    let open = Listener::open(&house, &mut ada, None).await;
-    let reply = bob.call(&house, &PushKeys { key: page.point(), conn: open.inbox.conn() }).await;
+    let open = PushClient::open(&app, &mut ada, None).await;
+    let reply = bob.call(&app, &PushKeys { key: page.point(), conn: open.inbox.conn() }).await;
     assert_eq!(reply.code(), Code::Malformed);
     let off_curve = PublicKey::from_sec1(&[4; 65]).unwrap();
-    let reply = bob.call(&house, &PushKeys { key: off_curve, conn: ConnectionId::new([8; 16]) }).await;
+    let reply = bob.call(&app, &PushKeys { key: off_curve, conn: ConnectionId::new([8; 16]) }).await;
     assert_eq!(reply.code(), Code::Malformed);
-    owner_still_acts(&house, &mut ada).await;
+    owner_still_acts(&app, &mut ada).await;
 }
 
 #[tokio::test]
 async fn keys_and_connections_are_limited() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
+    let app = app();
+    let mut ada = app.browser("ada").await;
     let mut open = Vec::new();
     for _ in 0..8 {
-        open.push(Listener::open(&house, &mut ada, None).await);
+        open.push(PushClient::open(&app, &mut ada, None).await);
     }
     let ninth = PushKeys { key: open[0].point(), conn: ConnectionId::new([9; 16]) };
-    let reply = ada.call(&house, &ninth).await;
+    let reply = ada.call(&app, &ninth).await;
     assert_eq!(reply.code(), Code::RateLimited, "as many connections as a session may have");
     assert_eq!(
         (&reply.headers["retry-after"], reply.json::<Problem>().retry_after),
         (&"20".parse().unwrap(), Some(20))
     );
     drop(open);
-    house.wait(60_001);
-    ada.refill(&house).await;
-    let mut listener = Listener::new();
+    app.wait(60_001);
+    ada.issue_nonces(&app).await;
+    let mut listener = PushClient::new();
     // Other tasks close what was dropped.
-    while house.pan.push_connections() > 0 {
+    while app.server.push_connections() > 0 {
         tokio::task::yield_now().await;
     }
     for _ in 0..10 {
-        listener.agree(&house, &mut ada).await;
+        listener.agree(&app, &mut ada).await;
     }
-    let reply = ada.call(&house, &PushKeys { key: listener.point(), conn: listener.inbox.conn() }).await;
+    let reply = ada.call(&app, &PushKeys { key: listener.point(), conn: listener.inbox.conn() }).await;
     assert_eq!(reply.code(), Code::RateLimited);
     assert!(reply.headers.contains_key("retry-after"));
-    assert_eq!(ada.call(&house, &read()).await.status, StatusCode::OK);
+    assert_eq!(ada.call(&app, &read()).await.status, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_page_is_told_faster_than_the_limit() {
-    let house = House::new(Arc::new(MemoryStore::new()));
-    let mut ada = house.browser("ada").await;
-    let mut page = Listener::open(&house, &mut ada, None).await;
+    let app = TestApp::new(Arc::new(MemoryStore::new()));
+    let mut ada = app.browser("ada").await;
+    let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     for number in 0..14 {
-        house.pan.publish(&"ada".parse().unwrap(), activity(&ada, &number.to_string())).await;
+        app.server.publish(&"ada".parse().unwrap(), activity(&ada, &number.to_string())).await;
     }
     // Ten frames at once, the first one included; then one a second. In order, and none is lost.
     let began = tokio::time::Instant::now();

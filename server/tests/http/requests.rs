@@ -10,11 +10,12 @@ use protocol::{
     proof::Proof,
     token::Nonce,
 };
-use server::clock::random;
+use server::random::random;
 
 use crate::{
+    app,
     browser::{Browser, Signed, from_app, new_key, proof_of},
-    house, owner_still_acts, read, rename, transfer,
+    owner_still_acts, read, rename, transfer,
 };
 
 /// What an attacker does to a captured request.
@@ -22,13 +23,11 @@ type Bend<'a> = &'a dyn Fn(Signed) -> Signed;
 
 #[tokio::test]
 async fn every_level_passes_with_what_it_needs() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    for reply in [
-        browser.call(&house, &read()).await,
-        browser.call(&house, &rename()).await,
-        browser.call(&house, &transfer()).await,
-    ] {
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    for reply in
+        [browser.call(&app, &read()).await, browser.call(&app, &rename()).await, browser.call(&app, &transfer()).await]
+    {
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         assert_eq!(reply.body, b"ada");
         assert_eq!(reply.nonces().len(), 1);
@@ -37,75 +36,75 @@ async fn every_level_passes_with_what_it_needs() {
 
 #[tokio::test]
 async fn a_cookie_alone_reads_nothing_and_does_nothing() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     assert!(CATALOGUE.len() > 5);
     for entry in CATALOGUE {
         let path = entry.path;
         let request = from_app(path).header(header::COOKIE, &browser.session).body(Body::from("{}")).unwrap();
         // Push keys are agreed on the sign origin.
         let expected = if path == PushKeys::PATH { Code::Malformed } else { Code::InvalidSession };
-        assert_eq!(house.send(request).await.code(), expected, "{path}");
+        assert_eq!(app.send(request).await.code(), expected, "{path}");
     }
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn a_level_below_the_actions_asks_to_step_up() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let body = serde_json::to_string(&transfer()).unwrap();
     for level in [Level::Signed, Level::Interaction] {
-        let proof = proof_of::<Transfer>(level, house.now());
-        let signed = browser.sign::<Transfer>(house.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref());
-        assert_eq!(house.send(signed.build()).await.code(), Code::StepUpRequired);
+        let proof = proof_of::<Transfer>(level, app.now());
+        let signed = browser.sign::<Transfer>(app.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref());
+        assert_eq!(app.send(signed.build()).await.code(), Code::StepUpRequired);
     }
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn a_higher_level_does_for_a_lower_one() {
-    let house = house();
-    let browser = house.browser("ada").await;
-    let proof = proof_of::<Rename>(Level::Confirmed, house.now());
+    let app = app();
+    let browser = app.browser("ada").await;
+    let proof = proof_of::<Rename>(Level::Confirmed, app.now());
     let body = serde_json::to_string(&rename()).unwrap();
-    let signed = browser.sign::<Rename>(house.now() / 1000, browser.nonces[0], body, proof.as_ref());
-    assert_eq!(house.send(signed.build()).await.status, StatusCode::OK);
+    let signed = browser.sign::<Rename>(app.now() / 1000, browser.nonces[0], body, proof.as_ref());
+    assert_eq!(app.send(signed.build()).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn each_header_must_be_there_once_and_well_spelled() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let nonces = browser.nonces.clone();
-    let good = browser.request(&house, &rename());
+    let good = browser.request(&app, &rename());
     let long = "A".repeat(5000);
     for name in [name::SESSION, name::PROOF, name::DIGEST, name::SIGNATURE_INPUT, name::SIGNATURE, "cookie"] {
-        assert_eq!(house.send(good.clone().without(name).build()).await.code(), Code::InvalidSession, "{name} absent");
+        assert_eq!(app.send(good.clone().without(name).build()).await.code(), Code::InvalidSession, "{name} absent");
         if name != "cookie" {
-            assert_eq!(house.send(good.clone().twice(name).build()).await.code(), Code::Malformed, "{name} doubled");
+            assert_eq!(app.send(good.clone().twice(name).build()).await.code(), Code::Malformed, "{name} doubled");
         }
         for bad in ["", " ", "none ", "\"", "pan=::", "caf\u{e9}", "a=b", &long] {
-            let code = house.send(good.clone().with(name, bad).build()).await.code();
+            let code = app.send(good.clone().with(name, bad).build()).await.code();
             // A cookie header without our cookie is no cookie.
             let expected = if name == "cookie" { Code::InvalidSession } else { Code::Malformed };
             assert_eq!(code, expected, "{name}: {bad:?}");
         }
     }
     for cookie in ["__Host-pan=", "__Host-pan=short", &format!("__Host-pan={long}")] {
-        assert_eq!(house.send(good.clone().with("cookie", cookie).build()).await.code(), Code::InvalidSession);
+        assert_eq!(app.send(good.clone().with("cookie", cookie).build()).await.code(), Code::InvalidSession);
     }
     browser.nonces = nonces;
-    owner_still_acts(&house, &mut browser).await;
-    assert_eq!(house.send(good.clone().build()).await.code(), Code::UseFreshNonce, "its nonce is spent by now");
+    owner_still_acts(&app, &mut browser).await;
+    assert_eq!(app.send(good.clone().build()).await.code(), Code::UseFreshNonce, "its nonce is spent by now");
 }
 
 #[tokio::test]
 async fn whatever_is_signed_cannot_be_changed() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let mut other = house.browser("bob").await;
-    let theirs = other.request(&house, &transfer());
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let mut other = app.browser("bob").await;
+    let theirs = other.request(&app, &transfer());
     let theirs = theirs.headers[name::SIGNATURE].to_str().unwrap();
     let handle = other.handle.to_string();
     let bends: [(&str, Code, Bend); 7] = [
@@ -119,73 +118,73 @@ async fn whatever_is_signed_cannot_be_changed() {
     ];
     for (what, code, bend) in bends {
         // A fresh nonce each time: only the bending can be what is refused.
-        let good = browser.request(&house, &transfer());
-        assert_eq!(house.send(bend(good).build()).await.code(), code, "{what}");
+        let good = browser.request(&app, &transfer());
+        assert_eq!(app.send(bend(good).build()).await.code(), code, "{what}");
         if browser.nonces.is_empty() {
             browser.nonces.push(Nonce::new(random().unwrap()));
-            browser.call(&house, &Nonces {}).await;
+            browser.call(&app, &Nonces {}).await;
         }
     }
-    let good = browser.request(&house, &transfer());
+    let good = browser.request(&app, &transfer());
     for (host, status) in [
         ("sign.pan.localhost:3000", StatusCode::METHOD_NOT_ALLOWED),
         ("evil.example", StatusCode::MISDIRECTED_REQUEST),
         ("pan.localhost:3001", StatusCode::MISDIRECTED_REQUEST),
     ] {
-        assert_eq!(house.send(good.clone().with("host", host).build()).await.status, status, "{host}");
+        assert_eq!(app.send(good.clone().with("host", host).build()).await.status, status, "{host}");
     }
     for method in ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] {
         let mut request = good.build();
         *request.method_mut() = method.parse().unwrap();
-        assert_eq!(house.send(request).await.status, StatusCode::NOT_FOUND, "{method}");
+        assert_eq!(app.send(request).await.status, StatusCode::NOT_FOUND, "{method}");
     }
 }
 
 #[tokio::test]
 async fn a_signature_is_good_for_five_seconds() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let hoarded = browser.request(&house, &read());
-    house.wait(7_000);
-    assert_eq!(house.send(hoarded.build()).await.code(), Code::UseFreshNonce);
-    let early = browser.sign::<ReadAccount>(house.now() / 1000 + 8, browser.nonces[0], "{}".into(), None);
-    assert_eq!(house.send(early.build()).await.code(), Code::UseFreshNonce);
-    owner_still_acts(&house, &mut browser).await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let hoarded = browser.request(&app, &read());
+    app.wait(7_000);
+    assert_eq!(app.send(hoarded.build()).await.code(), Code::UseFreshNonce);
+    let early = browser.sign::<ReadAccount>(app.now() / 1000 + 8, browser.nonces[0], "{}".into(), None);
+    assert_eq!(app.send(early.build()).await.code(), Code::UseFreshNonce);
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn a_proof_is_of_this_action_and_fresh() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let body = serde_json::to_string(&rename()).unwrap();
     let sign = |proof: Option<Proof>| {
-        browser.sign::<Rename>(house.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref())
+        browser.sign::<Rename>(app.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref())
     };
-    let wrong = sign(proof_of::<Transfer>(Level::Confirmed, house.now()));
-    assert_eq!(house.send(wrong.build()).await.code(), Code::InvalidProof);
-    for at in [house.now() - 7_000, house.now() + 7_000, 0, u64::MAX] {
+    let wrong = sign(proof_of::<Transfer>(Level::Confirmed, app.now()));
+    assert_eq!(app.send(wrong.build()).await.code(), Code::InvalidProof);
+    for at in [app.now() - 7_000, app.now() + 7_000, 0, u64::MAX] {
         let stale = sign(proof_of::<Rename>(Level::Interaction, at));
-        assert_eq!(house.send(stale.build()).await.code(), Code::InvalidProof, "{at}");
+        assert_eq!(app.send(stale.build()).await.code(), Code::InvalidProof, "{at}");
     }
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn another_key_does_not_do() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let thief = Browser { key: new_key(), ..browser.clone() };
-    let signed = thief.sign::<ReadAccount>(house.now() / 1000, thief.nonces[0], "{}".into(), None);
-    assert_eq!(house.send(signed.build()).await.code(), Code::InvalidProof);
+    let signed = thief.sign::<ReadAccount>(app.now() / 1000, thief.nonces[0], "{}".into(), None);
+    assert_eq!(app.send(signed.build()).await.code(), Code::InvalidProof);
     browser.nonces.remove(0);
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn other_sites_may_not_ask() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let good = browser.request(&house, &read());
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let good = browser.request(&app, &read());
     for signed in [
         good.clone().with("origin", "https://evil.example"),
         good.clone().with("origin", "http://sign.pan.localhost:3000"),
@@ -194,42 +193,42 @@ async fn other_sites_may_not_ask() {
         good.clone().with("sec-fetch-site", "same-site"),
         good.clone().with("sec-fetch-site", "none"),
     ] {
-        assert_eq!(house.send(signed.build()).await.code(), Code::ForbiddenOrigin);
+        assert_eq!(app.send(signed.build()).await.code(), Code::ForbiddenOrigin);
     }
     for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8", ""] {
-        let reply = house.send(good.clone().with("content-type", content_type).build()).await;
+        let reply = app.send(good.clone().with("content-type", content_type).build()).await;
         assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let mut request = good.build();
     request.headers_mut().remove(header::ORIGIN);
-    assert_eq!(house.send(request).await.code(), Code::ForbiddenOrigin);
-    assert_eq!(house.send(good.build()).await.status, StatusCode::OK, "all that cost nothing");
+    assert_eq!(app.send(request).await.code(), Code::ForbiddenOrigin);
+    assert_eq!(app.send(good.build()).await.status, StatusCode::OK, "all that cost nothing");
 }
 
 #[tokio::test]
 async fn bodies_are_the_actions_and_within_the_limit() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     for body in ["", "[]", "null", "{} {}", r#"{"x":1}"#, "{", "\u{feff}{}"] {
-        let signed = browser.sign::<ReadAccount>(house.now() / 1000, browser.nonces[0], body.into(), None);
-        assert_eq!(house.send(signed.build()).await.code(), Code::Malformed, "{body}");
+        let signed = browser.sign::<ReadAccount>(app.now() / 1000, browser.nonces[0], body.into(), None);
+        assert_eq!(app.send(signed.build()).await.code(), Code::Malformed, "{body}");
     }
     let large = format!("{{{}}}", " ".repeat(64 * 1024));
-    let signed = browser.sign::<ReadAccount>(house.now() / 1000, browser.nonces[0], large.clone(), None);
-    let reply = house.send(signed.build()).await;
+    let signed = browser.sign::<ReadAccount>(app.now() / 1000, browser.nonces[0], large.clone(), None);
+    let reply = app.send(signed.build()).await;
     assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::PAYLOAD_TOO_LARGE));
-    let reply = house.send(from_app("/api/public").body(large.into()).unwrap()).await;
+    let reply = app.send(from_app("/api/public").body(large.into()).unwrap()).await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE, "public functions too");
-    owner_still_acts(&house, &mut browser).await;
+    owner_still_acts(&app, &mut browser).await;
 }
 
 #[tokio::test]
 async fn unknown_functions_are_refused_before_any_handler() {
-    let house = house();
+    let app = app();
     for path in ["/api/unheard_of", "/api/%74ransfer", "/api/transfer/", "//api/transfer", "/", "/account"] {
-        let reply = house.send(from_app(path).body(Body::from("{}")).unwrap()).await;
+        let reply = app.send(from_app(path).body(Body::from("{}")).unwrap()).await;
         assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::NOT_FOUND), "{path}");
     }
     let get = Request::get("/api/account").header("host", "pan.localhost:3000").body(Body::empty()).unwrap();
-    assert_eq!(house.send(get).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.send(get).await.status, StatusCode::NOT_FOUND);
 }

@@ -10,27 +10,27 @@ use protocol::{
     token::{Nonce, SessionHandle, SignSecret},
 };
 use server::{
-    audit::{Outcome, Said},
-    clock::random,
+    audit::{EntryBody, Outcome},
+    random::random,
     settings::{OnTheft, Sessions, Settings},
     store::{AtCap, Session, Since, memory::MemoryStore},
 };
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, PASSWORD, Reply, from_app, new_key},
-    house, owner_still_acts, read, rename,
+    owner_still_acts, read, rename,
 };
 
-async fn listed(house: &House, browser: &mut Browser) -> Vec<(SessionHandle, Session)> {
-    let reply = browser.call(house, &ReadSessions {}).await;
+async fn listed(app: &TestApp, browser: &mut Browser) -> Vec<(SessionHandle, Session)> {
+    let reply = browser.call(app, &ReadSessions {}).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     reply.json()
 }
 
-async fn thefts(house: &House, browser: &mut Browser) -> u64 {
+async fn thefts(app: &TestApp, browser: &mut Browser) -> u64 {
     let handle = browser.handle;
-    let sessions = listed(house, browser).await;
+    let sessions = listed(app, browser).await;
     let own = sessions.iter().find(|(other, _)| *other == handle).unwrap();
     own.1.theft.map_or(0, |theft| theft.times)
 }
@@ -42,104 +42,104 @@ fn ended(reply: &Reply) -> Option<Ended> {
 
 #[tokio::test]
 async fn a_user_sees_their_sessions_and_ends_them() {
-    let house = house();
-    let mut first = house.browser("ada").await;
-    house.wait(1_000);
-    let mut second = house.browser("ada").await;
-    let mut bob = house.browser("bob").await;
-    let handles: Vec<_> = listed(&house, &mut first).await.into_iter().map(|(handle, _)| handle).collect();
+    let app = app();
+    let mut first = app.browser("ada").await;
+    app.wait(1_000);
+    let mut second = app.browser("ada").await;
+    let mut bob = app.browser("bob").await;
+    let handles: Vec<_> = listed(&app, &mut first).await.into_iter().map(|(handle, _)| handle).collect();
     assert_eq!(handles, [second.handle, first.handle]);
 
     let of_bob = Revoke { session: bob.handle };
-    assert!(!first.call(&house, &of_bob).await.json::<bool>(), "nobody ends another's session");
-    owner_of(&house, &mut bob, "bob").await;
+    assert!(!first.call(&app, &of_bob).await.json::<bool>(), "nobody ends another's session");
+    owner_of(&app, &mut bob, "bob").await;
 
-    let reply = first.call(&house, &Revoke { session: second.handle }).await;
+    let reply = first.call(&app, &Revoke { session: second.handle }).await;
     assert!(reply.json::<bool>());
-    assert_eq!(ended(&second.call(&house, &read()).await), Some(Ended::Revoked));
+    assert_eq!(ended(&second.call(&app, &read()).await), Some(Ended::Revoked));
 
-    let mut third = house.browser("ada").await;
-    assert_eq!(third.call(&house, &RevokeOthers {}).await.json::<usize>(), 1);
-    assert_eq!(ended(&first.call(&house, &read()).await), Some(Ended::Revoked));
-    owner_still_acts(&house, &mut third).await;
+    let mut third = app.browser("ada").await;
+    assert_eq!(third.call(&app, &RevokeOthers {}).await.json::<usize>(), 1);
+    assert_eq!(ended(&first.call(&app, &read()).await), Some(Ended::Revoked));
+    owner_still_acts(&app, &mut third).await;
 }
 
-async fn owner_of(house: &House, browser: &mut Browser, user: &str) {
-    assert_eq!(browser.call(house, &read()).await.body, user.as_bytes());
+async fn owner_of(app: &TestApp, browser: &mut Browser, user: &str) {
+    assert_eq!(browser.call(app, &read()).await.body, user.as_bytes());
 }
 
 #[tokio::test]
 async fn revoking_needs_a_confirmation() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     let nonce = browser.nonces.pop().unwrap();
-    let signed = browser.sign::<RevokeOthers>(house.now() / 1000, nonce, "{}".into(), None);
-    assert_eq!(house.send(signed.build()).await.status, StatusCode::FORBIDDEN);
+    let signed = browser.sign::<RevokeOthers>(app.now() / 1000, nonce, "{}".into(), None);
+    assert_eq!(app.send(signed.build()).await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
 async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
-    let house = house();
+    let app = app();
     let mut browsers = Vec::new();
     for _ in 0..4 {
-        browsers.push(house.browser("ada").await);
-        house.wait(1_000);
+        browsers.push(app.browser("ada").await);
+        app.wait(1_000);
     }
-    assert_eq!(ended(&browsers[0].call(&house, &read()).await), Some(Ended::Replaced));
+    assert_eq!(ended(&browsers[0].call(&app, &read()).await), Some(Ended::Replaced));
     for browser in &mut browsers[1..] {
-        owner_still_acts(&house, browser).await;
+        owner_still_acts(&app, browser).await;
     }
 
     let sessions = Sessions { max: 1, at_cap: AtCap::RefuseNew, ..Sessions::default() };
-    let house = House::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
-    let mut first = house.browser("ada").await;
-    let refused = Browser::new().post(&house, "/sign-in", "ada", PASSWORD).await;
+    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
+    let mut first = app.browser("ada").await;
+    let refused = Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await;
     assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, Code::TooManySessions));
-    owner_still_acts(&house, &mut first).await;
-    first.call(&house, &SignOut {}).await;
-    house.browser("ada").await;
+    owner_still_acts(&app, &mut first).await;
+    first.call(&app, &SignOut {}).await;
+    app.browser("ada").await;
 }
 
 #[tokio::test]
 async fn attack_14_a_sign_in_makes_a_new_token_and_ends_the_users_own_old_session_only() {
-    let house = house();
-    let (mut ada, mut eve) = (house.browser("ada").await, house.browser("eve").await);
+    let app = app();
+    let (mut ada, mut eve) = (app.browser("ada").await, app.browser("eve").await);
     // Eve's cookies are planted in Ada's browser; or Eve has stolen Ada's, and signs in as herself with them.
     for (user, planted) in [("ada", eve.clone()), ("eve", ada.clone())] {
         let mut browser = Browser { confirmation: new_key(), ..planted };
-        assert_eq!(browser.post(&house, "/sign-in", user, PASSWORD).await.status, StatusCode::OK);
-        assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(browser.post(&app, "/sign-in", user, PASSWORD).await.status, StatusCode::OK);
+        assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
         assert!(browser.handle != ada.handle && browser.handle != eve.handle);
         assert!(browser.session != ada.session && browser.session != eve.session);
-        owner_of(&house, &mut ada, "ada").await;
-        owner_of(&house, &mut eve, "eve").await;
+        owner_of(&app, &mut ada, "ada").await;
+        owner_of(&app, &mut eve, "eve").await;
     }
     // Nor does a cookie end a session whose secret it does not have.
     let sign = format!("__Host-pan-sign={}.{}", ada.handle, SignSecret::new([7; 32]).reveal());
     let mut forged = Browser { sign, ..Browser::new() };
-    assert_eq!(forged.post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
-    owner_of(&house, &mut ada, "ada").await;
-    house.wait(60_000);
+    assert_eq!(forged.post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+    owner_of(&app, &mut ada, "ada").await;
+    app.wait(60_000);
     // Either of the two cookies is enough to end the browser's own session.
-    let mut other = house.browser("ada").await;
+    let mut other = app.browser("ada").await;
     let by_sign = Browser { session: String::new(), ..ada.clone() };
     let by_session = Browser { sign: String::new(), ..other.clone() };
     for (old, mut browser) in [(&mut ada, by_sign), (&mut other, by_session)] {
-        assert_eq!(browser.post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
-        assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
-        assert_eq!(ended(&old.call(&house, &read()).await), Some(Ended::SignedOut));
+        assert_eq!(browser.post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+        assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(ended(&old.call(&app, &read()).await), Some(Ended::SignedOut));
     }
-    owner_of(&house, &mut eve, "eve").await;
+    owner_of(&app, &mut eve, "eve").await;
 }
 
 #[tokio::test]
 async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     // A cookie brings no nonce with it.
     let mut thief = Browser { key: new_key(), nonces: vec![Nonce::new(random().unwrap())], ..browser.clone() };
-    let good = browser.request(&house, &rename());
-    let own_key = thief.request(&house, &rename());
+    let good = browser.request(&app, &rename());
+    let own_key = thief.request(&app, &rename());
     let presented = [
         (
             "no signature at all",
@@ -159,27 +159,27 @@ async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
     ];
     let count = presented.len() as u64;
     for (how, request) in presented {
-        let before = thefts(&house, &mut browser).await;
-        assert!(house.send(request).await.status.is_client_error(), "{how}");
-        assert_eq!(thefts(&house, &mut browser).await, before + 1, "{how}");
+        let before = thefts(&app, &mut browser).await;
+        assert!(app.send(request).await.status.is_client_error(), "{how}");
+        assert_eq!(thefts(&app, &mut browser).await, before + 1, "{how}");
     }
-    assert_eq!(house.send(good.build()).await.status, StatusCode::OK, "the owner has lost nothing");
-    assert_eq!(house.logged("theft", Outcome::Noticed).await, count);
+    assert_eq!(app.send(good.build()).await.status, StatusCode::OK, "the owner has lost nothing");
+    assert_eq!(app.logged("theft", Outcome::Noticed).await, count);
 }
 
 /// Whoever has one token must not be able to flood the log, the log of events and the owner's pages with it.
 #[tokio::test]
 async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
+    let app = app();
+    let mut browser = app.browser("ada").await;
     for _ in 0..20 {
         let request = from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap();
-        assert_eq!(house.send(request).await.code(), Code::InvalidSession);
+        assert_eq!(app.send(request).await.code(), Code::InvalidSession);
     }
-    assert_eq!(thefts(&house, &mut browser).await, 20);
-    assert_eq!(house.logged("theft", Outcome::Noticed).await, 20);
-    let published = house.pan.store().news_since(Cursor::default(), 100).await.unwrap();
-    let Since::News(news) = published else { panic!("{published:?}") };
+    assert_eq!(thefts(&app, &mut browser).await, 20);
+    assert_eq!(app.logged("theft", Outcome::Noticed).await, 20);
+    let published = app.server.store().events_since(Cursor::default(), 100).await.unwrap();
+    let Since::UserEvent(news) = published else { panic!("{published:?}") };
     let told = news.into_iter().filter_map(|(_, news)| match news?.push {
         Push::Security(Security::Theft { session, times }) => Some((session, times)),
         _ => None,
@@ -189,29 +189,29 @@ async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
 
 #[tokio::test]
 async fn ending_others_ends_unentered_sign_in() {
-    let house = house();
-    let mut owner = house.browser("ada").await;
-    let (mut thief, mut bob) = (house.signed_in("ada").await, house.signed_in("bob").await);
-    assert_eq!(owner.call(&house, &RevokeOthers {}).await.json::<usize>(), 1);
-    assert_eq!(thief.enter(&house).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(thief.bind(&house).await.code(), Code::InvalidSession);
-    assert_eq!(bob.enter(&house).await.status, StatusCode::SEE_OTHER, "no other user's");
-    owner_still_acts(&house, &mut owner).await;
+    let app = app();
+    let mut owner = app.browser("ada").await;
+    let (mut thief, mut bob) = (app.signed_in("ada").await, app.signed_in("bob").await);
+    assert_eq!(owner.call(&app, &RevokeOthers {}).await.json::<usize>(), 1);
+    assert_eq!(thief.enter(&app).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(thief.bind(&app).await.code(), Code::InvalidSession);
+    assert_eq!(bob.enter(&app).await.status, StatusCode::SEE_OTHER, "no other user's");
+    owner_still_acts(&app, &mut owner).await;
 }
 
 #[tokio::test]
 async fn what_is_no_theft_raises_no_signal() {
-    let house = house();
-    let mut browser = house.browser("ada").await;
-    let mut neighbour = browser.request(&house, &read());
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    let mut neighbour = browser.request(&app, &read());
     neighbour.headers.insert("origin", "http://evil.pan.localhost:3000".parse().unwrap());
-    let crossed = browser.request(&house, &read()).with("sec-fetch-site", "same-site");
-    let retried = browser.request(&house, &read());
-    assert_eq!(house.send(retried.build()).await.status, StatusCode::OK);
-    let mut elsewhere = house.browser("ada").await;
-    let other_tab = Browser { session: elsewhere.session.clone(), ..browser.clone() }.request(&house, &read());
-    let late = browser.request(&house, &read());
-    house.wait(400_000);
+    let crossed = browser.request(&app, &read()).with("sec-fetch-site", "same-site");
+    let retried = browser.request(&app, &read());
+    assert_eq!(app.send(retried.build()).await.status, StatusCode::OK);
+    let mut elsewhere = app.browser("ada").await;
+    let other_tab = Browser { session: elsewhere.session.clone(), ..browser.clone() }.request(&app, &read());
+    let late = browser.request(&app, &read());
+    app.wait(400_000);
     let requests = [
         ("another origin's request", neighbour.build()),
         ("another site's request", crossed.build()),
@@ -228,34 +228,34 @@ async fn what_is_no_theft_raises_no_signal() {
         ),
     ];
     for (what, request) in requests {
-        house.send(request).await;
-        browser.refill(&house).await;
-        elsewhere.refill(&house).await;
-        assert_eq!(thefts(&house, &mut browser).await, 0, "{what}");
-        assert_eq!(thefts(&house, &mut elsewhere).await, 0, "{what}");
+        app.send(request).await;
+        browser.issue_nonces(&app).await;
+        elsewhere.issue_nonces(&app).await;
+        assert_eq!(thefts(&app, &mut browser).await, 0, "{what}");
+        assert_eq!(thefts(&app, &mut elsewhere).await, 0, "{what}");
     }
 }
 
 #[tokio::test]
 async fn a_theft_can_end_the_session() {
     let sessions = Sessions { on_theft: OnTheft::End, ..Sessions::default() };
-    let house = House::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
-    let mut browser = house.browser("ada").await;
+    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
+    let mut browser = app.browser("ada").await;
     let thief = Browser { key: new_key(), ..browser.clone() };
-    house.send(thief.clone().request(&house, &read()).build()).await;
-    assert_eq!(ended(&browser.call(&house, &read()).await), Some(Ended::Stolen));
+    app.send(thief.clone().request(&app, &read()).build()).await;
+    assert_eq!(ended(&browser.call(&app, &read()).await), Some(Ended::Stolen));
 }
 
 #[tokio::test]
 async fn a_user_reads_their_own_activity_and_nobody_elses() {
-    let house = house();
-    let mut ada = house.browser("ada").await;
-    let mut bob = house.browser("bob").await;
-    assert_eq!(ada.call(&house, &rename()).await.status, StatusCode::OK);
-    assert_eq!(bob.call(&house, &read()).await.status, StatusCode::OK);
-    house.pan.flush().await;
-    let said: Vec<Said> = ada.call(&house, &ReadActivity {}).await.json();
-    let actions: Vec<&str> = said.iter().map(|said| &*said.event.action).collect();
+    let app = app();
+    let mut ada = app.browser("ada").await;
+    let mut bob = app.browser("bob").await;
+    assert_eq!(ada.call(&app, &rename()).await.status, StatusCode::OK);
+    assert_eq!(bob.call(&app, &read()).await.status, StatusCode::OK);
+    app.server.flush().await;
+    let body: Vec<EntryBody> = ada.call(&app, &ReadActivity {}).await.json();
+    let actions: Vec<&str> = body.iter().map(|body| &*body.event.action).collect();
     assert_eq!(actions, ["display_name", "bind", "enter", "register"], "newest first; what asks is not in it yet");
-    assert!(said.iter().all(|said| said.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));
+    assert!(body.iter().all(|body| body.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));
 }

@@ -17,9 +17,9 @@ use server::{
 };
 
 use crate::{
-    House,
+    TestApp, app,
     browser::{Browser, PASSWORD, Reply, encoded, from_app, from_frame, new_key, public},
-    house, owner_still_acts,
+    owner_still_acts,
 };
 
 /// What is done to an honest body.
@@ -27,43 +27,43 @@ type Bend<'a> = &'a dyn Fn(&mut serde_json::Value);
 
 const PAGES: [&str; 3] = ["/sign-in", "/register", "/confirm"];
 
-async fn get(house: &House, path: &str) -> Reply {
+async fn get(app: &TestApp, path: &str) -> Reply {
     let request = Request::get(path).header(header::HOST, "sign.pan.localhost:3000").body(Body::empty());
-    house.send(request.unwrap()).await
+    app.send(request.unwrap()).await
 }
 
-async fn post_json(house: &House, path: &str, body: impl serde::Serialize) -> Reply {
+async fn post_json(app: &TestApp, path: &str, body: impl serde::Serialize) -> Reply {
     let body = serde_json::to_vec(&body).unwrap();
-    house.send(from_frame(path).body(body.into()).unwrap()).await
+    app.send(from_frame(path).body(body.into()).unwrap()).await
 }
 
 #[tokio::test]
 async fn sign_in_gives_ticket_and_cookie() {
-    let house = house();
-    house.browser("ada").await;
+    let app = app();
+    app.browser("ada").await;
     let mut browser = Browser::new();
-    let reply = browser.post(&house, "/sign-in", "ada", PASSWORD).await;
+    let reply = browser.post(&app, "/sign-in", "ada", PASSWORD).await;
     let SignedIn { enter, now, .. } = reply.json();
-    assert_eq!((reply.status, enter.as_str(), now), (StatusCode::OK, "http://pan.localhost:3000/enter", house.now()));
+    assert_eq!((reply.status, enter.as_str(), now), (StatusCode::OK, "http://pan.localhost:3000/enter", app.now()));
     let set: Vec<_> = reply.headers.get_all(header::SET_COOKIE).iter().map(|set| set.to_str().unwrap()).collect();
     let [set] = set[..] else { panic!("{set:?}") };
     assert!(set.starts_with(&format!("__Host-pan-sign={}.", browser.handle)), "{set}");
     assert!(set.ends_with("; Path=/; Max-Age=86400; Secure; HttpOnly; SameSite=Strict"), "{set}");
     assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store");
-    assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(browser.bind(&house).await.status, StatusCode::OK);
-    owner_still_acts(&house, &mut browser).await;
+    assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
+    owner_still_acts(&app, &mut browser).await;
 }
 
 /// A page on the app origin, genuine or not, can hand a password to nobody.
 #[tokio::test]
 async fn attack_24_only_sign_origin_takes_passwords() {
-    let house = house();
-    house.browser("ada").await;
+    let app = app();
+    app.browser("ada").await;
     let browser = Browser::new();
-    let good = serde_json::to_string(&browser.credentials(browser.challenge(&house).await, "ada", PASSWORD)).unwrap();
+    let good = serde_json::to_string(&browser.credentials(browser.challenge(&app).await, "ada", PASSWORD)).unwrap();
     for path in ["/sign-in", "/register"] {
-        let reply = house.send(from_app(path).body(good.clone().into()).unwrap()).await;
+        let reply = app.send(from_app(path).body(good.clone().into()).unwrap()).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "the app origin has no such path");
         for (name, value) in [
             ("origin", Some("http://pan.localhost:3000")),
@@ -80,78 +80,78 @@ async fn attack_24_only_sign_origin_takes_passwords() {
             if let Some(value) = value {
                 request.headers_mut().insert(name, value.parse().unwrap());
             }
-            let reply = house.send(request).await;
+            let reply = app.send(request).await;
             assert_eq!((reply.code(), reply.cookies().len()), (Code::ForbiddenOrigin, 0), "{name} {value:?}");
         }
     }
     // All that has not even used up the challenge.
-    let reply = house.send(from_frame("/sign-in").body(good.into()).unwrap()).await;
+    let reply = app.send(from_frame("/sign-in").body(good.into()).unwrap()).await;
     assert_eq!(reply.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn wrong_password_and_unknown_user_get_one_reply() {
-    let house = house();
-    house.browser("ada").await;
-    let wrong = Browser::new().post(&house, "/sign-in", "ada", "wrong").await;
-    let unknown = Browser::new().post(&house, "/sign-in", "nobody", "wrong").await;
+    let app = app();
+    app.browser("ada").await;
+    let wrong = Browser::new().post(&app, "/sign-in", "ada", "wrong").await;
+    let unknown = Browser::new().post(&app, "/sign-in", "nobody", "wrong").await;
     assert_eq!((wrong.status, wrong.code()), (StatusCode::UNAUTHORIZED, Code::WrongCredentials));
     assert_eq!(wrong.body, unknown.body);
     assert_eq!(wrong.cookies().len() + unknown.cookies().len(), 0);
-    assert_eq!(house.logged("sign_in", Outcome::Refused).await, 2);
+    assert_eq!(app.logged("sign_in", Outcome::Refused).await, 2);
 }
 
 /// Cases 5 and 9: whatever goes wrong while signing in, the user's other devices stay signed in.
 #[tokio::test]
 async fn failed_sign_ins_displace_nothing() {
-    let house = house();
+    let app = app();
     let mut browsers = Vec::new();
     for _ in 0..3 {
-        browsers.push(house.browser("ada").await);
-        house.wait(1_000);
+        browsers.push(app.browser("ada").await);
+        app.wait(1_000);
     }
     for _ in 0..4 {
         let mut wrong = Browser::new();
-        assert_eq!(wrong.post(&house, "/sign-in", "ada", "wrong").await.code(), Code::WrongCredentials);
+        assert_eq!(wrong.post(&app, "/sign-in", "ada", "wrong").await.code(), Code::WrongCredentials);
         // With the owner's own cookies, too.
         let mut wrong = Browser { confirmation: new_key(), ..browsers[0].clone() };
-        assert_eq!(wrong.post(&house, "/sign-in", "ada", "wrong").await.code(), Code::WrongCredentials);
+        assert_eq!(wrong.post(&app, "/sign-in", "ada", "wrong").await.code(), Code::WrongCredentials);
     }
-    house.wait(60_000);
+    app.wait(60_000);
     let unproven = SignIn {
         jwk: public(&new_key()).to_jwk(),
-        ..Browser::new().credentials(browsers[0].challenge(&house).await, "ada", PASSWORD)
+        ..Browser::new().credentials(browsers[0].challenge(&app).await, "ada", PASSWORD)
     };
-    assert_eq!(post_json(&house, "/sign-in", unproven).await.code(), Code::InvalidProof);
+    assert_eq!(post_json(&app, "/sign-in", unproven).await.code(), Code::InvalidProof);
     for browser in &mut browsers {
-        owner_still_acts(&house, browser).await;
+        owner_still_acts(&app, browser).await;
     }
     // The right password does displace the oldest.
-    assert_eq!(Browser::new().post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
-    assert_eq!(browsers[0].call(&house, &crate::read()).await.code(), Code::InvalidSession);
+    assert_eq!(Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(browsers[0].call(&app, &crate::read()).await.code(), Code::InvalidSession);
 }
 
 #[tokio::test]
 async fn challenge_is_good_once_and_for_a_minute() {
-    let house = house();
-    let mut owner = house.browser("ada").await;
+    let app = app();
+    let mut owner = app.browser("ada").await;
     let browser = Browser::new();
-    let body = browser.credentials(browser.challenge(&house).await, "ada", PASSWORD);
-    assert_eq!(post_json(&house, "/sign-in", &body).await.status, StatusCode::OK);
-    assert_eq!(post_json(&house, "/sign-in", &body).await.code(), Code::UseFreshNonce, "replayed");
+    let body = browser.credentials(browser.challenge(&app).await, "ada", PASSWORD);
+    assert_eq!(post_json(&app, "/sign-in", &body).await.status, StatusCode::OK);
+    assert_eq!(post_json(&app, "/sign-in", &body).await.code(), Code::UseFreshNonce, "replayed");
     let invented = browser.credentials(Challenge::new([7; 32]), "ada", PASSWORD);
-    assert_eq!(post_json(&house, "/sign-in", invented).await.code(), Code::UseFreshNonce);
-    let late = browser.credentials(browser.challenge(&house).await, "ada", PASSWORD);
-    house.wait(60_000);
-    assert_eq!(post_json(&house, "/sign-in", late).await.code(), Code::UseFreshNonce);
-    owner_still_acts(&house, &mut owner).await;
+    assert_eq!(post_json(&app, "/sign-in", invented).await.code(), Code::UseFreshNonce);
+    let late = browser.credentials(browser.challenge(&app).await, "ada", PASSWORD);
+    app.wait(60_000);
+    assert_eq!(post_json(&app, "/sign-in", late).await.code(), Code::UseFreshNonce);
+    owner_still_acts(&app, &mut owner).await;
 }
 
 #[tokio::test]
 async fn challenge_takes_an_empty_object() {
-    let house = house();
+    let app = app();
     for (body, status) in [("{}", 200), ("", 400), ("[]", 400), ("{ }", 400), (r#"{"for":"ada"}"#, 400)] {
-        let reply = house.send(from_frame("/challenge").body(body.into()).unwrap()).await;
+        let reply = app.send(from_frame("/challenge").body(body.into()).unwrap()).await;
         assert_eq!(reply.status.as_u16(), status, "{body}");
     }
 }
@@ -159,8 +159,8 @@ async fn challenge_takes_an_empty_object() {
 /// The key is proven before the password is looked at: the wrong password does not show.
 #[tokio::test]
 async fn confirmation_key_must_be_proven() {
-    let house = house();
-    house.browser("ada").await;
+    let app = app();
+    app.browser("ada").await;
     let browser = Browser::new();
     let other = serde_json::to_value(public(&new_key()).to_jwk()).unwrap();
     let bends: [(&str, Bend, Code); 6] = [
@@ -172,24 +172,24 @@ async fn confirmation_key_must_be_proven() {
         ("a member more", &|body| body["admin"] = true.into(), Code::Malformed),
     ];
     for (what, bend, code) in bends {
-        let challenge = browser.challenge(&house).await;
+        let challenge = browser.challenge(&app).await;
         let mut body = serde_json::to_value(browser.credentials(challenge, "ada", "wrong")).unwrap();
         bend(&mut body);
-        assert_eq!(post_json(&house, "/sign-in", body).await.code(), code, "{what}");
+        assert_eq!(post_json(&app, "/sign-in", body).await.code(), code, "{what}");
     }
     // What was signed to bind a frame key is good for nothing else.
-    let challenge = browser.challenge(&house).await;
+    let challenge = browser.challenge(&app).await;
     let Bind { signature, .. } = Browser { key: browser.confirmation.clone(), ..browser.clone() }.statement(challenge);
     let body = SignIn { signature, ..browser.credentials(challenge, "ada", PASSWORD) };
-    assert_eq!(post_json(&house, "/sign-in", body).await.code(), Code::InvalidProof);
+    assert_eq!(post_json(&app, "/sign-in", body).await.code(), Code::InvalidProof);
 }
 
 /// Case 12: systems and keyboards send "ä" as one code point or as two.
 #[tokio::test]
 async fn decomposed_password_signs_in_to_the_same_account() {
-    let house = house();
+    let app = app();
     let mut browser = Browser::new();
-    let registered = browser.post(&house, "/register", "ada", "p\u{e4}ssw\u{f6}rter-1").await;
+    let registered = browser.post(&app, "/register", "ada", "p\u{e4}ssw\u{f6}rter-1").await;
     assert_eq!(registered.status, StatusCode::OK);
     for (password, status) in [
         ("pa\u{308}sswo\u{308}rter-1", StatusCode::OK),
@@ -197,14 +197,14 @@ async fn decomposed_password_signs_in_to_the_same_account() {
         ("passworter-1", StatusCode::UNAUTHORIZED),
         ("p\u{e4}ssw\u{f6}rter-1\0", StatusCode::UNAUTHORIZED),
     ] {
-        let reply = Browser::new().post(&house, "/sign-in", "ada", password).await;
+        let reply = Browser::new().post(&app, "/sign-in", "ada", password).await;
         assert_eq!(reply.status, status, "{password:?}");
     }
 }
 
 #[tokio::test]
 async fn weak_password_is_rejected_with_advice() {
-    let house = house();
+    let app = app();
     let long = "mellow tundra ".repeat(74);
     for (password, detail) in [
         ("correct\thorse", "This password contains a control character (U+0009). Leave it out."),
@@ -221,7 +221,7 @@ async fn weak_password_is_rejected_with_advice() {
              do with either.",
         ),
     ] {
-        let reply = Browser::new().post(&house, "/register", "ada", password).await;
+        let reply = Browser::new().post(&app, "/register", "ada", password).await;
         assert_eq!((reply.status, reply.code()), (StatusCode::UNPROCESSABLE_ENTITY, Code::WeakPassword));
         assert_eq!(reply.json::<Problem>().detail.as_deref(), Some(detail));
     }
@@ -229,30 +229,30 @@ async fn weak_password_is_rejected_with_advice() {
 
 #[tokio::test]
 async fn registration_writes_the_account_with_its_records() {
-    let house = house();
+    let app = app();
     let balance = RecordKey("balance:ada".to_owned());
-    let weak = Browser::new().post(&house, "/register", "ada", "1234").await;
+    let weak = Browser::new().post(&app, "/register", "ada", "1234").await;
     assert_eq!((weak.status, weak.code()), (StatusCode::UNPROCESSABLE_ENTITY, Code::WeakPassword));
     let detail = weak.json::<Problem>().detail.expect("a sentence");
     assert!(detail.starts_with(|c: char| c.is_uppercase()) && detail.ends_with('.'), "{detail}");
-    let read = async || house.pan.store().read(std::slice::from_ref(&balance)).await.unwrap().remove(0);
+    let read = async || app.server.store().read(std::slice::from_ref(&balance)).await.unwrap().remove(0);
     assert_eq!(read().await, None);
 
     let mut browser = Browser::new();
-    assert_eq!(browser.post(&house, "/register", "ada", PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(browser.post(&app, "/register", "ada", PASSWORD).await.status, StatusCode::OK);
     assert_eq!(read().await.map(|record| record.value).as_deref(), Some("100000"));
-    assert_eq!(browser.enter(&house).await.status, StatusCode::SEE_OTHER);
-    let taken = Browser::new().post(&house, "/register", "ada", PASSWORD).await;
+    assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
+    let taken = Browser::new().post(&app, "/register", "ada", PASSWORD).await;
     assert_eq!((taken.status, taken.code()), (StatusCode::CONFLICT, Code::NameTaken));
 }
 
 #[tokio::test]
 async fn without_the_hook_nobody_registers() {
-    let house = house();
+    let app = app();
     let functions = Functions { public: &[], served: vec![], register: None };
-    let router = house.pan.router(Router::new(), &functions).unwrap();
+    let router = app.server.router(Router::new(), &functions).unwrap();
     let browser = Browser::new();
-    let body = serde_json::to_vec(&browser.credentials(browser.challenge(&house).await, "ada", PASSWORD)).unwrap();
+    let body = serde_json::to_vec(&browser.credentials(browser.challenge(&app).await, "ada", PASSWORD)).unwrap();
     let requests = [
         Request::get("/register").header("host", "sign.pan.localhost:3000").body(Body::empty()).unwrap(),
         from_frame("/register").body(body.into()).unwrap(),
@@ -261,14 +261,14 @@ async fn without_the_hook_nobody_registers() {
         let reply = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
         assert_eq!(reply.status(), StatusCode::NOT_FOUND);
     }
-    assert_eq!(get(&house, "/register").await.status, StatusCode::OK);
+    assert_eq!(get(&app, "/register").await.status, StatusCode::OK);
 }
 
 /// Case 13: a password manager posts the form, or script is off.
 #[tokio::test]
 async fn posted_form_gets_the_page_again() {
-    let house = house();
-    house.browser("ada").await;
+    let app = app();
+    app.browser("ada").await;
     let form = encoded(&[("user", "<ada\">".to_owned()), ("password", PASSWORD.to_owned())]);
     for path in ["/sign-in", "/register"] {
         for kind in ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded;charset=UTF-8"] {
@@ -276,7 +276,7 @@ async fn posted_form_gets_the_page_again() {
             for _ in 0..20 {
                 let mut request = from_frame(path).body(Body::from(form.clone())).unwrap();
                 request.headers_mut().insert(header::CONTENT_TYPE, kind.parse().unwrap());
-                let reply = house.send(request).await;
+                let reply = app.send(request).await;
                 assert_eq!((reply.status, reply.cookies().len()), (StatusCode::OK, 0));
                 assert_eq!(reply.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
                 let html = String::from_utf8(reply.body).unwrap();
@@ -285,14 +285,14 @@ async fn posted_form_gets_the_page_again() {
             }
         }
     }
-    assert_eq!(Browser::new().post(&house, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn sign_ins_are_limited_by_account_and_by_address() {
     let limits = Limits { sign_ins_per_minute_and_account: 3, sign_ins_per_minute_and_address: 8, ..Limits::default() };
-    let house = House::with(Arc::new(MemoryStore::new()), Settings { limits, ..Settings::default() });
-    let sign_in = async |user: &str| Browser::new().post(&house, "/sign-in", user, "wrong").await;
+    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { limits, ..Settings::default() });
+    let sign_in = async |user: &str| Browser::new().post(&app, "/sign-in", user, "wrong").await;
     for _ in 0..3 {
         assert_eq!(sign_in("ada").await.code(), Code::WrongCredentials);
     }
@@ -304,15 +304,15 @@ async fn sign_ins_are_limited_by_account_and_by_address() {
         assert_eq!(sign_in(user).await.code(), Code::WrongCredentials);
     }
     assert_eq!(sign_in("lea").await.code(), Code::RateLimited, "eight of one address");
-    house.wait(60_000);
+    app.wait(60_000);
     assert_eq!(sign_in("ada").await.code(), Code::WrongCredentials);
 }
 
 #[tokio::test]
 async fn pages_cannot_be_framed() {
-    let house = house();
+    let app = app();
     for path in PAGES {
-        let reply = get(&house, path).await;
+        let reply = get(&app, path).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         let policy = reply.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -323,7 +323,7 @@ async fn pages_cannot_be_framed() {
         let opener = if path == "/confirm" { "unsafe-none" } else { "same-origin" };
         assert_eq!(reply.headers["cross-origin-opener-policy"], opener, "{path}");
     }
-    let frame = get(&house, "/").await;
+    let frame = get(&app, "/").await;
     assert!(!frame.headers.contains_key("x-frame-options"));
     let policy = frame.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("frame-ancestors http://pan.localhost:3000"), "{policy}");

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    action::{Action as _, Entry, Level},
+    action::{Action as _, ActionEntry, Level},
     catalogue::{self, Nonces},
-    message::{Refusal, ToSign},
+    message::{Refusal, SignRequest},
     proof::Recorder,
     token::Nonce,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Policy {
 impl Policy {
     /// Judges a request, and gives the action that it is. `now` is on a clock that never goes back, in ms. Nothing is spent
     /// yet.
-    pub(crate) fn judge(&self, ask: &ToSign, now: f64) -> Result<&'static Entry, Refusal> {
+    pub(crate) fn judge(&self, ask: &SignRequest, now: f64) -> Result<&'static ActionEntry, Refusal> {
         // A query is no part of any path in the catalogue, so it is refused here too.
         let entry = catalogue::at(&ask.path).ok_or(Refusal::UnknownAction)?;
         entry.summarize(ask.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
@@ -74,7 +74,7 @@ impl Policy {
 }
 
 /// Whether the proof is the one that the level asks for: the page's own recording, or none.
-fn proof_fits(ask: &ToSign, entry: &Entry) -> bool {
+fn proof_fits(ask: &SignRequest, entry: &ActionEntry) -> bool {
     match (&ask.proof, ask.level) {
         (Some(proof), Level::Interaction) => {
             proof.by == Recorder::App && proof.action == entry.name && proof.to_header().is_ok()
@@ -106,8 +106,8 @@ mod tests {
         SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters")
     }
 
-    fn ask(path: &str, body: &str, level: Level) -> ToSign {
-        ToSign {
+    fn ask(path: &str, body: &str, level: Level) -> SignRequest {
+        SignRequest {
             session: session(),
             path: path.to_owned(),
             body: body.to_owned(),
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    fn refusal(ask: &ToSign) -> Option<Refusal> {
+    fn refusal(ask: &SignRequest) -> Option<Refusal> {
         Policy::default().judge(ask, 0.0).err()
     }
 
@@ -140,7 +140,7 @@ mod tests {
     fn each_action_is_permitted_at_its_level() {
         assert_eq!(refusal(&ask("/api/account", "{}", Level::Signed)), None);
         let rename =
-            ToSign { proof: Some(proof("display_name")), ..ask("/api/display_name", RENAME, Level::Interaction) };
+            SignRequest { proof: Some(proof("display_name")), ..ask("/api/display_name", RENAME, Level::Interaction) };
         assert_eq!(refusal(&rename), None);
     }
 
@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn a_level_below_the_catalogue_is_refused() {
         assert_eq!(refusal(&ask("/api/transfer", TRANSFER, Level::Signed)), Some(Refusal::LevelTooLow));
-        let forged = ToSign { proof: Some(proof("transfer")), ..ask("/api/transfer", TRANSFER, Level::Interaction) };
+        let forged =
+            SignRequest { proof: Some(proof("transfer")), ..ask("/api/transfer", TRANSFER, Level::Interaction) };
         assert_eq!(refusal(&forged), Some(Refusal::LevelTooLow));
         assert_eq!(refusal(&ask("/api/display_name", RENAME, Level::Signed)), Some(Refusal::LevelTooLow));
     }
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_there_exactly_when_the_page_recorded_it_for_this_action() {
-        let rename = |proof| ToSign { proof, ..ask("/api/display_name", RENAME, Level::Interaction) };
+        let rename = |proof| SignRequest { proof, ..ask("/api/display_name", RENAME, Level::Interaction) };
         let wrong = [
             None,
             Some(proof("transfer")),
@@ -193,16 +194,16 @@ mod tests {
         for proof in wrong {
             assert_eq!(refusal(&rename(proof.clone())), Some(Refusal::BadProof), "{proof:?}");
         }
-        let signed = ToSign { proof: Some(proof("account")), ..ask("/api/account", "{}", Level::Signed) };
+        let signed = SignRequest { proof: Some(proof("account")), ..ask("/api/account", "{}", Level::Signed) };
         assert_eq!(refusal(&signed), Some(Refusal::BadProof));
     }
 
     #[test]
     fn the_page_brings_the_nonce_except_where_the_frame_invents_it() {
-        let without = ToSign { nonce: None, ..ask("/api/account", "{}", Level::Signed) };
+        let without = SignRequest { nonce: None, ..ask("/api/account", "{}", Level::Signed) };
         assert_eq!(refusal(&without), Some(Refusal::BadNonce));
         assert_eq!(refusal(&ask("/api/nonces", "{}", Level::Signed)), Some(Refusal::BadNonce));
-        assert_eq!(refusal(&ToSign { nonce: None, ..ask("/api/nonces", "{}", Level::Signed) }), None);
+        assert_eq!(refusal(&SignRequest { nonce: None, ..ask("/api/nonces", "{}", Level::Signed) }), None);
     }
 
     #[test]

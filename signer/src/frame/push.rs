@@ -8,15 +8,15 @@ use protocol::{
     action::{Action, Level},
     catalogue::{PushKeys, PushStream},
     key::PublicKey,
-    message::{Answer, Refusal, SignedHeaders, ToSign},
-    push::{AgreedKey, ConnectionId, Cursor, Envelope, Inbox, KeyId, Rejected},
+    message::{Answer, Refusal, SignRequest, SignedHeaders},
+    push::{AgreedKey, ConnectionId, Cursor, Envelope, KeyId, PushVerifier, Rejected},
     token::{Nonce, SessionHandle},
 };
 use web_sys::CryptoKey;
 
 use super::{
     Frame,
-    agreement::{Half, holds},
+    ecdh::{EphemeralKey, holds},
     request::sign_for,
 };
 use crate::{http, keys::random};
@@ -24,7 +24,7 @@ use crate::{http, keys::random};
 /// The one connection that this page has, or is about to have.
 pub(crate) struct Listening {
     session: SessionHandle,
-    inbox: Inbox<CryptoKey>,
+    inbox: PushVerifier<CryptoKey>,
     /// The first key that was agreed, and our point of it, until the connection is asked for: once.
     first: Option<(KeyId, PublicKey)>,
     /// Why a frame was not believed, until the server has heard of it.
@@ -38,27 +38,27 @@ pub(crate) fn is_ours(path: &str) -> bool {
 
 /// Agrees a key with the frame's own origin.
 pub(crate) async fn agree(frame: &Frame, session: SessionHandle, nonce: Nonce, renew: bool) -> Result<Answer, Refusal> {
-    let half = Half::generate().await.map_err(|_| Refusal::NoConnection)?;
+    let ephemeral_key = EphemeralKey::generate().await.map_err(|_| Refusal::NoConnection)?;
     let open = frame.listening.borrow().as_ref().filter(|open| open.session == session).map(|open| open.inbox.conn());
     let conn = if renew { open } else { random().map(ConnectionId::new).ok() }.ok_or(Refusal::NoConnection)?;
     if !renew {
         let mut listening = frame.listening.borrow_mut();
         let rejected = listening.take().and_then(|before| before.rejected);
-        let inbox = Inbox::new(conn, frame.tolerance);
+        let inbox = PushVerifier::new(conn, frame.tolerance);
         *listening = Some(Listening { session, inbox, first: None, rejected });
     }
 
-    let body = serde_json::to_string(&PushKeys { key: half.point, conn }).map_err(|_| Refusal::Malformed)?;
+    let body = serde_json::to_string(&PushKeys { key: ephemeral_key.point, conn }).map_err(|_| Refusal::Malformed)?;
     let (body, headers) = write(frame, session, nonce, PushKeys::PATH, body, &frame.sign_authority).await?;
     let reply = http::post(PushKeys::PATH, &body, &headers.each()).await?;
     let agreed: AgreedKey = reply.read()?;
-    let key = half.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
+    let key = ephemeral_key.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
 
     let mut listening = frame.listening.borrow_mut();
     let listening = listening.as_mut().filter(|listening| listening.inbox.conn() == conn);
     let listening = listening.ok_or(Refusal::NoConnection)?;
     listening.inbox.add_key(agreed.kid.clone(), key, agreed.expires_at);
-    listening.first = Some((agreed.kid, half.point));
+    listening.first = Some((agreed.kid, ephemeral_key.point));
     Ok(Answer::Agreed { nonces: reply.nonces })
 }
 
@@ -118,7 +118,7 @@ async fn write(
     authority: &str,
 ) -> Result<(String, SignedHeaders), Refusal> {
     let request =
-        ToSign { session, path: path.to_owned(), body, level: Level::Signed, nonce: Some(nonce), proof: None };
+        SignRequest { session, path: path.to_owned(), body, level: Level::Signed, nonce: Some(nonce), proof: None };
     let headers = sign_for(frame, &request, authority).await?;
     Ok((request.body, headers))
 }

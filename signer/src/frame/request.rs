@@ -1,7 +1,7 @@
 //! Signing what the page asks for, and what the frame itself sends.
 
 use protocol::{
-    message::{Refusal, SignedHeaders, ToSign},
+    message::{Refusal, SignRequest, SignedHeaders},
     proof,
     token::Nonce,
 };
@@ -14,12 +14,12 @@ use crate::{
 };
 
 /// Signs a request that the page will send to the app origin.
-pub(super) async fn sign(frame: &Frame, ask: &ToSign) -> Result<SignedHeaders, Refusal> {
+pub(super) async fn sign(frame: &Frame, ask: &SignRequest) -> Result<SignedHeaders, Refusal> {
     sign_for(frame, ask, frame.app_authority()).await
 }
 
 /// Signs a request to an origin.
-pub(super) async fn sign_for(frame: &Frame, ask: &ToSign, authority: &str) -> Result<SignedHeaders, Refusal> {
+pub(super) async fn sign_for(frame: &Frame, ask: &SignRequest, authority: &str) -> Result<SignedHeaders, Refusal> {
     let entry = frame.policy.borrow().judge(ask, clock::steady())?;
     let key = bound_key(frame, &ask.session).await?;
 

@@ -1,7 +1,7 @@
 //! What the confirmation window is asked to confirm, judged. No browser in here: the rules are tested natively.
 
 use protocol::{
-    action::{Action as _, Entry, Level, Summary},
+    action::{Action as _, ActionEntry, Level, Summary},
     catalogue::{self, RestoreBrowser},
     json,
     message::{ToWindow, WindowLink, WindowRejection},
@@ -13,7 +13,7 @@ pub(super) struct Request {
     /// As it was handed over.
     pub(super) order: ToWindow,
     /// The action that it is.
-    pub(super) entry: &'static Entry,
+    pub(super) entry: &'static ActionEntry,
     /// What it would do, from the very bytes that will be signed.
     pub(super) summary: Summary,
 }

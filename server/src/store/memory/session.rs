@@ -198,7 +198,7 @@ impl Stored {
         History { repeated, running }
     }
 
-    pub(super) fn accuse(&mut self, now: u64) -> Theft {
+    pub(super) fn record_theft(&mut self, now: u64) -> Theft {
         let before = self.session.theft.unwrap_or(Theft { times: 0, last: now });
         let theft = Theft { times: before.times + 1, last: before.last.max(now) };
         self.session.theft = Some(theft);

@@ -9,8 +9,8 @@ use protocol::{
 };
 
 use super::{
-    log::Log,
-    news::News,
+    audit_log::Log,
+    event_log::UserEvent,
     session::{AHEAD, Stored, Window},
 };
 use crate::store::{Record, RecordKey};
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) ended: HashMap<SessionHandle, (Ended, u64)>,
     pub(super) records: HashMap<RecordKey, Record>,
     pub(super) log: Log,
-    pub(super) news: News,
+    pub(super) news: UserEvent,
     swept: u64,
     /// When it began with what a file held, by the system's clock: Unix ms.
     not_before: u64,

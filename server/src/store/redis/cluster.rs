@@ -21,7 +21,7 @@ use tokio::{sync, task::JoinSet, time::sleep};
 
 use super::{
     connection::Request,
-    node::{Address, Entrance, Node},
+    node::{Address, ConnectOptions, Node},
 };
 
 /// How often a request is sent elsewhere at once: to whom `MOVED` names, and from there to whom `ASK` names.
@@ -35,7 +35,7 @@ type Map = HashMap<Slot, Arc<Node>>;
 
 /// The servers of a cluster.
 pub(super) struct Cluster {
-    entrance: Entrance,
+    entrance: ConnectOptions,
     /// Those that the settings name.
     seeds: Vec<Address>,
     /// Those that were ever asked, but for those that have stopped being a primary: should one become it again, it is a
@@ -48,7 +48,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Learns the map, and loads the script into every primary that can be reached.
-    pub(super) async fn open(entrance: Entrance, seeds: Vec<Address>) -> RedisResult<Self> {
+    pub(super) async fn open(entrance: ConnectOptions, seeds: Vec<Address>) -> RedisResult<Self> {
         let (nodes, map, learning) = Default::default();
         let cluster = Self { entrance, seeds, nodes, map, learning };
         let map = cluster.learn(&cluster.map(), cluster.seeds.clone()).await?;
@@ -211,8 +211,8 @@ fn read_slots(answer: Value, asked: &str) -> Result<Vec<Range>, ParsingError> {
 }
 
 /// A server that does not say its host is where it was asked.
-fn host_of(said: Option<String>, asked: &str) -> String {
-    said.filter(|host| !host.is_empty()).unwrap_or_else(|| asked.to_owned())
+fn host_of(body: Option<String>, asked: &str) -> String {
+    body.filter(|host| !host.is_empty()).unwrap_or_else(|| asked.to_owned())
 }
 
 /// Whom `MOVED` or `ASK` names.

@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 use super::{
     Result,
-    call::Call,
     cluster::Cluster,
     failed,
-    node::{Entrance, Node},
+    node::{ConnectOptions, Node},
+    script::Call,
 };
 use crate::settings::RedisSettings;
 #[cfg(doc)]
@@ -46,7 +46,7 @@ pub(super) enum Request<'a> {
 impl Connection {
     /// Connects, and loads the script.
     pub(super) async fn open(settings: &RedisSettings) -> Result<Self> {
-        let entrance = Entrance::new(settings).map_err(failed)?;
+        let entrance = ConnectOptions::new(settings).map_err(failed)?;
         if settings.cluster {
             let cluster = in_time(Cluster::open(entrance, settings.nodes.clone())).await?;
             return Ok(Self::Cluster(Box::new(cluster)));

@@ -32,9 +32,10 @@ use redis::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::RwLock;
 
-use super::{call::Call, connection::Request};
+use super::{connection::Request, script::Call};
 use crate::{
-    clock::{Clock, next_second, random},
+    clock::{Clock, next_second},
+    random::random,
     settings::RedisSettings,
 };
 
@@ -48,13 +49,13 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 const VERBS: &str = include_str!("../redis.lua");
 
 /// How to get into the servers of one Redis: all but host and port.
-pub(super) struct Entrance {
+pub(super) struct ConnectOptions {
     settings: RedisSettings,
     /// PEM.
     ca: Option<Vec<u8>>,
 }
 
-impl Entrance {
+impl ConnectOptions {
     /// Reads the certificates.
     pub(super) fn new(settings: &RedisSettings) -> io::Result<Self> {
         if settings.tls {
@@ -115,7 +116,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(entrance: &Entrance, address: Address) -> RedisResult<Self> {
+    pub(super) fn new(entrance: &ConnectOptions, address: Address) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_connection_timeout(Some(ANSWER))

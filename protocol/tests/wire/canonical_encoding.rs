@@ -1,0 +1,179 @@
+//! Every value of the wire has one accepted spelling, and no text makes a parser panic.
+
+use core::fmt::{Debug, Display};
+use core::str::FromStr;
+
+use proptest::{prelude::*, test_runner::TestCaseResult};
+use protocol::{
+    Malformed,
+    digest::ContentDigest,
+    key::{Coordinate, KeyThumbprint, PublicKey},
+    proof,
+    push::{ConnectionId, Cursor, KeyId, Mac, PushNonce},
+    signature::{Signature, SignatureInput},
+    token::{Challenge, EntryTicket, Nonce, SessionHandle, SessionToken, SignSecret},
+    value::{DisplayName, Note, UserName},
+};
+
+use crate::strategies::{self, Damage, Secret};
+
+/// A value is read from its spelling, in headers and in JSON alike.
+fn round_trips<T>(value: &T) -> TestCaseResult
+where
+    T: FromStr<Err = Malformed> + Display + Debug + PartialEq + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let text = value.to_string();
+    prop_assert_eq!(&text.parse::<T>().unwrap(), value);
+    let json = serde_json::to_string(value).unwrap();
+    prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    prop_assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), value);
+    Ok(())
+}
+
+/// Whatever is accepted spells itself as it was written, so no two texts are one value.
+fn has_one_spelling<T: FromStr<Err = Malformed> + Display>(text: &str) -> TestCaseResult {
+    if let Ok(value) = text.parse::<T>() {
+        prop_assert_eq!(value.to_string(), text);
+    }
+    Ok(())
+}
+
+fn secret_has_one_spelling<T: Secret>(text: &str) -> TestCaseResult {
+    if let Ok(secret) = T::parse(text) {
+        prop_assert_eq!(secret.reveal(), text);
+    }
+    Ok(())
+}
+
+macro_rules! text_newtype {
+    ($($name:ident: $type:ty = $any:expr;)+) => { $(
+        mod $name {
+            use super::*;
+            use crate::test;
+
+            proptest! {
+                #[test]
+                fn round_trips(value in $any) {
+                    super::round_trips::<$type>(&value)?;
+                }
+
+                #[test]
+                fn any_text_is_refused_or_is_the_spelling_of_its_value(text: String) {
+                    has_one_spelling::<$type>(&text)?;
+                }
+
+                #[test]
+                fn a_damaged_spelling_is_refused_or_is_another_value(value in $any, damage in strategies::damage()) {
+                    let text = value.to_string();
+                    let damaged = Damage::of(&damage, &text);
+                    has_one_spelling::<$type>(&damaged)?;
+                    if damaged != text {
+                        prop_assert_ne!(damaged.parse::<$type>(), Ok(value));
+                    }
+                }
+            }
+        }
+    )+ };
+}
+
+text_newtype! {
+    nonce: Nonce = strategies::bytes().prop_map(Nonce::new);
+    challenge: Challenge = strategies::bytes().prop_map(Challenge::new);
+    session_handle: SessionHandle = strategies::handle();
+    coordinate: Coordinate = strategies::bytes().prop_map(Coordinate::new);
+    key_thumbprint: KeyThumbprint = strategies::bytes().prop_map(KeyThumbprint::new);
+    public_key: PublicKey = strategies::public_key();
+    content_digest: ContentDigest = strategies::digest();
+    signature: Signature = strategies::signature();
+    signature_input: SignatureInput = strategies::signature_input();
+    user_name: UserName = strategies::user_name();
+    display_name: DisplayName = strategies::display_name();
+    note: Note = strategies::note();
+    connection_id: ConnectionId = strategies::bytes().prop_map(ConnectionId::new);
+    key_id: KeyId = strategies::key_id();
+    cursor: Cursor = strategies::cursor();
+    push_nonce: PushNonce = strategies::bytes().prop_map(PushNonce::new);
+    mac: Mac = strategies::bytes().prop_map(Mac::new);
+}
+
+macro_rules! secret {
+    ($($name:ident: $type:ty;)+) => { $(
+        mod $name {
+            use super::*;
+            use crate::test;
+
+            proptest! {
+                #[test]
+                fn round_trips(random in strategies::bytes()) {
+                    let text = <$type>::new(random).reveal();
+                    prop_assert_eq!(<$type>::parse(&text).unwrap().reveal(), text);
+                }
+
+                #[test]
+                fn any_text_is_refused_or_is_the_spelling_of_its_value(text: String) {
+                    secret_has_one_spelling::<$type>(&text)?;
+                }
+
+                #[test]
+                fn a_damaged_spelling_is_refused_or_is_another_value(random in strategies::bytes(), damage in strategies::damage()) {
+                    secret_has_one_spelling::<$type>(&Damage::of(&damage, &<$type>::new(random).reveal()))?;
+                }
+
+                #[test]
+                fn is_never_printed(random in strategies::bytes()) {
+                    let secret = <$type>::new(random);
+                    prop_assert_eq!(format!("{secret:?}"), concat!(stringify!($type), "(…)"));
+                }
+            }
+        }
+    )+ };
+}
+
+secret! {
+    session_token: SessionToken;
+    sign_secret: SignSecret;
+    entry_ticket: EntryTicket;
+}
+
+mod interaction_proof {
+    use super::*;
+    use crate::test;
+
+    fn has_one_spelling(text: &str) -> TestCaseResult {
+        if let Ok(read) = proof::from_header(text) {
+            prop_assert_eq!(proof::header(read.as_ref()).unwrap(), text);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(proof in strategies::proof()) {
+            let Ok(text) = proof.to_header() else {
+                // Honest, and too long for the header: the recorder must thin it out.
+                return Ok(());
+            };
+            prop_assert!(text.len() <= proof::MAX_HEADER);
+            prop_assert_eq!(proof::from_header(&text), Ok(Some(proof)));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_is_the_spelling_of_its_value(text: String) {
+            has_one_spelling(&text)?;
+        }
+
+        #[test]
+        fn a_damaged_header_is_refused_or_is_another_value(proof in strategies::proof(), damage in strategies::damage()) {
+            if let Ok(text) = proof.to_header() {
+                has_one_spelling(&Damage::of(&damage, &text))?;
+            }
+        }
+
+        #[test]
+        fn damaged_json_is_refused_or_is_the_spelling_of_its_value(proof in strategies::proof(), damage in strategies::damage()) {
+            use base64ct::{Base64UrlUnpadded, Encoding};
+            let json = serde_json::to_string(&proof).unwrap();
+            has_one_spelling(&Base64UrlUnpadded::encode_string(Damage::of(&damage, &json).as_bytes()))?;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `POST /enter` on the app origin: a browser that has signed in on the sign origin becomes the session's
+//! (docs/PROTOCOL.md §4).
+//!
+//! The form comes from the sign-in page by navigation, so no script of the app origin sees the ticket. It needs the
+//! `Origin` of the sign origin, or an attacker could sign a victim's browser in to the attacker's account; and a signature
+//! by the confirmation key over the ticket's session and the return path, so a stolen ticket alone enters nothing.
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{AppendHeaders, Html, IntoResponse, Response},
+    routing::post,
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use protocol::{
+    push::{Push, Security},
+    return_path,
+    sign_origin::enter_statement,
+    signature::Signature,
+    token::EntryTicket,
+};
+
+use crate::{
+    Server,
+    audit::{Event, Outcome},
+    cookies,
+    ecdsa::verify,
+    middleware::unverified::single,
+    middleware::verification::read,
+    rejection::Rejection,
+    settings::Settings,
+    user_agent,
+};
+
+/// The largest body, in bytes: a return path of 512 bytes may be escaped threefold.
+const MAX_BODY: usize = 4096;
+
+const ACTION: &str = "enter";
+
+pub(crate) fn router(server: Server) -> Router {
+    Router::new().route("/enter", post(enter)).with_state(server)
+}
+
+async fn enter(State(server): State<Server>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match try_enter(&server, &parts, body).await {
+        Ok(response) => response,
+        Err(reason) => {
+            if matches!(reason, Rejection::NothingToEnter | Rejection::BadSignature) {
+                server.record_auth_failure(&parts);
+            }
+            server.record_rejection(None, None, ACTION, &reason);
+            (reason.status(), Html(failed(server.settings()))).into_response()
+        }
+    }
+}
+
+async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Response, Rejection> {
+    let settings = server.settings();
+    check_navigation(settings, &parts.headers)?;
+    server.count_address("entries", parts, settings.limits.sign_ins_per_minute_and_address).await?;
+    let body = read(body, MAX_BODY).await?;
+    let Form { ticket, signature, return_path } = Form::parse(&body).ok_or(Rejection::BodyMalformed)?;
+    let token = ticket.token();
+    let (handle, now) = (token.handle(), server.now());
+    let session = server.store().unentered(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
+    let statement = enter_statement(settings.origins.app.authority(), &handle, &return_path);
+    verify(session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363())
+        .map_err(|_| Rejection::BadSignature)?;
+    // Of several requests with one ticket only one gets it.
+    let session = server.store().enter(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
+    server.end_previous_of_page(&session.user, &handle, &parts.headers).await?;
+    server.record(Event {
+        session: Some(handle),
+        user: Some(session.user.clone()),
+        action: ACTION.into(),
+        outcome: Outcome::Passed,
+        reason: None,
+    });
+    let (device, network) = (user_agent::in_words(&session.agent), session.ip);
+    server.publish(&session.user, Push::Security(Security::SignedIn { session: handle, device, network })).await;
+    let headers = AppendHeaders([
+        // In this order: a browser that does not know `Partitioned` (WebKitGTK) would remove the cookie that it has just set.
+        (header::SET_COOKIE, cookies::clear_partitioned_session()),
+        (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
+    ]);
+    let location = [(header::LOCATION, return_path::check(&return_path).to_owned())];
+    Ok((StatusCode::SEE_OTHER, location, headers).into_response())
+}
+
+/// Only a form of the sign origin may navigate here.
+fn check_navigation(settings: &Settings, headers: &HeaderMap) -> Result<(), Rejection> {
+    match single(headers, "origin") {
+        Ok(value) if value == settings.origins.sign.as_str() => {}
+        _ => return Err(Rejection::WrongOrigin),
+    }
+    // Clients that are no browser, and old browsers, do not send these; Origin has been checked.
+    for (name, accepted) in [("sec-fetch-site", &["same-site", "same-origin"][..]), ("sec-fetch-mode", &["navigate"])] {
+        match single(headers, name) {
+            Ok(value) if accepted.iter().any(|accepted| value == accepted) => {}
+            Err(Rejection::HeaderMissing(_)) => {}
+            _ => return Err(Rejection::CrossSite),
+        }
+    }
+    match single(headers, "content-type") {
+        Ok(value) if value == "application/x-www-form-urlencoded" => Ok(()),
+        _ => Err(Rejection::WrongContentType),
+    }
+}
+
+struct Form {
+    ticket: EntryTicket,
+    signature: Signature,
+    return_path: String,
+}
+
+impl Form {
+    /// Reads the form: each field once, and no other.
+    fn parse(body: &[u8]) -> Option<Self> {
+        let (mut ticket, mut signature, mut return_path) = (None, None, None);
+        for (name, value) in form_urlencoded::parse(body) {
+            let field = match &*name {
+                "ticket" => &mut ticket,
+                "signature" => &mut signature,
+                "return" => &mut return_path,
+                _ => return None,
+            };
+            if field.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(Self {
+            ticket: EntryTicket::parse(&ticket?).ok()?,
+            signature: Signature::parse(&signature?).ok()?,
+            return_path: return_path?.into_owned(),
+        })
+    }
+}
+
+/// What a user sees who could not enter.
+fn failed(settings: &Settings) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Sign in again</title>\n\
+         <h1>You are not signed in</h1>\n\
+         <p>Signing in took too long, or this page was loaded twice. \
+         <a href=\"{}/sign-in\">Sign in again</a></p>\n",
+        settings.origins.sign
+    )
+}

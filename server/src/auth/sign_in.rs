@@ -1,0 +1,153 @@
+//! Sign-in and registration on the sign origin: `POST /sign-in` and `POST /register` (docs/PROTOCOL.md §4).
+//!
+//! The confirmation key is proven before the password is checked, and no session is opened or displaced before the password
+//! is right. Whether a name exists cannot be told from the reply, nor from how long it takes: the limits count names that
+//! do not exist too, and the hasher does the same work for them.
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use protocol::{
+    json,
+    key::PublicKey,
+    sign_origin::{SignIn, SignedIn, sign_in_statement},
+    value::UserName,
+};
+
+use crate::{
+    NewAccount, Server,
+    audit::{Event, Outcome},
+    ecdsa::{check_key, verify},
+    middleware::unverified::Target,
+    middleware::verification::{check_source, read},
+    rejection::Rejection,
+    sessions::Opened,
+    settings::per_minute,
+    sign_origin::assets::Page,
+    sign_origin::{self, SignOrigin, take_challenge},
+};
+
+/// The largest body, in bytes: a password of 1024 bytes, each of which JSON may escape as six.
+const MAX_BODY: usize = 8192;
+
+/// The media type of a form that the browser has posted by itself.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Which of the two forms.
+#[derive(Clone, Copy)]
+enum Form {
+    SignIn,
+    Register(NewAccount),
+}
+
+impl Form {
+    fn action(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Register(_) => "register",
+        }
+    }
+
+    fn page(self) -> Page {
+        match self {
+            Self::SignIn => Page::SignIn,
+            Self::Register(_) => Page::Register,
+        }
+    }
+}
+
+/// `POST /sign-in`.
+pub(crate) async fn sign_in(State(server): State<Server>, request: Request) -> Response {
+    post(&server, Form::SignIn, request).await
+}
+
+/// `POST /register`. Without the application's hook there is no such page.
+pub(crate) async fn register(State(SignOrigin { server, register }): State<SignOrigin>, request: Request) -> Response {
+    match register {
+        Some(new_account) => post(&server, Form::Register(new_account), request).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn post(server: &Server, form: Form, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if is_form(&parts.headers) {
+        return posted_without_script(server, form.page(), body).await;
+    }
+    let mut user = None;
+    let opened = try_post(server, form, &parts, body, &mut user).await;
+    match opened {
+        Ok(Opened { handle, ticket, cookie }) => {
+            server.record(Event {
+                session: Some(handle),
+                user,
+                action: form.action().into(),
+                outcome: Outcome::Passed,
+                reason: None,
+            });
+            let enter = format!("{}/enter", server.settings().origins.app);
+            let reply = SignedIn { ticket, enter, now: server.now() };
+            ([(header::SET_COOKIE, cookie)], Json(reply)).into_response()
+        }
+        Err(reason) => {
+            if matches!(reason, Rejection::WrongCredentials | Rejection::BadSignature | Rejection::BadChallenge) {
+                server.record_auth_failure(&parts);
+            }
+            server.record_rejection(None, user, form.action(), &reason);
+            reason.into_response()
+        }
+    }
+}
+
+/// Opens a session. `named` is whom the request names, once that is known.
+async fn try_post(
+    server: &Server,
+    form: Form,
+    parts: &Parts,
+    body: Body,
+    named: &mut Option<UserName>,
+) -> Result<Opened, Rejection> {
+    check_source(server.settings(), &parts.headers, Target::Sign)?;
+    let limits = server.settings().limits;
+    server.count_address("sign_ins", parts, limits.sign_ins_per_minute_and_address).await?;
+    let body = read(body, MAX_BODY).await?;
+    let SignIn { user, password, jwk, challenge, signature } =
+        json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
+    *named = Some(user.clone());
+    let key = PublicKey::from(&jwk);
+    check_key(&key).map_err(|_| Rejection::BadKey)?;
+    let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
+    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
+    take_challenge(server, &challenge).await?;
+    match form {
+        Form::SignIn => {
+            let limit = per_minute(limits.sign_ins_per_minute_and_account);
+            server.count("sign_ins", &format!("sign_in:user:{user}"), limit).await?;
+            server.accounts().sign_in(&user, password.reveal()).await?;
+        }
+        Form::Register(new_account) => {
+            server.accounts().register_with(&user, password.reveal(), new_account(&user)?).await?;
+        }
+    }
+    server.open_session(&user, key, parts).await
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
+}
+
+/// A password manager has posted the form, or script is off: the page again, with a sentence. Nothing is checked or
+/// counted, because nothing of it is used.
+async fn posted_without_script(server: &Server, page: Page, body: Body) -> Response {
+    let body = read(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
+    let mut fields = form_urlencoded::parse(&body);
+    // Any site can post here: what is no user name is not shown.
+    let user = fields.find(|(name, _)| name == "user").and_then(|(_, user)| UserName::parse(&user).ok());
+    let html = page.html_after_post(server.settings(), user.as_ref().map(UserName::as_str).unwrap_or_default());
+    sign_origin::page(server, page, html)
+}

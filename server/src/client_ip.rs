@@ -1,0 +1,100 @@
+//! Who a request comes from, as far as addresses tell.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use http::{Extensions, HeaderMap, HeaderName};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The address of a client: what its limits are counted by.
+///
+/// Whoever has one IPv6 address has a /64 of them, so only those 64 bits are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClientIp(IpAddr);
+
+impl ClientIp {
+    /// The address that the outermost of `trusted` proxies was reached from; without proxies, the peer's.
+    ///
+    /// Each proxy appends to `X-Forwarded-For` where its request came from, so the last `trusted` addresses are the
+    /// proxies' own word, and everything before them may be the client's invention. `None` when a proxy did not say.
+    pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: usize) -> Option<Self> {
+        let Some(nearest) = trusted.checked_sub(1) else {
+            return extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| Self::new(peer.0.ip()));
+        };
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+        let mut addresses = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+        addresses.nth(nearest)?.trim().parse().ok().map(Self::new)
+    }
+
+    fn new(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+            }
+            address @ IpAddr::V4(_) => Self(address),
+        }
+    }
+
+    /// What may be shown and kept of it: the network, not the host. `203.0.113.0/24`, `2001:db8:1::/48`.
+    pub fn prefix(self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for ClientIp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn of(lines: &[&'static str], trusted: usize) -> Option<String> {
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        ClientIp::of(&headers, &extensions, trusted).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn without_a_proxy_the_header_is_not_looked_at() {
+        assert_eq!(of(&["203.0.113.9"], 0).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_appended_counts() {
+        let invented = ["10.1.1.1, 10.2.2.2", "198.51.100.7,203.0.113.9"];
+        assert_eq!(of(&invented, 1).as_deref(), Some("203.0.113.9"));
+        assert_eq!(of(&invented, 2).as_deref(), Some("198.51.100.7"));
+        assert_eq!(of(&invented, 5), None);
+        assert_eq!(of(&["unknown"], 1), None);
+        assert_eq!(of(&[], 1), None);
+    }
+
+    #[test]
+    fn an_address_is_a_household() {
+        assert_eq!(of(&["2001:db8:1:2:3:4:5:6"], 1).as_deref(), Some("2001:db8:1:2::"));
+        assert_eq!(of(&["::ffff:203.0.113.9"], 1).as_deref(), Some("203.0.113.9"));
+        let prefix = |text: &str| ClientIp::new(text.parse().expect("an address")).prefix();
+        assert_eq!(prefix("203.0.113.9"), "203.0.113.0/24");
+        assert_eq!(prefix("2001:db8:1:2::9"), "2001:db8:1::/48");
+    }
+}

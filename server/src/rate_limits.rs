@@ -1,0 +1,45 @@
+//! Counting requests against their limits, by client address or by anything else.
+
+use http::request::Parts;
+
+use crate::{
+    Server,
+    client_ip::ClientIp,
+    rejection::Rejection,
+    settings::per_minute,
+    store::{Counted, Limit, Quota},
+};
+
+impl Server {
+    /// The client IP of a request, or its network.
+    pub(crate) fn address(&self, from: &Parts) -> Option<ClientIp> {
+        ClientIp::of(&from.headers, &from.extensions, self.settings().proxies.trusted)
+    }
+
+    /// Counts a failed authentication of the client IP.
+    pub(crate) fn record_auth_failure(&self, from: &Parts) {
+        if let Some(address) = self.address(from) {
+            self.metrics().fail(address, self.now());
+        }
+    }
+
+    /// Counts one more request of one kind of a client IP; `max` per minute.
+    ///
+    /// # Errors
+    /// [`Rejection::Limited`], [`Rejection::NoAddress`], [`Rejection::Store`].
+    pub(crate) async fn count_address(&self, kind: &'static str, from: &Parts, max: u32) -> Result<Quota, Rejection> {
+        let address = self.address(from).ok_or(Rejection::NoAddress)?;
+        self.count(kind, &format!("{kind}:address:{address}"), per_minute(max)).await
+    }
+
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// [`Rejection::Limited`], [`Rejection::Store`].
+    pub(crate) async fn count(&self, kind: &'static str, counter: &str, limit: Limit) -> Result<Quota, Rejection> {
+        match self.store().count(counter, limit, self.now()).await? {
+            Counted::Within(quota) => Ok(quota),
+            Counted::Over(quota) => Err(Rejection::Limited(kind, quota)),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Attack 21: the store is down, slow, full, or comes back empty. Nothing is let through meanwhile, nothing can be
+//! replayed afterwards, and everything works again by itself.
+
+use std::{process::Command, sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http::StatusCode;
+use protocol::{
+    catalogue::Nonces,
+    problem::Code,
+    token::{Challenge, Nonce},
+};
+use redis::cmd;
+use server::{random::random, store::redis::RedisStore};
+use tokio::time::sleep;
+
+use crate::{
+    TestApp,
+    browser::{Browser, PASSWORD, Reply, encoded, enter_form, from_frame},
+    read,
+    redis_server::RedisServer,
+    rename, transfer,
+};
+
+async fn app(server: &RedisServer) -> TestApp {
+    TestApp::new(Arc::new(RedisStore::connect(&server.settings()).await.unwrap()))
+}
+
+/// That everything that needs the store says so, and that none of it is done.
+async fn nothing_works(app: &TestApp, browser: &mut Browser) {
+    let issue_nonces =
+        Browser { nonces: vec![Nonce::new(random().unwrap())], ..browser.clone() }.call(app, &Nonces {}).await;
+    let challenge = Challenge::new([7; 32]);
+    let credentials = serde_json::to_vec(&browser.credentials(challenge, "ada", PASSWORD)).unwrap();
+    let entering = app.send(enter_form(encoded(&browser.form("/account")))).await;
+    assert_eq!((entering.status, entering.cookies().len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+    let replies = [
+        browser.call(app, &read()).await,
+        browser.call(app, &rename()).await,
+        browser.call(app, &transfer()).await,
+        issue_nonces,
+        app.send(from_frame("/challenge").body(Body::from("{}")).unwrap()).await,
+        browser.send_bind(app, browser.statement(challenge)).await,
+        app.send(from_frame("/sign-in").body(credentials.into()).unwrap()).await,
+    ];
+    for reply in &replies {
+        assert_eq!((reply.status, reply.code()), (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable));
+        assert!(reply.nonces().is_empty());
+    }
+}
+
+/// Sends a request until the store answers. Gives the first other reply.
+async fn answered(app: &TestApp, request: impl Fn() -> http::Request<Body>) -> Reply {
+    for _ in 0..500 {
+        let reply = app.send(request()).await;
+        if reply.status != StatusCode::SERVICE_UNAVAILABLE {
+            return reply;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the store does not recover");
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_lets_nothing_through_and_recovers_alone() {
+    let mut server = RedisServer::start();
+    let app = app(&server).await;
+    let mut browser = app.browser("ada").await;
+    browser.issue_nonces(&app).await;
+    let spent = browser.request(&app, &read());
+    assert_eq!(app.send(spent.build()).await.status, StatusCode::OK);
+    browser.issue_nonces(&app).await;
+    cmd("SAVE").exec(&mut server.aside()).unwrap();
+
+    server.kill();
+    nothing_works(&app, &mut browser).await;
+
+    // It comes back with what it had saved: the session, and no nonce that is still good.
+    server.restart();
+    assert_eq!(answered(&app, || spent.build()).await.code(), Code::UseFreshNonce);
+    browser.issue_nonces(&app).await;
+    assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK);
+    assert_eq!(app.send(spent.build()).await.code(), Code::UseFreshNonce);
+}
+
+#[tokio::test]
+async fn a_store_that_comes_back_empty_knows_nobody() {
+    let mut server = RedisServer::start();
+    let app = app(&server).await;
+    let mut browser = app.browser("ada").await;
+    let kept = browser.request(&app, &transfer());
+    server.kill();
+    server.restart();
+    assert_eq!(answered(&app, || kept.build()).await.code(), Code::InvalidSession);
+    let mut again = app.browser("ada").await;
+    assert_eq!(again.call(&app, &read()).await.status, StatusCode::OK);
+    assert_eq!(app.send(kept.build()).await.code(), Code::InvalidSession);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_away_and_what_it_did_late_counts_once() {
+    let server = RedisServer::start();
+    let app = app(&server).await;
+    let mut browser = app.browser("ada").await;
+    let late = browser.request(&app, &read());
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &server.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    assert_eq!(app.send(late.build()).await.code(), Code::Unavailable);
+    signal("-CONT");
+    // Redis may have done it after all. The client was told that it was not done: at most one more try passes.
+    let reply = answered(&app, || late.build()).await;
+    let passed = usize::from(reply.status == StatusCode::OK);
+    assert!(passed == 1 || reply.code() == Code::UseFreshNonce);
+    assert_eq!(app.send(late.build()).await.code(), Code::UseFreshNonce);
+    browser.issue_nonces(&app).await;
+    assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_store_that_is_full_lets_nothing_through_and_spends_nothing() {
+    let server = RedisServer::start();
+    let app = app(&server).await;
+    let mut browser = app.browser("ada").await;
+    let waiting = browser.request(&app, &read());
+    // What evicts nothing refuses what needs memory.
+    let memory = |bytes: &str| {
+        let mut set = cmd("CONFIG");
+        set.arg("SET").arg("maxmemory").arg(bytes).arg("maxmemory-policy").arg("noeviction");
+        set.exec(&mut server.aside()).unwrap();
+    };
+    memory("1");
+    assert_eq!(app.send(waiting.build()).await.code(), Code::Unavailable);
+    let mut other = browser.clone();
+    other.nonces.truncate(3);
+    nothing_works(&app, &mut other).await;
+    memory("0");
+    assert_eq!(app.send(waiting.build()).await.status, StatusCode::OK);
+    assert_eq!(app.send(waiting.build()).await.code(), Code::UseFreshNonce);
+    assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK, "a nonce that was refused is still good");
+}

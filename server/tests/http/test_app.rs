@@ -1,0 +1,188 @@
+//! A server under test: the real router, a clock that the test moves, and handlers that answer with what was verified.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Extension, Json, Router,
+    body::Body,
+    extract::ConnectInfo,
+    response::{AppendHeaders, IntoResponse},
+    routing::post,
+};
+use http::{Request, Response, StatusCode};
+use protocol::{
+    catalogue::{CATALOGUE, Revoke},
+    problem::Code,
+};
+use server::{
+    Functions, Server, VerifiedRequest,
+    audit::{AuditEntry, EntryBody, Outcome},
+    clock::Clock,
+    settings::Settings,
+    store::{RecordKey, SharedStore, Write},
+};
+use tower::ServiceExt;
+
+use crate::browser::{Browser, PASSWORD, Reply};
+
+/// The clock of the tests starts here: Unix ms.
+pub(crate) const START: u64 = 1_750_000_000_000;
+
+/// A server with a clock that the test moves. Its handlers answer with what was verified.
+#[derive(Clone)]
+pub(crate) struct TestApp {
+    pub server: Server,
+    router: Router,
+    now: Arc<AtomicU64>,
+}
+
+impl TestApp {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        Self::with(store, Settings::default())
+    }
+
+    pub(crate) fn with(store: SharedStore, settings: Settings) -> Self {
+        let now = Arc::new(AtomicU64::new(START));
+        let clock = Clock::new({
+            let now = now.clone();
+            move || now.load(Ordering::SeqCst)
+        });
+        let server = Server::with(settings, store, clock).expect("randomness");
+        let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
+        let app = Router::new()
+            .route("/api/account", echo())
+            .route("/api/display_name", echo())
+            .route("/api/transfer", echo())
+            .route("/api/sign_out", post(sign_out))
+            .route("/api/sessions", post(sessions))
+            .route("/api/revoke", post(revoke))
+            .route("/api/revoke_others", post(revoke_others))
+            .route("/api/activity", post(activity))
+            .route("/api/public", post(async || Json(())))
+            .layer(Extension(server.clone()));
+        let functions = Functions {
+            public: &["/api/public"],
+            served: CATALOGUE.iter().map(|entry| entry.path).chain(["/api/public"]).collect(),
+            register: Some(|user| {
+                let key = RecordKey(format!("balance:{user}"));
+                Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
+            }),
+        };
+        let router = server.router(app, &functions).expect("all is decided");
+        Self { server, router, now }
+    }
+
+    /// How often the audit log says that this happened.
+    pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
+        self.server.flush().await;
+        let entries = self.server.store().audit_after(0, 10_000).await.expect("a store");
+        let is_it = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
+        let body = entries.iter().map(|(_, line)| AuditEntry::parse(line).expect("an entry").body);
+        body.filter(is_it).map(|body| body.times).sum()
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn wait(&self, ms: u64) {
+        self.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Sets the server's clock back.
+    pub(crate) fn set_back(&self, ms: u64) {
+        self.now.fetch_sub(ms, Ordering::SeqCst);
+    }
+
+    /// What operators read.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = Request::get("/metrics").body(Body::empty()).expect("a request");
+        let reply = self.server.observer().oneshot(request).await.expect("a router never fails");
+        String::from_utf8(Reply::read(reply).await.body).expect("text")
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        Reply::read(self.respond(request).await).await
+    }
+
+    /// Sends, and leaves the body of the response unread.
+    pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
+        if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
+        }
+        self.router.clone().oneshot(request).await.expect("a router never fails")
+    }
+
+    /// A browser that has signed in, entered, and bound a frame key.
+    pub(crate) async fn browser(&self, user: &str) -> Browser {
+        let mut browser = self.entered(user).await;
+        let bound = browser.bind(self).await;
+        assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
+        // The hub, another task, may read the event of the sign-in before anybody listens.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        browser
+    }
+
+    /// A browser that has signed in and entered.
+    pub(crate) async fn entered(&self, user: &str) -> Browser {
+        let mut browser = self.signed_in(user).await;
+        let entered = browser.enter(self).await;
+        assert_eq!(entered.status, StatusCode::SEE_OTHER, "{entered:?}");
+        browser
+    }
+
+    /// A browser that has signed in; it registers a user that is new.
+    pub(crate) async fn signed_in(&self, user: &str) -> Browser {
+        let mut browser = Browser::new();
+        let mut reply = browser.post(self, "/register", user, PASSWORD).await;
+        if reply.status == StatusCode::CONFLICT && reply.code() == Code::NameTaken {
+            reply = browser.post(self, "/sign-in", user, PASSWORD).await;
+        }
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        browser
+    }
+}
+
+async fn sign_out(
+    Extension(server): Extension<Server>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
+    (AppendHeaders(server.sign_out(&verified).await.expect("a store")), Json(()))
+}
+
+async fn sessions(
+    Extension(server): Extension<Server>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
+    Json(server.sessions(&verified).await.expect("a store"))
+}
+
+async fn revoke(
+    Extension(server): Extension<Server>,
+    Extension(verified): Extension<VerifiedRequest>,
+    Json(order): Json<Revoke>,
+) -> impl IntoResponse {
+    Json(server.revoke(&verified, &order.session).await.expect("a store"))
+}
+
+async fn revoke_others(
+    Extension(server): Extension<Server>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
+    Json(server.revoke_others(&verified).await.expect("a store"))
+}
+
+async fn activity(
+    Extension(server): Extension<Server>,
+    Extension(verified): Extension<VerifiedRequest>,
+) -> impl IntoResponse {
+    Json(server.activity(&verified).await.expect("a store"))
+}
