@@ -1,8 +1,9 @@
 //! The bank's server functions.
 //!
-//! Each takes the catalogue's own type as its one, flattened argument: the body that the frame showed and signed is the
-//! body that is executed, and the two cannot drift apart.
+//! Each function with arguments takes the catalogue's type as its single, flattened argument: the body that was shown and
+//! signed is the body that is executed.
 
+use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
 use protocol::{
     catalogue,
@@ -10,14 +11,14 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{error::AppError, pan::client::SignedClient};
+use crate::error::AppError;
 
-/// What its owner sees of an account.
+/// An account, as its owner sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Account {
-    /// Whose it is.
+    /// The owner.
     pub user: UserName,
-    /// What others see.
+    /// The name that other users see.
     pub display_name: DisplayName,
     /// In cents.
     pub balance: u64,
@@ -25,35 +26,36 @@ pub struct Account {
     pub history: Vec<Movement>,
 }
 
-/// Money that came or went.
+/// A transfer into or out of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Movement {
     /// Unix time in ms.
     pub at: u64,
-    /// Whether it came or went.
+    /// Whether the money was sent or received.
     pub direction: Direction,
-    /// To whom or from whom.
+    /// The recipient or the sender.
     pub other: UserName,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
-    /// What for.
+    /// The sender's note.
     pub note: Note,
 }
 
-/// Which way money moved.
+/// The direction of a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// It went away.
+    /// Out of the account.
     Sent,
-    /// It came in.
+    /// Into the account.
     Received,
 }
 
 /// Balance, history and display name.
 ///
 /// # Errors
-/// [`AppError::Unverified`] for a request that is not verified as this action, as from every function below.
+/// [`ClientError::Unverified`](client::ClientError::Unverified), like every function below, for a request that was not
+/// verified as this action.
 #[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = SignedClient)]
 pub async fn read_account() -> Result<Account, AppError> {
     use crate::{demo::ledger::Ledger, server_context};
@@ -62,13 +64,13 @@ pub async fn read_account() -> Result<Account, AppError> {
     Ok(Ledger::new(server.store().as_ref()).account(request.user()).await?)
 }
 
-/// Changes the name that others see.
+/// Changes the name that other users see.
 ///
 /// # Errors
-/// As the ledger's.
+/// Those of the ledger.
 #[server(prefix = "/api", endpoint = "display_name", input = Json, output = Json, client = SignedClient)]
 pub async fn rename(
-    /// What was signed.
+    /// The signed body.
     #[server(flatten)]
     order: catalogue::Rename,
 ) -> Result<(), AppError> {
@@ -84,10 +86,10 @@ pub async fn rename(
 /// Sends money.
 ///
 /// # Errors
-/// [`AppError::Declined`] when there is not enough, or nobody to get it.
+/// [`AppError::Declined`] when the balance is too low, or there is no such recipient.
 #[server(prefix = "/api", endpoint = "transfer", input = Json, output = Json, client = SignedClient)]
 pub async fn transfer(
-    /// What was signed.
+    /// The signed body.
     #[server(flatten)]
     order: catalogue::Transfer,
 ) -> Result<(), AppError> {

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use client::ClientError;
 use protocol::{
     catalogue::Transfer,
     value::{DisplayName, UserName, money},
@@ -58,7 +59,7 @@ impl From<LedgerError> for AppError {
             LedgerError::Store(error) => error.into(),
             LedgerError::Damaged(_) => {
                 tracing::error!(%error, "ledger");
-                Self::Unavailable
+                ClientError::Unavailable.into()
             }
         }
     }

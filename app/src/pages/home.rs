@@ -1,12 +1,11 @@
-//! The first page, and the one for addresses that lead nowhere.
+//! The home page, and the page for unknown addresses.
 
+use client::Session;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 
-use crate::pan::session::Session;
-
-/// What this is, and where to begin.
+/// The home page.
 #[component]
 pub fn Home() -> impl IntoView {
     let session = expect_context::<Session>();
@@ -19,7 +18,7 @@ pub fn Home() -> impl IntoView {
                 "A session that a stolen cookie cannot use. Every request is signed by a key that never leaves your browser, and nothing important happens until you have confirmed it yourself."
             </p>
             <Show
-                when=move || session.is_in()
+                when=move || session.is_signed_in()
                 fallback=move || view! {
                     <a href=register.clone() rel="external" class="action">"Open a demo account"</a>
                 }
@@ -44,7 +43,7 @@ pub fn Home() -> impl IntoView {
     }
 }
 
-/// There is no such page.
+/// The page for unknown addresses.
 #[component]
 pub fn NotFound() -> impl IntoView {
     view! {
