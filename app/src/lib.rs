@@ -7,7 +7,7 @@
 //! | [`demo`] | the bank: its server functions and its ledger. Your own application replaces it and [`pages::account`] |
 //! | [`error`] | the error of every server function |
 //! | `serve`, `shell`, `server_context` | server only: routes, the HTML around every page, what a server function may use |
-//! | `audit_command`, `proofs_command` | server only: the command line |
+//! | `command`, `audit_command`, `proofs_command` | server only: the command line |
 //!
 //! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows these features.
 
@@ -26,6 +26,8 @@ pub mod demo {
 
 #[cfg(feature = "ssr")]
 pub mod audit_command;
+#[cfg(feature = "ssr")]
+pub mod command;
 #[cfg(feature = "ssr")]
 pub mod proofs_command;
 #[cfg(feature = "ssr")]
