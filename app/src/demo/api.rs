@@ -77,7 +77,7 @@ pub async fn rename(
     use crate::{demo::ledger::Ledger, server_context};
     let request = server_context::verified::<catalogue::Rename>()?;
     let server = server_context::server()?;
-    let note = format!("You are now called “{}”.", order.name);
+    let note = format!("Your display name is now “{}”.", order.name);
     Ledger::new(server.store().as_ref()).rename(request.user(), order.name).await?;
     server.publish(request.user(), server_context::activity(&request, note)).await;
     Ok(())

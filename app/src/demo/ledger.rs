@@ -29,10 +29,10 @@ pub enum LedgerError {
     #[error("You have {}. Send less.", money(*.0))]
     InsufficientFunds(u64),
     /// Nobody of that name has an account.
-    #[error("Nobody here is called {0}. Check the name.")]
+    #[error("No user named {0}. Check the spelling.")]
     UnknownRecipient(UserName),
     /// Sender and recipient are one.
-    #[error("That is your own account. Send the money to somebody else.")]
+    #[error("This is your own account. Enter another recipient.")]
     ToSelf,
     /// The recipient has as much as an account can hold.
     #[error("{0} cannot receive that much.")]
