@@ -10,7 +10,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 use server::store::{Record, RecordKey, Store, StoreError, Write};
 
-use super::api::{Account, Direction, Movement};
+use super::account::{Account, Direction, Movement};
 use crate::error::AppError;
 
 /// What a new account holds, in cents.

@@ -11,9 +11,12 @@ use super::{
     form::{Field, Form, FormError, Submit, clear, value},
     private::{PrivateData, PrivatePage, Time},
 };
-use crate::demo::api::{self, Direction, Movement};
+use crate::demo::{
+    account::{self, Direction, Movement},
+    api,
+};
 
-type AccountData = PrivateData<api::Account>;
+type AccountData = PrivateData<account::Account>;
 
 /// The page.
 #[component]
