@@ -19,6 +19,7 @@ pub mod session_api;
 
 /// The demo: a bank account.
 pub mod demo {
+    pub mod account;
     pub mod api;
     #[cfg(feature = "ssr")]
     pub mod ledger;

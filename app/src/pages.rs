@@ -82,7 +82,7 @@ fn Confirmation() -> impl IntoView {
     let text = move || match state.get() {
         ConfirmationState::Closed => "",
         ConfirmationState::Open => "Confirm in the window that has opened. It shows exactly what will happen.",
-        ConfirmationState::Blocked => "Your browser has blocked the window in which you confirm.",
+        ConfirmationState::Blocked => "Your browser blocked the confirmation window.",
     };
     let press = move |_| match state.get_untracked() {
         ConfirmationState::Blocked => client::continue_in_window(),
@@ -93,11 +93,11 @@ fn Confirmation() -> impl IntoView {
         ConfirmationState::Open | ConfirmationState::Closed => "Show the window",
     };
     view! {
-        <section class="confirming" aria-label="Confirmation" hidden=move || state.get() == ConfirmationState::Closed>
+        <section class="confirmation-prompt" aria-label="Confirmation" hidden=move || state.get() == ConfirmationState::Closed>
             <p role="status">{text}</p>
-            <div class="choices">
-                <button type="button" class="action" node_ref=button on:click=press>{label}</button>
-                <button type="button" class="quiet" on:click=|_| client::cancel_confirmation()>"Cancel"</button>
+            <div class="buttons">
+                <button type="button" class="primary" node_ref=button on:click=press>{label}</button>
+                <button type="button" class="secondary" on:click=|_| client::cancel_confirmation()>"Cancel"</button>
             </div>
         </section>
     }
@@ -111,7 +111,7 @@ fn RedirectOutcome() -> impl IntoView {
     view! {
         <Alert sentence=move || failed.redirect_outcome().and_then(Result::err)/>
         <p class="notice" role="status" hidden=move || !matches!(done.redirect_outcome(), Some(Ok(())))>
-            "You confirmed it, and it was done."
+            "Confirmed. The change was made."
         </p>
     }
 }
@@ -149,7 +149,7 @@ fn Banner() -> impl IntoView {
     };
     view! {
         <header class="banner">
-            <a class="skip" href="#main">"Skip to content"</a>
+            <a class="skip-link" href="#main">"Skip to content"</a>
             <A href="/" attr:class="brand">"PAN"</A>
             <nav aria-label="Main">
                 <Show
@@ -168,7 +168,7 @@ fn Banner() -> impl IntoView {
                     <Notifications/>
                     <button
                         type="button"
-                        class="quiet"
+                        class="secondary"
                         disabled=move || !ready.get()
                         aria-disabled=move || pending.get().to_string()
                         on:click=sign_out

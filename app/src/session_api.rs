@@ -97,7 +97,7 @@ pub async fn revoke(
     use crate::server_context;
     let request = server_context::verified::<catalogue::Revoke>()?;
     let ended = server_context::server()?.revoke(&request, &order.session).await?;
-    ended.then_some(()).ok_or_else(|| AppError::Declined("That session had ended already.".to_owned()))
+    ended.then_some(()).ok_or_else(|| AppError::Declined("That session has already ended.".to_owned()))
 }
 
 /// Ends all of the user's sessions except the calling one. Returns how many.

@@ -37,10 +37,10 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 {pages::app(Session::new(handles.first().copied(), sign_origin.clone()))}
                 <noscript>
                     <p class="notice">
-                        "PAN signs what you do with a key that lives in your browser. That takes JavaScript: allow it for this site, then reload."
+                        "PAN signs your requests with a key in your browser, which needs JavaScript. Allow it for this site, then reload the page."
                     </p>
                 </noscript>
-                <p class="notice wrong trouble">
+                <p class="notice error start-error">
                     "This page has not started. It needs JavaScript and WebAssembly. Check your connection, turn off what may block them for this site, or update your browser. Then reload the page."
                 </p>
                 <iframe id=FRAME_ID title="PAN signing frame" src=sign_origin aria-hidden="true" hidden></iframe>

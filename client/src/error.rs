@@ -20,31 +20,31 @@ pub enum ClientError {
     #[error("This browser no longer has the key of your session. Sign in again to get a new one.")]
     LostKey,
     /// The signing frame has lost its key and made a new one, which the confirmation key can authorize.
-    #[error("This browser has lost one of its keys. Restore it to go on: you confirm it, and need not sign in again.")]
+    #[error("This browser has lost one of its keys. Restore it to continue. You do not need to sign in again.")]
     FrameKeyLost(KeyThumbprint),
     /// The server does not know the session any more.
-    #[error("Your session has ended. Sign in again to go on.")]
+    #[error("Your session has ended. Sign in again to continue.")]
     Ended,
     /// The server ended the session before its expiry, and says why.
     #[error("{}", ended(*.0))]
     EndedBecause(Ended),
     /// The user cancelled in the confirmation window, or closed it.
-    #[error("You cancelled. Nothing was done.")]
+    #[error("You cancelled. Nothing was changed.")]
     Cancelled,
     /// The user did not answer in the confirmation window.
-    #[error("The confirmation was not answered in time, so nothing was done. Try again.")]
+    #[error("You did not confirm in time, so nothing was changed. Try again.")]
     ConfirmationTimedOut,
     /// Another confirmation window is open.
-    #[error("Another confirmation is open. Answer it first.")]
+    #[error("Another confirmation is open. Finish it first.")]
     ConfirmationBusy,
     /// Too many confirmations were cancelled or ignored.
-    #[error("Several confirmations were cancelled, so there is a pause. Try again in {seconds} seconds.")]
+    #[error("Several confirmations were cancelled, so confirmations are paused. Try again in {seconds} seconds.")]
     ConfirmationPaused {
         /// How long the pause lasts.
         seconds: u32,
     },
     /// The page has no signing frame, or the frame does not answer.
-    #[error("The signing frame did not load. Turn off what may block it for this site, then reload the page.")]
+    #[error("Part of this page did not load. Turn off content blockers for this site, then reload the page.")]
     NoFrame,
     /// The frame cannot open its key store.
     #[error(
@@ -55,10 +55,10 @@ pub enum ClientError {
     #[error("The server cannot be reached. Check your connection, then try again.")]
     ServerAway,
     /// A change was sent, and no response came.
-    #[error("No answer came from the server. It may have been done all the same: look before you try again.")]
+    #[error("No response from the server. The change may have gone through. Check before you try again.")]
     Unsure,
     /// The server cannot decide now.
-    #[error("The service is not available at the moment. Try again in a minute.")]
+    #[error("The service is temporarily unavailable. Try again in a minute.")]
     Unavailable,
     /// Too many requests.
     #[error("{}", too_many(*seconds))]
@@ -82,20 +82,22 @@ pub enum ClientError {
 
 fn ended(reason: Ended) -> &'static str {
     match reason {
-        Ended::SignedOut => "You have signed out. Sign in again to go on.",
-        Ended::Replaced => "You signed in on another device, and this session was your oldest. Sign in again to go on.",
-        Ended::Revoked => "You ended this session from another device. Sign in again to go on.",
+        Ended::SignedOut => "You have signed out. Sign in again to continue.",
+        Ended::Replaced => {
+            "You signed in on another device, and this session was your oldest, so it was ended. Sign in again to continue."
+        }
+        Ended::Revoked => "You ended this session from another device. Sign in again to continue.",
         Ended::Stolen => {
-            "Somebody else tried to use this session, so it was ended. Nothing was done in it. Sign in again to go on."
+            "Someone else tried to use this session, so it was ended. Nothing was read or changed. Sign in again to continue."
         }
     }
 }
 
 fn too_many(seconds: Option<u64>) -> String {
     match seconds {
-        Some(1) => "That was too often. Try again in one second.".to_owned(),
-        Some(seconds) => format!("That was too often. Try again in {seconds} seconds."),
-        None => "That was too often. Wait a little, then try again.".to_owned(),
+        Some(1) => "Too many attempts. Try again in 1 second.".to_owned(),
+        Some(seconds) => format!("Too many attempts. Try again in {seconds} seconds."),
+        None => "Too many attempts. Wait a moment, then try again.".to_owned(),
     }
 }
 

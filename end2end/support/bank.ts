@@ -92,14 +92,14 @@ export class Bank {
     this.alert = page.getByRole("alert");
     this.status = page.getByRole("status");
     this.push = page.getByTestId("push-state");
-    this.news = page.locator(".news li");
+    this.news = page.locator(".notification-list li");
     this.confirming = page.getByRole("region", { name: "Confirmation" });
     page.on("popup", (window) => this.windows.push(window));
   }
 
   /** The bell, which says how many messages are new. */
   bell(unread: number): Locator {
-    const label = unread === 0 ? "Security: nothing new" : unread === 1 ? "Security: 1 new message" : `Security: ${unread} new messages`;
+    const label = unread === 0 ? "Notifications: nothing new" : unread === 1 ? "Notifications: 1 new" : `Notifications: ${unread} new`;
     return this.page.locator("summary").filter({ has: this.page.locator("svg") }).and(this.page.getByLabel(label, { exact: true }));
   }
 

@@ -70,7 +70,7 @@ test("a confirmation in the same tab that was cancelled can be asked again, and 
   await page.waitForURL(`${house.sign}/confirm`);
   await page.getByRole("button", { name: BUTTON }).click();
   await page.waitForURL(`${house.app}/account`);
-  await expect(page.getByText("You confirmed it, and it was done.")).toBeVisible();
+  await expect(page.getByText("Confirmed. The change was made.")).toBeVisible();
   await expect(filled.balance).toHaveText("995.00 EUR");
   // Neither a reload nor the way back does it again.
   await page.reload();

@@ -110,7 +110,7 @@ for (const [at, [name, tamper, reason]] of TAMPERING.entries()) {
     await expect.poll(() => middle.connections[transport], { timeout: 30_000 }).toBeGreaterThan(before);
     await expect(bank.news).toHaveCount(1);
     await bank.live();
-    await expect(bank.news).toHaveText(/Somebody signed in/);
+    await expect(bank.news).toHaveText(/New sign-in/);
     await expect(bank.news).not.toContainText("Evil");
     // The frame has told the server why, signed.
     await bank.open("/activity");

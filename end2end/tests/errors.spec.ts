@@ -7,7 +7,7 @@ import { evict } from "../support/storage.ts";
 import { expect, test } from "../support/test.ts";
 
 const LOST_KEY = "This browser no longer has the key of your session. Sign in again to get a new one.";
-const ENDED = "Your session has ended. Sign in again to go on.";
+const ENDED = "Your session has ended. Sign in again to continue.";
 
 async function order(bank: Bank, house: Parameters<typeof Client.registered>[0]): Promise<void> {
   const friend = await Client.registered(house);
@@ -80,7 +80,7 @@ test("a sign-out in another tab is told, and signing in again helps", async ({ a
   expect((await reply).status()).toBe(200);
   await other.close();
   await context.addCookies(kept);
-  await expect(account.alert.first()).toHaveText(new RegExp(`^(${LOST_KEY}|You have signed out. Sign in again to go on.)$`));
+  await expect(account.alert.first()).toHaveText(new RegExp(`^(${LOST_KEY}|You have signed out. Sign in again to continue.)$`));
   await account.signIn(account.user);
   await expect(account.displayName).toHaveText(account.user);
   expect(await token(page), "it is another session").not.toBe(before);
@@ -107,7 +107,7 @@ test("a server that is away is told, and trying again helps", async ({ account, 
   await page.route("**/api/**", (route) => route.abort());
   await account.rename("Nobody hears");
   // A change may have been done all the same; what was only asked for has no such doubt.
-  await expect(account.alert).toContainText("No answer came from the server.");
+  await expect(account.alert).toContainText("No response from the server.");
   await page.getByRole("navigation").getByRole("link", { name: "Sessions" }).click();
   await expect(account.alert).toContainText("The server cannot be reached.");
   await page.unroute("**/api/**");
@@ -119,7 +119,7 @@ test("a server that is away is told, and trying again helps", async ({ account, 
 test("a change that got no answer can be tried again", async ({ account, page }) => {
   await page.route("**/api/display_name", (route) => route.abort());
   await account.rename("Nobody hears");
-  await expect(account.alert).toContainText("No answer came from the server.");
+  await expect(account.alert).toContainText("No response from the server.");
   await page.unroute("**/api/display_name");
   await account.hand.press(account.button("Change name"));
   await account.named("Nobody hears");
@@ -159,7 +159,7 @@ test("more money than there is, and nobody of that name, are told", async ({ acc
 test("a page that does not exist says so", async ({ bank, page }) => {
   const reply = await page.goto(`${bank.origin}/nowhere`);
   expect(reply?.status()).toBe(404);
-  await expect(page.getByRole("heading", { level: 1 })).toContainText("no such page");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("not found");
 });
 
 test("work that takes longer than 300 ms is shown", async ({ account, page }) => {

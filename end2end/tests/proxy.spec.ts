@@ -48,7 +48,7 @@ test("a server in production mode, with Redis and behind the proxy of docs/DEPLO
     const elsewhere = new Bank(theirPage, house.app, new Mouse(theirPage));
     await elsewhere.signIn(bank.user);
     await expect(bank.bell(1)).toBeVisible();
-    await expect(bank.news).toContainText("Somebody signed in");
+    await expect(bank.news).toContainText("New sign-in");
     await expect(elsewhere.push).toHaveText("Live, by WebSocket");
 
     const friend = newName();

@@ -45,9 +45,9 @@ test("a sign-in elsewhere rings the bell in every tab, and reading it in one rea
   const elsewhere = await signInElsewhere(house, account.user);
   for (const bank of [account, other]) {
     await expect(bank.bell(1)).toBeVisible();
-    await expect(bank.news.filter({ hasText: "Somebody signed in" })).toHaveCount(1);
+    await expect(bank.news.filter({ hasText: "New sign-in" })).toHaveCount(1);
   }
-  await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
+  await expect(other.page.getByRole("cell", { name: "Started a session in a browser" })).toHaveCount(2);
 
   await account.hand.press(account.bell(1));
   await expect(account.news.first()).toBeVisible();
@@ -56,7 +56,7 @@ test("a sign-in elsewhere rings the bell in every tab, and reading it in one rea
   await other.page.reload();
   await other.live();
   await expect(other.bell(0)).toBeVisible();
-  await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
+  await expect(other.page.getByRole("cell", { name: "Started a session in a browser" })).toHaveCount(2);
 
   // From the message to the session that it is about.
   await account.hand.press(account.news.first().getByRole("link", { name: "See the session" }));
@@ -70,7 +70,7 @@ test("money that comes in is in the balance at once, and in the activity", async
   await pay(house, account.user);
   await expect(account.balance).toHaveText("1,012.00 EUR");
   await expect(account.history.getByRole("row").filter({ hasText: "+12.00 EUR" })).toHaveCount(1);
-  await expect(other.page.getByRole("cell", { name: "Somebody sent you something" })).toHaveCount(1);
+  await expect(other.page.getByRole("cell", { name: "Another user sent you something" })).toHaveCount(1);
 });
 
 test("the list of sessions is of this moment", async ({ account, house, page }) => {
@@ -83,7 +83,7 @@ test("the list of sessions is of this moment", async ({ account, house, page }) 
   await expect(sessions).toHaveCount(2);
   expect((await elsewhere.call({ path: "/api/sign_out" })).status).toBe(200);
   await expect(sessions).toHaveCount(1);
-  await expect(account.news.filter({ hasText: "it signed out" })).toHaveCount(1);
+  await expect(account.news.filter({ hasText: "you signed out" })).toHaveCount(1);
 });
 
 test("a stolen cookie rings the bell", async ({ account, house, page }) => {
@@ -91,7 +91,7 @@ test("a stolen cookie rings the bell", async ({ account, house, page }) => {
   const cookie: [string, string] = ["cookie", `__Host-pan=${await token(page)}`];
   await send(house, { path: "/api/account", headers: [...from(house.app), cookie], body: "{}" });
   await expect(account.bell(1)).toBeVisible();
-  await expect(account.news).toContainText("Somebody has the cookie of this session");
+  await expect(account.news).toContainText("Someone has a copy of the cookie of this session");
 });
 
 test("attack 18: a session that is ended elsewhere ends here at once, its connection too", async ({ account, browser, page }) => {
@@ -113,7 +113,7 @@ test("what happened while no page was open, or none was online, is news later", 
   await account.live();
   await expect.poll(() => account.page.evaluate(() => localStorage.getItem("pan-read"))).not.toBeNull();
   await context.setOffline(true);
-  await expect(account.push).toHaveText("Not listening");
+  await expect(account.push).toHaveText("Not connected");
   const one = await signInElsewhere(house, account.user);
   await context.setOffline(false);
   await expect(account.bell(1)).toBeVisible();
@@ -138,7 +138,7 @@ test("a page that nobody looks at rests, and goes on where it was", async ({ acc
   await look(false);
   await expect(account.push).toContainText("Live");
   await page.clock.fastForward("01:05");
-  await expect(account.push).toHaveText("Not listening");
+  await expect(account.push).toHaveText("Not connected");
   await signInElsewhere(house, account.user);
   await look(true);
   await account.live();
@@ -169,7 +169,7 @@ test("what happens on another instance is news on this one, once and in order", 
   expect((await elsewhere.call({ path: "/api/sign_out" })).status).toBe(200);
   await signInElsewhere(house, account.user);
   await expect(account.news).toHaveCount(3);
-  await expect(account.news).toHaveText([/Somebody signed in/, /it signed out/, /Somebody signed in/]);
+  await expect(account.news).toHaveText([/New sign-in/, /you signed out/, /New sign-in/]);
 });
 
 /** A server behind somebody who watches, and a page that listens through them. */
@@ -226,7 +226,7 @@ test("where one transport does not get through, the other does, and nothing unsi
   await expect(bank.push).toHaveText("Live, by WebSocket");
   middle.open.clear();
   middle.cut();
-  await expect(bank.push).toHaveText("Disconnected, trying again");
+  await expect(bank.push).toHaveText("Disconnected, retrying");
   await expect.poll(() => new Set(middle.asked)).toEqual(
     new Set(["/api/jitterbug/keys", "/api/jitterbug/stream", "/api/jitterbug/socket"]),
   );

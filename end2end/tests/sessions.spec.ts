@@ -23,7 +23,7 @@ async function elsewhere(bank: Bank, context: BrowserContext): Promise<Bank> {
 }
 
 const sessions = (bank: Bank) => bank.page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
-const threats = (bank: Bank) => bank.page.getByText("Somebody has this session’s cookie");
+const threats = (bank: Bank) => bank.page.getByText("Someone has a copy of this session’s cookie");
 
 /** What the owner reads about theft. */
 async function expectThefts(bank: Bank, count: number): Promise<void> {
@@ -97,7 +97,7 @@ test("attack 1: the owner is told that somebody has the cookie, and can make it 
   await expectThefts(account, 1);
   await expect(threats(account)).toContainText("2 times");
   await account.open("/activity");
-  const row = account.page.getByRole("row").filter({ hasText: "cookie was presented without its key" });
+  const row = account.page.getByRole("row").filter({ hasText: "cookie was used without its key" });
   await expect(row.first()).toBeVisible();
 });
 
@@ -223,7 +223,7 @@ test.describe("no theft is signalled by", () => {
     const keys = new Bank(page, house.app, new Keyboard(page));
     const lost = await catchNext(page, "/api/display_name", () => keys.rename("Lost"));
     expect((await send(house, lost)).status).toBe(200);
-    await expect(account.alert).toContainText("No answer came from the server.");
+    await expect(account.alert).toContainText("No response from the server.");
     await account.renamed("Found");
     await expectThefts(account, 0);
   });

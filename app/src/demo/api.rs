@@ -5,51 +5,10 @@
 
 use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::{
-    catalogue,
-    value::{Amount, DisplayName, Note, UserName},
-};
-use serde::{Deserialize, Serialize};
+use protocol::catalogue;
 
+use super::account::Account;
 use crate::error::AppError;
-
-/// An account, as its owner sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Account {
-    /// The owner.
-    pub user: UserName,
-    /// The name that other users see.
-    pub display_name: DisplayName,
-    /// In cents.
-    pub balance: u64,
-    /// The latest movements, newest first.
-    pub history: Vec<Movement>,
-}
-
-/// A transfer into or out of an account.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Movement {
-    /// Unix time in ms.
-    pub at: u64,
-    /// Whether the money was sent or received.
-    pub direction: Direction,
-    /// The recipient or the sender.
-    pub other: UserName,
-    /// The amount.
-    pub amount: Amount,
-    /// The sender's note.
-    pub note: Note,
-}
-
-/// The direction of a transfer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Out of the account.
-    Sent,
-    /// Into the account.
-    Received,
-}
 
 /// Balance, history and display name.
 ///
@@ -77,7 +36,7 @@ pub async fn rename(
     use crate::{demo::ledger::Ledger, server_context};
     let request = server_context::verified::<catalogue::Rename>()?;
     let server = server_context::server()?;
-    let note = format!("You are now called “{}”.", order.name);
+    let note = format!("Your display name is now “{}”.", order.name);
     Ledger::new(server.store().as_ref()).rename(request.user(), order.name).await?;
     server.publish(request.user(), server_context::activity(&request, note)).await;
     Ok(())

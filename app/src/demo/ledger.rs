@@ -10,7 +10,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 use server::store::{Record, RecordKey, Store, StoreError, Write};
 
-use super::api::{Account, Direction, Movement};
+use super::account::{Account, Direction, Movement};
 use crate::error::AppError;
 
 /// What a new account holds, in cents.
@@ -29,10 +29,10 @@ pub enum LedgerError {
     #[error("You have {}. Send less.", money(*.0))]
     InsufficientFunds(u64),
     /// Nobody of that name has an account.
-    #[error("Nobody here is called {0}. Check the name.")]
+    #[error("No user named {0}. Check the spelling.")]
     UnknownRecipient(UserName),
     /// Sender and recipient are one.
-    #[error("That is your own account. Send the money to somebody else.")]
+    #[error("This is your own account. Enter another recipient.")]
     ToSelf,
     /// The recipient has as much as an account can hold.
     #[error("{0} cannot receive that much.")]

@@ -11,9 +11,12 @@ use super::{
     form::{Field, Form, FormError, Submit, clear, value},
     private::{PrivateData, PrivatePage, Time},
 };
-use crate::demo::api::{self, Direction, Movement};
+use crate::demo::{
+    account::{self, Direction, Movement},
+    api,
+};
 
-type AccountData = PrivateData<api::Account>;
+type AccountData = PrivateData<account::Account>;
 
 /// The page.
 #[component]
@@ -36,7 +39,7 @@ pub fn Account() -> impl IntoView {
 fn Overview(data: AccountData) -> impl IntoView {
     view! {
         <section class="card overview" aria-label="Overview">
-            <p class="who" translate="no">
+            <p class="owner" translate="no">
                 <span data-testid="display-name">{move || data.select(|account| visible(account.display_name.as_str()))}</span>
                 <span class="muted">{move || data.select(|account| format!("@{}", account.user))}</span>
             </p>
@@ -53,11 +56,11 @@ fn SendMoney(data: AccountData) -> impl IntoView {
     let validate = move || {
         let order = Transfer {
             to: UserName::parse(value(to).trim())
-                .map_err(|_| FormError::field("to", "Enter the user name of whoever shall get the money."))?,
+                .map_err(|_| FormError::field("to", "Enter the recipient's user name."))?,
             amount: Amount::from_input(&value(amount))
                 .map_err(|_| FormError::field("amount", "Enter an amount such as 12 or 12.50."))?,
             note: Note::parse(&value(note))
-                .map_err(|_| FormError::field("note", "A note has at most 140 characters. Shorten it."))?,
+                .map_err(|_| FormError::field("note", "Shorten the note to 140 characters."))?,
         };
         Ok(async move {
             let sent = format!("Sent {} to {}.", order.amount, order.to);
@@ -78,7 +81,7 @@ fn SendMoney(data: AccountData) -> impl IntoView {
             <h2>"Send money"</h2>
             <form method="post" novalidate on:submit=submit>
                 <Field form id="to" label="To" input=to/>
-                <Field form id="amount" label="Amount" input=amount inputmode="decimal" hint="In EUR, such as 12.50."/>
+                <Field form id="amount" label="Amount" input=amount inputmode="decimal" hint="In EUR, for example 12.50."/>
                 <Field form id="note" label="Note" input=note/>
                 <Submit form label="Send money"/>
             </form>
@@ -92,9 +95,9 @@ fn ChangeName(data: AccountData) -> impl IntoView {
     let name = NodeRef::<Input>::new();
     let validate = move || {
         let name = DisplayName::parse(&value(name))
-            .map_err(|_| FormError::field("name", "A display name has 1 to 64 characters, not only blanks."))?;
+            .map_err(|_| FormError::field("name", "Enter 1 to 64 characters, not only spaces."))?;
         Ok(async move {
-            let changed = format!("You are now called “{}”.", visible(name.as_str()));
+            let changed = format!("Your display name is now “{}”.", visible(name.as_str()));
             api::rename(Rename { name }).await.map(|()| changed)
         })
     };
@@ -109,7 +112,7 @@ fn ChangeName(data: AccountData) -> impl IntoView {
     };
     view! {
         <section class="card">
-            <h2>"What others see"</h2>
+            <h2>"How others see you"</h2>
             <form method="post" novalidate on:submit=submit>
                 <Field form id="name" label="Display name" input=name autocomplete="nickname"/>
                 <Submit form label="Change name"/>
@@ -132,7 +135,7 @@ fn History(data: AccountData) -> impl IntoView {
                     {move || {
                         let rows = rows();
                         if rows.is_empty() {
-                            view! { <tr><td colspan="3" class="muted">"Nothing yet."</td></tr> }.into_any()
+                            view! { <tr><td colspan="3" class="muted">"No transactions yet."</td></tr> }.into_any()
                         } else {
                             rows.into_iter().map(|movement| view! { <Row movement/> }).collect_view().into_any()
                         }
@@ -154,7 +157,7 @@ fn Row(movement: Movement) -> impl IntoView {
         <tr>
             <td><Time at/></td>
             <td>{preposition} " " <span translate="no">{other.to_string()}</span> <span class="note" translate="no" dir="auto">{visible(note.as_str())}</span></td>
-            <td class="amount" translate="no" class:plus=direction == Direction::Received>{format!("{sign}{amount}")}</td>
+            <td class="amount" translate="no" class:incoming=direction == Direction::Received>{format!("{sign}{amount}")}</td>
         </tr>
     }
 }

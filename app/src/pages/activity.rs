@@ -27,7 +27,7 @@ pub fn Activity() -> impl IntoView {
         <PrivatePage title="Your activity" data>
             <section class="card">
                 <table class="activity">
-                    <caption>"What happened, newest first"</caption>
+                    <caption>"Your activity, newest first"</caption>
                     <thead>
                         <tr><th scope="col">"When"</th><th scope="col">"What"</th><th scope="col">"Session"</th></tr>
                     </thead>
@@ -37,8 +37,8 @@ pub fn Activity() -> impl IntoView {
                 </table>
             </section>
             <p class="muted">
-                "Every request is on record, also those that were refused. What a page needs to keep itself working is not shown. Something that you do not know? "
-                <A href="/sessions">"Look at your sessions"</A> "."
+                "Every request is recorded, including rejected ones. Automatic requests are not shown. Don’t recognise something? "
+                <A href="/sessions">"Review your sessions"</A> "."
             </p>
         </PrivatePage>
     }
@@ -53,7 +53,7 @@ fn Row(entry: ActivityEntry) -> impl IntoView {
     // The first characters are enough to find the session.
     let session = session.map(|session| session.to_string().chars().take(6).collect::<String>());
     view! {
-        <tr class:refused=is_alarming>
+        <tr class:rejected=is_alarming>
             <td><Time at/></td>
             <td>
                 {description} <span class="muted">{times}</span>
@@ -107,31 +107,31 @@ fn describe(entry: &ActivityEntry) -> String {
         "register" => "Opened the account",
         "sign_in" => "Signed in",
         "sign_out" => "Signed out",
-        "enter" => "Opened a session in a browser",
-        "bind" => "Made a key for a session",
+        "enter" => "Started a session in a browser",
+        "bind" => "Created a key for a session",
         "restore_browser" => "Restored a browser",
         "session_ended" => "A session ended",
-        "theft" => "A session’s cookie was presented without its key",
-        "sessions" => "Looked at the sessions",
+        "theft" => "A session’s cookie was used without its key",
+        "sessions" => "Viewed the sessions",
         "revoke" => "Ended a session",
         "revoke_others" => "Ended all other sessions",
-        "activity" => "Looked at the activity",
-        "nonces" => "Kept the session working",
-        "account" => "Looked at the account",
+        "activity" => "Viewed the activity",
+        "nonces" => "Renewed the session",
+        "account" => "Viewed the account",
         "display_name" => "Changed the display name",
         "transfer" => "Sent money",
-        "jitterbug/keys" | "jitterbug/stream" => "Listened for news",
-        "push_ended" => "Stopped listening for news",
-        "push_rejected" if entry.reason.as_deref() == Some("frame_stale") => "News came too late to be believed",
-        "push_rejected" => "News came that the server had not signed for this page",
-        "received" => "Somebody sent you something",
+        "jitterbug/keys" | "jitterbug/stream" => "Connected to live updates",
+        "push_ended" => "Disconnected from live updates",
+        "push_rejected" if entry.reason.as_deref() == Some("frame_stale") => "Rejected an update that arrived too late",
+        "push_rejected" => "Rejected an update that was not signed for this page",
+        "received" => "Another user sent you something",
         other => return prefixed(entry.refused, &other.replace('_', " ")),
     };
     prefixed(entry.refused, known)
 }
 
 fn prefixed(refused: bool, words: &str) -> String {
-    if refused { format!("Refused: {}", lower_first(words)) } else { words.to_owned() }
+    if refused { format!("Rejected: {}", lower_first(words)) } else { words.to_owned() }
 }
 
 fn lower_first(text: &str) -> String {
@@ -161,10 +161,10 @@ mod tests {
             reason: None,
         };
         assert_eq!(describe(&entry("transfer", false)), "Sent money");
-        assert_eq!(describe(&entry("transfer", true)), "Refused: sent money");
+        assert_eq!(describe(&entry("transfer", true)), "Rejected: sent money");
         assert_eq!(describe(&entry("close_account", false)), "close account");
         let late = ActivityEntry { reason: Some("frame_stale".into()), ..entry("push_rejected", false) };
-        assert_eq!(describe(&late), "News came too late to be believed");
+        assert_eq!(describe(&late), "Rejected an update that arrived too late");
     }
 
     #[test]

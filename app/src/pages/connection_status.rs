@@ -12,20 +12,20 @@ pub fn ConnectionStatus() -> impl IntoView {
     push::subscribe(move |message| match &message.push {
         Push::Tm { cpu, memory, connections } => server_load.set(describe(*cpu, *memory, *connections)),
         Push::Ua { users, verified } => {
-            let people_are = if *users == 1 { "1 person is".to_owned() } else { format!("{users} people are") };
-            active_users.set(format!("{people_are} here, {verified} requests verified in the last minute"));
+            let count = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
+            active_users.set(format!("{count} online, {verified} requests verified in the last minute"));
         }
         _ => {}
     });
     let state = move || match session.connection() {
-        ConnectionState::Off => "Not listening",
+        ConnectionState::Off => "Not connected",
         ConnectionState::Connecting => "Connecting…",
         ConnectionState::Live(Transport::Stream) => "Live, by event stream",
         ConnectionState::Live(Transport::Socket) => "Live, by WebSocket",
-        ConnectionState::Waiting => "Disconnected, trying again",
+        ConnectionState::Waiting => "Disconnected, retrying",
     };
     view! {
-        <footer class="pulse muted" aria-label="Connection">
+        <footer class="connection-status muted" aria-label="Connection">
             <span data-testid="push-state">{state}</span>
             <span data-testid="server-people">{move || active_users.get()}</span>
             <span data-testid="server-process">{move || server_load.get()}</span>
@@ -35,8 +35,9 @@ pub fn ConnectionStatus() -> impl IntoView {
 
 /// `cpu` in thousandths of a core, `memory` in bytes.
 fn describe(cpu: u32, memory: u64, connections: u32) -> String {
-    let pages = if connections == 1 { "1 page listens".to_owned() } else { format!("{connections} pages listen") };
-    format!("server: {}.{} % of a core, {} MiB, {pages}", cpu / 10, cpu % 10, memory >> 20)
+    let open =
+        if connections == 1 { "1 open connection".to_owned() } else { format!("{connections} open connections") };
+    format!("Server: {}.{} % of a core, {} MiB, {open}", cpu / 10, cpu % 10, memory >> 20)
 }
 
 #[cfg(test)]
@@ -45,7 +46,7 @@ mod tests {
 
     #[test]
     fn server_load_is_described() {
-        assert_eq!(describe(37, 61 << 20, 1), "server: 3.7 % of a core, 61 MiB, 1 page listens");
-        assert_eq!(describe(1250, 5, 12), "server: 125.0 % of a core, 0 MiB, 12 pages listen");
+        assert_eq!(describe(37, 61 << 20, 1), "Server: 3.7 % of a core, 61 MiB, 1 open connection");
+        assert_eq!(describe(1250, 5, 12), "Server: 125.0 % of a core, 0 MiB, 12 open connections");
     }
 }

@@ -151,7 +151,7 @@ pub fn Submit(
         <Alert sentence=move || form.error.get().map(|error| error.sentence)/>
         <button
             type="submit"
-            class="action"
+            class="primary"
             disabled=move || !form.ready.get()
             aria-disabled=move || form.pending.get().to_string()
         >
@@ -166,7 +166,7 @@ pub fn Alert(
     /// The sentence.
     sentence: impl Fn() -> Option<String> + Send + Sync + 'static,
 ) -> impl IntoView {
-    move || sentence().map(|sentence| view! { <p class="notice wrong" role="alert">{sentence}</p> })
+    move || sentence().map(|sentence| view! { <p class="notice error" role="alert">{sentence}</p> })
 }
 
 /// The text of an input.

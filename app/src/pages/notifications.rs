@@ -32,12 +32,12 @@ impl Notification {
             Security::SignedIn { session, .. } if *session == own => return None,
             Security::SignedIn { session, device, network } => {
                 let from = if network.is_empty() { String::new() } else { format!(" from {network}") };
-                (session, format!("Somebody signed in: {device}{from}. Was it you?"))
+                (session, format!("New sign-in: {device}{from}. Was this you?"))
             }
             Security::Theft { session, times } => {
                 let whose = if *session == own { "this session" } else { "another of your sessions" };
                 let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
-                (session, format!("Somebody has the cookie of {whose}: it came without its key, {times} by now."))
+                (session, format!("Someone has a copy of the cookie of {whose}. It was used without the key {times}."))
             }
             Security::Ended { session, why } => (session, format!("A session has ended: {}.", ended(*why))),
         };
@@ -48,10 +48,10 @@ impl Notification {
 
 fn ended(why: Ended) -> &'static str {
     match why {
-        Ended::SignedOut => "it signed out",
-        Ended::Replaced => "it was your oldest when you signed in once more",
+        Ended::SignedOut => "you signed out",
+        Ended::Replaced => "it was your oldest when you signed in again",
         Ended::Revoked => "you ended it",
-        Ended::Stolen => "somebody else had its cookie",
+        Ended::Stolen => "someone else used its cookie",
     }
 }
 
@@ -122,29 +122,29 @@ pub fn Notifications() -> impl IntoView {
         }
     };
     let label = move || match unread() {
-        0 => "Security: nothing new".to_owned(),
-        1 => "Security: 1 new message".to_owned(),
-        many => format!("Security: {many} new messages"),
+        0 => "Notifications: nothing new".to_owned(),
+        1 => "Notifications: 1 new".to_owned(),
+        many => format!("Notifications: {many} new"),
     };
     view! {
-        <details class="bell" node_ref=details on:toggle=open>
+        <details class="notifications" node_ref=details on:toggle=open>
             <summary aria-label=label>
                 <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
                     <path d="M10 2.5a4.8 4.8 0 0 0-4.8 4.8c0 4.4-1.7 5.6-1.7 5.6h13s-1.7-1.2-1.7-5.6A4.8 4.8 0 0 0 10 2.5zM8.4 15.6a1.7 1.7 0 0 0 3.2 0"/>
                 </svg>
-                {move || Some(unread()).filter(|&count| count > 0).map(|count| view! { <span class="count">{count}</span> })}
+                {move || Some(unread()).filter(|&count| count > 0).map(|count| view! { <span class="unread-count">{count}</span> })}
             </summary>
-            <section class="card news" aria-label="Security messages">
+            <section class="card notification-list" aria-label="Notifications">
                 {move || missed.get().then(|| view! {
-                    <p class="muted">"There was more than can be shown here. " <A href="/activity">"See your activity"</A> "."</p>
+                    <p class="muted">"Not everything is shown here. " <A href="/activity">"See your activity"</A> "."</p>
                 })}
                 <Show
                     when=move || list.with(|list| !list.is_empty())
-                    fallback=|| view! { <p class="muted">"Nothing has happened to your sessions."</p> }
+                    fallback=|| view! { <p class="muted">"No notifications."</p> }
                 >
                     <ul>
                         <For each=move || list.get() key=|item| item.cursor let:item>
-                            <li class:wrong=item.is_alarming>
+                            <li class:error=item.is_alarming>
                                 <p>{item.sentence.clone()}</p>
                                 <p class="muted">
                                     <Time at=item.cursor.ms/> " · "
@@ -155,7 +155,7 @@ pub fn Notifications() -> impl IntoView {
                     </ul>
                 </Show>
             </section>
-            <p class="unseen" aria-live="polite">
+            <p class="visually-hidden" aria-live="polite">
                 {move || list.with(|list| list.first().map(|newest| newest.sentence.clone()))}
             </p>
         </details>

@@ -157,11 +157,11 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
             }
         >
             <Show when=move || loaded.get() fallback=move || view! { <LoadingPlaceholder data/> }>
-                <Alert sentence=move || data.error.get().map(|error| format!("What you see may be old. {error}"))/>
+                <Alert sentence=move || data.error.get().map(|error| format!("This may be out of date. {error}"))/>
                 {children.with_value(|children| children())}
             </Show>
         </Show>
-        <p class="done" role="status">{move || data.done.get()}</p>
+        <p class="toast" role="status">{move || data.done.get()}</p>
     }
 }
 
@@ -175,7 +175,7 @@ fn SignInPrompt(error: ClientError) -> impl IntoView {
         view! { <RestoreBrowser/> }.into_any()
     } else {
         let url = move || session.sign_in_url(&path.get());
-        view! { <p><a href=url rel="external" class="action">"Sign in"</a></p> }.into_any()
+        view! { <p><a href=url rel="external" class="primary">"Sign in"</a></p> }.into_any()
     };
     view! {
         <section class="card narrow">
@@ -206,7 +206,7 @@ fn RestoreBrowser() -> impl IntoView {
     };
     view! {
         <Alert sentence=move || failed.get().map(|error| error.to_string())/>
-        <button type="button" class="action" aria-disabled=move || pending.get().to_string() on:click=restore>
+        <button type="button" class="primary" aria-disabled=move || pending.get().to_string() on:click=restore>
             "Restore this browser"
         </button>
     }
@@ -221,7 +221,7 @@ fn LoadingPlaceholder<T: Send + Sync + 'static>(data: PrivateData<T>) -> impl In
             when=move || data.error.with(Option::is_some)
             fallback=|| view! { <p class="muted" aria-busy="true">"Loading…"</p> }
         >
-            <button type="button" class="action" on:click=move |_| { data.error.set(None); data.reload(); }>
+            <button type="button" class="primary" on:click=move |_| { data.error.set(None); data.reload(); }>
                 "Try again"
             </button>
         </Show>

@@ -41,11 +41,9 @@ impl SessionEnder {
     }
 
     fn end(self, session: SessionHandle) {
-        self.run(async move {
-            session_api::revoke(Revoke { session })
-                .await
-                .map(|()| "That session has ended, everywhere and at once.".to_owned())
-        });
+        self.run(
+            async move { session_api::revoke(Revoke { session }).await.map(|()| "The session has ended.".to_owned()) },
+        );
     }
 
     fn end_others(self) {
@@ -69,7 +67,7 @@ pub fn Sessions() -> impl IntoView {
     view! {
         <PrivatePage title="Your sessions" data>
             <p class="muted">
-                "Each is a browser that you signed in with, and has keys of its own. Ending one asks you to confirm: compare its code."
+                "Each session is a browser in which you signed in, with its own keys. When you end one, compare its code in the confirmation window."
             </p>
             <Alert sentence=move || ender.error.get().map(|error| error.to_string())/>
             <ul class="sessions" aria-label="Sessions">
@@ -78,7 +76,7 @@ pub fn Sessions() -> impl IntoView {
             <Show when=has_others>
                 <button
                     type="button"
-                    class="action"
+                    class="primary"
                     aria-disabled=move || ender.pending.get().to_string()
                     on:click=move |_| ender.end_others()
                 >
@@ -98,7 +96,7 @@ fn SessionCard(session: OwnSession, ender: SessionEnder) -> impl IntoView {
         view! {
             <button
                 type="button"
-                class="quiet"
+                class="secondary"
                 aria-label=format!("End session {handle}")
                 aria-disabled=move || ender.pending.get().to_string()
                 on:click=move |_| ender.end(handle)
@@ -108,8 +106,8 @@ fn SessionCard(session: OwnSession, ender: SessionEnder) -> impl IntoView {
         }
     });
     view! {
-        <li class="card session" id=handle.to_string() class:threatened=theft.is_some()>
-            <div class="session-head">
+        <li class="card session" id=handle.to_string() class:compromised=theft.is_some()>
+            <div class="session-header">
                 <h2>{device}</h2>
                 {is_this.then(|| view! { <span class="badge">"This session"</span> })}
                 {end_button}
@@ -135,17 +133,17 @@ fn abbreviate(key: KeyThumbprint) -> String {
 fn TheftWarning(times: u64, last: u64, is_this: bool) -> impl IntoView {
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
     let advice = if is_this {
-        "Sign out and in again to make the cookie worthless, and look for what may have read it: an extension, another program, a device that you shared."
+        "Sign out and sign in again to make the copy useless. Then check what may have read the cookie: an extension, another program, a shared device."
     } else {
-        "End this session to make the cookie worthless, and look for what may have read it there."
+        "End this session to make the copy useless. Then check that device for what may have read the cookie."
     };
     view! {
-        <div class="notice wrong" role="note">
+        <div class="notice error" role="note">
             <p>
-                {format!("Somebody has this session’s cookie. It was presented without the session’s key {times}, last on ")}
-                <Time at=last/> ". Nothing was done and nothing was read. " {advice}
+                {format!("Someone has a copy of this session’s cookie. It was used without the session’s key {times}, last on ")}
+                <Time at=last/> ". Nothing was read or changed. " {advice}
             </p>
-            <p><A href="/activity">"See what happened"</A></p>
+            <p><A href="/activity">"Review your activity"</A></p>
         </div>
     }
 }
