@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use server::audit::Head;
 
+/// Describes the file of `pan proofs`.
+const FILE_HELP: &str = "Lines of {\"user\": …, \"path\": [[x, y, ms], …], \"hold_ms\": …}. Each user is a session with a \
+                         history of its own; lines without a user are one session, in their order";
+
 /// Web sessions in which a stolen token alone is worthless.
 #[derive(Debug, Parser)]
 #[command(name = "pan")]
@@ -31,8 +35,8 @@ pub enum Command {
     /// The last line of the output is JSON: how many interactions there were, and for how many the risk was raised.
     #[command(arg_required_else_help = true)]
     Proofs {
-        /// Lines of {"user": …, "path": [[x, y, ms], …], "hold_ms": …}. Each user is a session with a history of its own;
-        /// lines without a user are one session, in their order.
+        /// A file of recorded paths.
+        #[arg(help = FILE_HELP)]
         file: PathBuf,
     },
 }

@@ -100,7 +100,7 @@ pub use session::{ConfirmationState, Session, SessionState};
 pub use signed_client::{Request, SignedClient};
 
 use tab::Tab;
-use tab_sync::TabSync;
+use tab_sync::{LastSession, TabSync};
 
 /// Starts the client in the browser, once, before the page is hydrated.
 ///
@@ -116,7 +116,7 @@ where
     });
     // Other tabs may still show the session from before the user signed in. Without a change nothing is sent: a message
     // drops pages from the back/forward cache.
-    if TabSync::last() != Some(session.handle()) {
+    if TabSync::last() != Some(LastSession(session.handle())) {
         other_tabs.announce(session.handle());
     }
     let tab = Rc::new(Tab::new(session, catalogue, other_tabs));
@@ -130,7 +130,7 @@ where
 /// Catches up when a page returns from the back/forward cache or becomes visible: it may have missed a session change.
 fn watch_page_returns(tab: &Rc<Tab>) {
     let catch_up = |tab: &Tab| {
-        if let Some(session) = TabSync::last() {
+        if let Some(LastSession(session)) = TabSync::last() {
             tab.follow_session(session);
         }
     };

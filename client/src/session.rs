@@ -79,7 +79,7 @@ impl Session {
         let content = meta(SESSION_META).unwrap_or_default();
         let handles: Vec<_> = content.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
         // Of several cookies all but one were planted: prefer the session that this browser had before.
-        let known = TabSync::last().flatten().filter(|known| handles.contains(known));
+        let known = TabSync::last().and_then(|last| last.0).filter(|known| handles.contains(known));
         let handle = known.or(handles.first().copied());
         Self::new(handle, meta(SIGN_ORIGIN_META).unwrap_or_default())
     }

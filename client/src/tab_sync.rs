@@ -13,6 +13,10 @@ use web_sys::{BroadcastChannel, MessageEvent};
 /// "signed out".
 const NAME: &str = "pan-session";
 
+/// The session that this browser had last; `None` for "signed out".
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastSession(pub(crate) Option<SessionHandle>);
+
 /// The channel to the other tabs; `None` where the browser has no broadcast channels.
 pub(crate) struct TabSync(Option<(BroadcastChannel, EventListener)>);
 
@@ -42,10 +46,10 @@ impl TabSync {
         store(None);
     }
 
-    /// The session that was stored last: `Some(None)` for "signed out".
-    pub(crate) fn last() -> Option<Option<SessionHandle>> {
+    /// The session that was stored last, if any was.
+    pub(crate) fn last() -> Option<LastSession> {
         let stored = window().local_storage().ok()??.get_item(NAME).ok()??;
-        Some(SessionHandle::parse(&stored).ok())
+        Some(LastSession(SessionHandle::parse(&stored).ok()))
     }
 }
 

@@ -114,7 +114,7 @@ for (const [at, [name, tamper, reason]] of TAMPERING.entries()) {
     await expect(bank.news).not.toContainText("Evil");
     // The frame has told the server why, signed.
     await bank.open("/activity");
-    const row = page.getByRole("row").filter({ hasText: /had not signed for this page|too late to be believed/ });
+    const row = page.getByRole("row").filter({ hasText: /was not signed for this page|arrived too late/ });
     await expect(row.first()).toContainText(reason);
   });
 }

@@ -42,7 +42,7 @@ async function isClosed({ house }: Own, bank: Bank, kept: Caught): Promise<void>
   }
   expect(replies[0]?.code).toBe("unavailable");
   await bank.rename("Nobody hears");
-  await expect(bank.alert).toContainText("not available at the moment");
+  await expect(bank.alert).toContainText("temporarily unavailable");
 }
 
 /** The page works again without being loaded again, and what was kept is still worth nothing. */

@@ -104,7 +104,7 @@ test("attack 1: the owner is told that somebody has the cookie, and can make it 
 test("what one did and what was refused is in one's activity", async ({ account }) => {
   await account.renamed("Noted");
   await account.open("/activity");
-  for (const text of ["Opened the account", "Made a key for a session", "Changed the display name"]) {
+  for (const text of ["Opened the account", "Created a key for a session", "Changed the display name"]) {
     await expect(account.page.getByRole("cell", { name: text }).first()).toBeVisible();
   }
 });

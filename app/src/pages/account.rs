@@ -51,7 +51,7 @@ fn Overview(data: AccountData) -> impl IntoView {
 
 #[component]
 fn SendMoney(data: AccountData) -> impl IntoView {
-    let form = Form::new();
+    let form = Form::create();
     let (to, amount, note) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let validate = move || {
         let order = Transfer {
@@ -91,7 +91,7 @@ fn SendMoney(data: AccountData) -> impl IntoView {
 
 #[component]
 fn ChangeName(data: AccountData) -> impl IntoView {
-    let form = Form::new();
+    let form = Form::create();
     let name = NodeRef::<Input>::new();
     let validate = move || {
         let name = DisplayName::parse(&value(name))

@@ -39,7 +39,7 @@ pub struct Form {
 
 impl Form {
     /// A form that was not sent yet.
-    pub fn new() -> Self {
+    pub fn create() -> Self {
         let ready = RwSignal::new(false);
         // Effects run in the browser only.
         Effect::new(move || ready.set(true));
