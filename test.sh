@@ -14,7 +14,7 @@ browser_tests() { (cd end2end && npx tsc --noEmit && npx playwright test "$@"); 
 
 [ -n "${CI:-}" ] || step "Set-up" scripts/setup.sh tests
 step "Rust" cargo test --workspace --features app/ssr,app/tests
-step "Rust, as WebAssembly" cargo test -p protocol --target wasm32-unknown-unknown --tests --profile wasm-dev
+step "Rust, as WebAssembly" cargo test -p protocol -p actions --target wasm32-unknown-unknown --tests --profile wasm-dev
 step "Alerting rules" alerting_rules
 step "Fuzzing, half a minute for each target" scripts/fuzz.sh 30
 step "Building what the browser tests run" cargo leptos build --bin-features ssr,tests

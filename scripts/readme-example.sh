@@ -13,13 +13,13 @@ const copy = process.argv[2]
 const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^ *```rust\n([\s\S]*?)^ *```/gm)].map((match) => match[1])
 if (blocks.length !== 2) throw new Error(`README.md has ${blocks.length} Rust blocks instead of two`)
 const edit = (file, change) => writeFileSync(`${copy}/${file}`, change(readFileSync(`${copy}/${file}`, 'utf8')))
-edit('protocol/src/catalogue.rs', (text) => text.replace(/(\nactions! \{[\s\S]*?)\n\}\n/, (_, list) => `${list}\n${blocks[0]}}\n`))
+edit('actions/src/lib.rs', (text) => text.replace(/(\nprotocol::actions! \{[\s\S]*?)\n\}\n/, (_, list) => `${list}\n${blocks[0]}}\n`))
 const call = readFileSync('README.md', 'utf8').match(/`(close_account\(.*\)\.await)`/)[1]
-const page = `/// As a page does it.\npub async fn page(reason: protocol::value::Note) -> Result<(), Fault> {\n    ${call}\n}\n`
+const page = `/// As a page does it.\npub async fn page(reason: actions::value::Note) -> Result<(), AppError> {\n    ${call}\n}\n`
 edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
 JS
 # Cargo gives the crates of both folders the same names. Newer sources make it compile those of the repository again.
-sources=("$PWD"/{app,protocol,server,signer}/src/lib.rs)
+sources=("$PWD"/{actions,app,protocol,server,signer}/src/lib.rs)
 trap 'touch "${sources[@]}"' EXIT
 export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"

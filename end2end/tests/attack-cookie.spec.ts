@@ -31,8 +31,9 @@ interface Protected {
 
 /** Every protected action, from the catalogue itself: also those that you have added. */
 function catalogue(): Protected[] {
-  const text = readFileSync(join(import.meta.dirname, "../../protocol/src/catalogue.rs"), "utf8").replaceAll(/\/\/.*/g, "");
-  return [...text.matchAll(/\w+ at "([^"]+)" needs (\w+) \{([^}]*)\}/g)].map(([, name = "", level = "", fields = ""]) => {
+  const files = ["protocol/src/built_in.rs", "actions/src/lib.rs"];
+  const text = files.map((file) => readFileSync(join(import.meta.dirname, "../..", file), "utf8")).join("").replaceAll(/\/\/.*/g, "");
+  return [...text.matchAll(/\w+ at "([^"]+)" needs (\w+)(?: on \w+)? \{([^}]*)\}/g)].map(([, name = "", level = "", fields = ""]) => {
     const members = [...fields.matchAll(/(\w+): ([\w<>]+)/g)].map(([, field = "", type = ""]) => {
       const value = type.startsWith("Option<") ? "null" : VALUES[type];
       if (!value) throw new Error(`give this test a ${type}`);

@@ -10,14 +10,14 @@ use std::{
 };
 
 use axum::response::{IntoResponse, Response};
-use protocol::{token::SessionHandle, value::UserName};
+use protocol::{action::Catalogue, token::SessionHandle, user::UserName};
 
 use crate::{
     audit::{self, Chain, EntryBody, Event, Outcome},
     auth::accounts::Accounts,
     clock::{self, Clock},
     metrics::Metrics,
-    middleware::{security_headers, theft::Presented, verification::VerifiedRequest},
+    middleware::{security_headers, verified_request::VerifiedRequest},
     push::{self, Hub, Root},
     rejection::Rejection,
     serve::Stopping,
@@ -37,10 +37,10 @@ pub enum StartError {
         error: StoreError,
     },
     /// A server function would be served that nobody has decided about.
-    #[error("the server function {0} is neither in protocol's catalogue nor declared public")]
+    #[error("the server function {0} is neither in the catalogue nor declared public")]
     Unprotected(String),
     /// A function cannot be both.
-    #[error("the server function {0} is declared public and is in protocol's catalogue")]
+    #[error("the server function {0} is declared public and is in the catalogue")]
     Ambiguous(String),
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
@@ -53,6 +53,8 @@ pub enum StartError {
 /// The application's server functions.
 #[derive(Clone, Debug)]
 pub struct Functions {
+    /// Every protected action.
+    pub catalogue: Catalogue,
     /// Paths that anybody may POST to from the app origin.
     pub public: &'static [&'static str],
     /// Every path that the application's router serves as a function. Each must be public or in the catalogue.
@@ -169,11 +171,9 @@ impl Server {
         Ok(entries.into_iter().map(|entry| entry.body).collect())
     }
 
-    /// Refuses a request, and puts that on record. `presented` is the session that is known to be meant.
-    pub(crate) fn reject(&self, presented: Option<&Presented>, action: &'static str, reason: Rejection) -> Response {
-        let session = presented.map(|presented| presented.handle);
-        let user = presented.map(|presented| presented.session.user.clone());
-        self.record_rejection(session, user, action, &reason);
+    /// Rejects a request of no known session, and records that.
+    pub(crate) fn reject(&self, action: &'static str, reason: Rejection) -> Response {
+        self.record_rejection(None, None, action, &reason);
         reason.into_response()
     }
 

@@ -1,8 +1,9 @@
 //! A request of the session: a nonce for it, the signature, and what the reply says of the session.
 
+use actions::CATALOGUE;
 use protocol::{
     action::{Action, Level},
-    catalogue::{self, Nonces},
+    built_in::Nonces,
     message::{Answer, FrameRequest, SignRequest, SignedHeaders},
     problem::Code,
     token::{Nonce, SessionHandle},
@@ -115,5 +116,5 @@ impl Tab {
 }
 
 fn is_change(path: &str) -> bool {
-    catalogue::at(path).is_some_and(|entry| entry.level > Level::Signed)
+    CATALOGUE.at(path).is_some_and(|entry| entry.level > Level::Signed)
 }

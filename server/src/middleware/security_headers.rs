@@ -13,7 +13,7 @@ const EVERYWHERE: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("permissions-policy"), DENIED),
 ];
 
-/// What no page of a bank asks a browser for (Permissions Policy, and the registry of its features): sensors and devices,
+/// What no page of a security-critical application needs (Permissions Policy, and the registry of its features): sensors and devices,
 /// what can hide or imitate the browser's own user interface, identity that another origin could ask for in its place, and
 /// what advertisers measure.
 const DENIED: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \

@@ -5,6 +5,7 @@ use std::{
     rc::Rc,
 };
 
+use actions::CATALOGUE;
 use js_sys::{Function, Promise};
 use protocol::{
     message::{FromWindow, SignedHeaders, WindowRejection},
@@ -55,7 +56,7 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     let view = Rc::new(ConfirmView::find(&page.dom)?);
     match fragment::take(&page)? {
         Some(Ok(link)) => {
-            let decided = decide(&page, &view, Request::judge(link.request), || {}).await;
+            let decided = decide(&page, &view, Request::judge(CATALOGUE, link.request), || {}).await;
             return fragment::answer(&page, &link.return_path, &message(decided));
         }
         Some(Err(reason)) => {
@@ -74,7 +75,7 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     let slow = Rc::clone(&view);
     page.dom.after(SLOW, move || slow.show_slow())?;
     let port = Rc::new(Port::claim(&page.dom.window, opener.unchecked_ref::<Window>(), &page.app_origin).await?);
-    let request = Request::from_message(&port.first().await?);
+    let request = Request::from_message(CATALOGUE, &port.first().await?);
 
     // A window that is closed, reloaded or navigated has cancelled.
     let is_decided = Rc::new(Cell::new(false));

@@ -3,7 +3,7 @@
 //! Only text is ever written. Every value goes through [`visible`], and `bdi` elements keep its direction from reordering
 //! what stands around it.
 
-use protocol::{message::WindowRejection, value::visible};
+use protocol::{display::visible, message::WindowRejection};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{HtmlElement, Node};
 
