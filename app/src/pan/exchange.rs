@@ -98,7 +98,14 @@ impl Tab {
         match fault {
             Fault::Ended => self.end(session, Standing::Ended(None)).await,
             Fault::EndedBecause(why) => self.end(session, Standing::Ended(Some(*why))).await,
-            Fault::LostKey => self.end(session, Standing::KeyLost).await,
+            Fault::LostKey => {
+                // The session may be that of a planted cookie.
+                let other = self.session.take_other(session);
+                self.end(session, other.map_or(Standing::KeyLost, Standing::In)).await;
+                if other.is_some() {
+                    self.other_tabs.tell(other);
+                }
+            }
             Fault::FrameKeyLost(key) if self.session.handle() == Some(session) => {
                 self.nonces.clear();
                 self.stand(Standing::FrameKeyLost { session, key: *key });
