@@ -105,7 +105,14 @@ impl Tab {
         match error {
             AppError::Ended => self.end(session, SessionState::Ended(None)).await,
             AppError::EndedBecause(why) => self.end(session, SessionState::Ended(Some(*why))).await,
-            AppError::LostKey => self.end(session, SessionState::KeyLost).await,
+            AppError::LostKey => {
+                // The session may be that of a planted cookie.
+                let other = self.session.take_other(session);
+                self.end(session, other.map_or(SessionState::KeyLost, SessionState::In)).await;
+                if other.is_some() {
+                    self.other_tabs.tell(other);
+                }
+            }
             AppError::FrameKeyLost(key) if self.session.handle() == Some(session) => {
                 self.nonces.clear();
                 self.stand(SessionState::FrameKeyLost { session, key: *key });
