@@ -43,10 +43,10 @@ export class ScriptWindow extends Confirmation {
     const number = await opener.evaluate(
       ({ url, features, request }) => {
         const opened: Opened = { handle: window.open(url, "_blank", features), said: [] };
-        let isConnected = false;
         addEventListener("message", (event) => {
-          if (event.data !== "pan:ready" || event.source !== opened.handle || isConnected) return;
-          isConnected = true;
+          if (event.data !== "pan:ready" || event.source !== opened.handle) return;
+          // It says so until it has a port. Once it has said more, it was reloaded.
+          if (opened.said.length > 0) return;
           const { port1, port2 } = new MessageChannel();
           port1.onmessage = ({ data }) => opened.said.push(JSON.parse(data as string) as FromWindow);
           opened.handle?.postMessage("pan:connect", "*", [port2]);

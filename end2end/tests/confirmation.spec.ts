@@ -29,6 +29,37 @@ test("a blocked window opens from the page's own button", async ({ account, page
   await expect(account.balance).toHaveText("999.00 EUR");
 });
 
+test("a window whose first message is lost says it again", async ({ account, page }) => {
+  await page.evaluate(() => {
+    const lose = (event: MessageEvent) => {
+      if (event.data !== "pan:ready") return;
+      removeEventListener("message", lose, true);
+      event.stopImmediatePropagation();
+      document.title = "lost";
+    };
+    addEventListener("message", lose, true);
+  });
+  await ask(account, "1");
+  await account.confirm("Send 1.00 EUR");
+  await expect(page).toHaveTitle("lost");
+  await expect(account.balance).toHaveText("999.00 EUR");
+});
+
+test("a window that gets no request says so", async ({ account, context, page }) => {
+  // Nine of its ten seconds pass at once.
+  await context.addInitScript(() => {
+    const later = window.setTimeout.bind(window);
+    window.setTimeout = ((act: () => void, ms = 0) => later(act, ms / 10)) as typeof setTimeout;
+  });
+  const popup = page.waitForEvent("popup");
+  await page.evaluate((url) => void window.open(url, "_blank", "popup"), `${signOrigin(account.origin)}/confirm`);
+  const opened = await popup;
+  await expect(opened.getByRole("heading", { level: 1 })).toHaveText("Nothing to confirm yet");
+  await expect(opened.getByRole("main")).toContainText("Close this window and try again.");
+  await opened.getByRole("button", { name: "Close this window" }).click();
+  await expect.poll(() => opened.isClosed()).toBe(true);
+});
+
 test("without windows the user confirms in the same tab", async ({ account, page }) => {
   await block(page, 2);
   await ask(account, "2");
