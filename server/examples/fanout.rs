@@ -85,10 +85,7 @@ async fn serve(many: usize) -> Outcome<()> {
     let server = Server::with(settings(many), store, Clock::system())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let router = server.router(
-        Router::new(),
-        &Functions { catalogue: Catalogue::new(&[]), public: &[], served: vec![], register: None },
-    )?;
+    let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;
     tokio::spawn(async { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
 
     let before = usage();

@@ -4,7 +4,7 @@ use std::{convert::Infallible, ops::Deref, sync::Arc};
 
 use axum::{
     Router,
-    extract::{FromRequestParts, State},
+    extract::{FromRequestParts, OptionalFromRequestParts, State},
     response::IntoResponse,
     routing::post,
 };
@@ -71,6 +71,18 @@ impl<A: Action, S: Send + Sync> FromRequestParts<S> for Verified<A> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
         Self::from_extensions(&parts.extensions)
+    }
+}
+
+/// On an observed path an unsigned request has no `Verified`.
+impl<A: Action, S: Send + Sync> OptionalFromRequestParts<S> for Verified<A> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Rejection> {
+        match parts.extensions.get::<VerifiedRequest>() {
+            Some(request) => Self::new(request.clone()).map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -5,12 +5,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = server::Server::start(server::settings::Settings::load()?).await?;
-//! let functions = server::Functions {
-//!     catalogue: protocol::action::Catalogue::new(&[]),
-//!     public: &[],
-//!     served: vec![],
-//!     register: None,
-//! };
+//! let functions = server::Functions::new(protocol::action::Catalogue::new(&[]));
 //! server.serve(axum::Router::new(), functions).await?;
 //! # Ok(())
 //! # }

@@ -1,6 +1,7 @@
 //! What every request passes through before it reaches a handler. `router` has the order.
 
 pub(crate) mod host_routing;
+pub(crate) mod request_id;
 pub mod security_headers;
 pub(crate) mod signature_check;
 pub(crate) mod source_check;

@@ -1,17 +1,24 @@
 //! Both origins as one router, and the order of the middleware.
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    middleware::{from_fn_with_state, map_request, map_response_with_state},
+};
 use protocol::{
     action::{ActionEntry, Catalogue, Target},
     built_in,
 };
+use tower::ServiceBuilder;
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::{
     Functions, Server, StartError,
     auth::enter,
     extract::ActionRouter,
     middleware::{
-        host_routing::Hosts,
+        host_routing::{self, Hosts},
+        request_id::{self, REQUEST_ID, RandomId},
+        security_headers,
         verification::{Protected, verify},
     },
     nonces, push,
@@ -22,7 +29,7 @@ impl Server {
     /// Both origins as one router: the application behind the verification middleware, and the sign origin.
     ///
     /// ```text
-    /// Hosts: Host header, request id, security headers
+    /// request id, trace and metrics, security headers, host routing
     /// ├─ app origin
     /// │  ├─ POST /enter, GET /api/jitterbug/socket: check their requests themselves
     /// │  └─ verification
@@ -37,10 +44,11 @@ impl Server {
     /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly protected or public:
     /// forgetting to protect a function prevents the start.
     pub fn router(&self, app: Router, functions: &Functions) -> Result<Router, StartError> {
-        let Functions { catalogue, public, .. } = *functions;
+        let Functions { catalogue, public, observed, .. } = *functions;
         check(functions)?;
-        let verification =
-            |target, public| from_fn_with_state((self.clone(), Protected { target, catalogue, public }), verify);
+        let verification = |target, public| {
+            from_fn_with_state((self.clone(), Protected { target, catalogue, public, observed }), verify)
+        };
         let app = Router::new()
             .action(nonces::nonces)
             .action(nonces::restore_browser)
@@ -54,13 +62,24 @@ impl Server {
         let push_keys =
             Router::new().action(push::agree_keys).with_state(self.clone()).layer(verification(Target::Sign, &[]));
         let sign = SignOrigin { server: self.clone(), register: functions.register }.router().merge(push_keys);
-        Ok(Hosts { server: self.clone(), app, sign }.router())
+
+        // The first layer sees a request first.
+        let stack = ServiceBuilder::new()
+            .layer(map_request(request_id::remove))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn_with_state(self.clone(), host_routing::trace))
+            .layer(map_response_with_state(self.clone(), security_headers::add));
+        Ok(Hosts { server: self.clone(), app, sign }.router().layer(stack))
     }
 }
 
 /// Checks that every server function is either protected or public.
 fn check(functions: &Functions) -> Result<(), StartError> {
-    let Functions { catalogue, public, served, .. } = functions;
+    let Functions { catalogue, public, observed, served, .. } = functions;
+    if let Some(path) = observed.iter().find(|path| !catalogue.own().iter().any(|entry| entry.path == **path)) {
+        return Err(StartError::NotObservable((*path).to_owned()));
+    }
     if let Some(path) = public.iter().find(|path| catalogue.at(path).is_some()) {
         return Err(StartError::Ambiguous((*path).to_owned()));
     }

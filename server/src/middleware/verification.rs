@@ -19,20 +19,21 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
 use protocol::{
     action::{ActionEntry, AnyAction, Catalogue, Level, Target},
     digest::ContentDigest,
     message::header as name,
     proof::Recorder,
-    token::Nonce,
+    token::{Nonce, SessionHandle},
+    user::UserName,
 };
 
 use super::{
     signature_check::check_signature,
     source_check::check_source,
     theft::{self, Known},
-    unverified::UnverifiedRequest,
+    unverified::{UnverifiedRequest, session_token},
     verified_request::VerifiedRequest,
 };
 use crate::{
@@ -57,6 +58,8 @@ pub(crate) struct Protected {
     pub(crate) catalogue: Catalogue,
     /// Paths that anyone may POST to from the app origin.
     pub(crate) public: &'static [&'static str],
+    /// Paths of the catalogue that also take unsigned requests with the token of a live session.
+    pub(crate) observed: &'static [&'static str],
 }
 
 /// The middleware. See the module.
@@ -75,6 +78,15 @@ pub(crate) async fn verify(
     let is_post = *request.method() == Method::POST;
     let (parts, body) = request.into_parts();
     match entry {
+        Some(entry) if is_post && protected.observed.contains(&entry.path) && !is_signed(&parts.headers) => {
+            match check_observed(&server, protected.target, &parts, body).await {
+                Ok((session, user, body)) => {
+                    server.record_observed(session, user, entry.name);
+                    next.run(Request::from_parts(parts, body.into())).await
+                }
+                Err(reason) => server.reject(entry.name, reason),
+            }
+        }
         Some(entry) if is_post => run_verified(&server, protected.target, entry, parts, body, next).await,
         None if is_post && is_public => match check_public(&server, protected.target, &parts, body).await {
             Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
@@ -87,6 +99,25 @@ pub(crate) async fn verify(
 async fn check_public(server: &Server, target: Target, parts: &Parts, body: Body) -> Result<Bytes, Rejection> {
     check_source(server.settings(), &parts.headers, target)?;
     read_body(body, server.settings().limits.body).await
+}
+
+fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key(name::SIGNATURE) || headers.contains_key(name::SIGNATURE_INPUT)
+}
+
+/// Checks an unsigned request to an observed path: it must come from the application's page, with the token of a live
+/// session.
+async fn check_observed(
+    server: &Server,
+    target: Target,
+    parts: &Parts,
+    body: Body,
+) -> Result<(SessionHandle, UserName, Bytes), Rejection> {
+    check_source(server.settings(), &parts.headers, target)?;
+    let handle = session_token(&parts.headers)?.handle();
+    let session = server.store().session(&handle, server.settings().lifetimes.idle(), server.now()).await?;
+    let session = session.ok_or(Rejection::NoSession(None))?;
+    Ok((handle, session.user, read_body(body, server.settings().limits.body).await?))
 }
 
 /// Verifies a request and gives it to its handler.
@@ -104,13 +135,8 @@ async fn run_verified(
         Err(reason) => return reject(server, target, &parts, entry.name, reason, known).await,
     };
     let Accepted { request, body, nonces, quota } = accepted;
-    let mut response = if is_refill(entry) {
-        // The nonces are in the header.
-        (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "null").into_response()
-    } else {
-        parts.extensions.insert(request.clone());
-        next.run(Request::from_parts(parts, body.into())).await
-    };
+    parts.extensions.insert(request.clone());
+    let mut response = next.run(Request::from_parts(parts, body.into())).await;
     // A handler may reject what was verified.
     if let Some(reason) = response.extensions_mut().remove::<Arc<Rejection>>() {
         server.record_rejection(Some(*request.session()), Some(request.user().clone()), entry.name, &reason);

@@ -7,6 +7,7 @@ mod browser;
 mod clocks;
 mod cookies;
 mod enter;
+mod existing_axum;
 mod instances;
 mod limits;
 mod metrics;

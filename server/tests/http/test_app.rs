@@ -52,33 +52,42 @@ impl TestApp {
     }
 
     pub(crate) fn with(store: SharedStore, settings: Settings) -> Self {
+        let functions = Functions::new(CATALOGUE)
+            .public(&["/api/public"])
+            .served(CATALOGUE.entries().map(|entry| entry.path).chain(["/api/public"]).collect());
+        Self::serving(store, settings, functions, |server| {
+            Router::new()
+                .action(async |_: State<Server>, request: Verified<ReadNotes>| request.user().to_string())
+                .action(async |_: State<Server>, request: Verified<Rename>| request.user().to_string())
+                .action(async |_: State<Server>, request: Verified<Order>| request.user().to_string())
+                .action(sign_out)
+                .action(sessions)
+                .action(revoke)
+                .action(revoke_others)
+                .action(activity)
+                .route("/api/public", post(async || Json(())))
+                .with_state(server)
+        })
+    }
+
+    /// Serves an application of the test.
+    pub(crate) fn serving(
+        store: SharedStore,
+        settings: Settings,
+        functions: Functions,
+        app: impl FnOnce(Server) -> Router,
+    ) -> Self {
         let now = Arc::new(AtomicU64::new(START));
         let clock = Clock::new({
             let now = now.clone();
             move || now.load(Ordering::SeqCst)
         });
         let server = Server::with(settings, store, clock).expect("randomness");
-        let app = Router::new()
-            .action(async |_: State<Server>, request: Verified<ReadNotes>| request.user().to_string())
-            .action(async |_: State<Server>, request: Verified<Rename>| request.user().to_string())
-            .action(async |_: State<Server>, request: Verified<Order>| request.user().to_string())
-            .action(sign_out)
-            .action(sessions)
-            .action(revoke)
-            .action(revoke_others)
-            .action(activity)
-            .route("/api/public", post(async || Json(())))
-            .with_state(server.clone());
-        let functions = Functions {
-            catalogue: CATALOGUE,
-            public: &["/api/public"],
-            served: CATALOGUE.entries().map(|entry| entry.path).chain(["/api/public"]).collect(),
-            register: Some(|user| {
-                let key = RecordKey(format!("balance:{user}"));
-                Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
-            }),
-        };
-        let router = server.router(app, &functions).expect("all is decided");
+        let functions = functions.register(|user| {
+            let key = RecordKey(format!("balance:{user}"));
+            Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
+        });
+        let router = server.router(app(server.clone()), &functions).expect("all is decided");
         Self { server, router, now }
     }
 
