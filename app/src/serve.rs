@@ -68,7 +68,7 @@ pub async fn serve() -> Result<(), ServeError> {
 /// What the application serves, and the record that it writes for a new account.
 fn functions() -> Functions {
     let served = server_fn_paths().map(|(path, _method)| path).collect();
-    Functions::new(CATALOGUE).public(PUBLIC, served).register(ledger::new_account)
+    Functions::new(CATALOGUE).public(PUBLIC).served(served).register(ledger::new_account)
 }
 
 /// Finds the page's files: under hashed names if cargo-leptos wrote the hashes beside this binary.

@@ -11,7 +11,7 @@ use protocol::{
 };
 
 /// The most values of one name that are looked at. Browsers that enforce the prefix `__Host-` hold at most two of such a name:
-/// one of them partitioned. Others (WebKitGTK) send one more for each part of the path.
+/// one of them partitioned. Others (`WebKitGTK`) send one more for each part of the path.
 const MAX_VALUES: usize = 8;
 
 /// What the sign origin's cookie says.
