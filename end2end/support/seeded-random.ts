@@ -1,5 +1,5 @@
-/** A generator that gives the same numbers each time (mulberry32), from 0 to below 1. */
-export function numbers(seed: number): () => number {
+/** A random number generator with a seed (mulberry32). It returns numbers from 0 (inclusive) to 1 (exclusive). */
+export function seededRandom(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);

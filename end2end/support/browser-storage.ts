@@ -1,8 +1,8 @@
 import type { BrowserContext, Frame, Page } from "@playwright/test";
-import type { House } from "./servers.ts";
+import type { TestServer } from "./test-server.ts";
 
-/** How browsers refuse a site its storage: at once, when a database is opened or made, or when a key is written. */
-export const BLOCKED = {
+/** The ways in which browsers deny a site its storage: on access, on opening or creating a database, or on writing a key. */
+export const STORAGE_FAILURES = {
   "denies its storage": () => {
     const get = () => {
       throw new DOMException("access is denied", "SecurityError");
@@ -16,8 +16,8 @@ export const BLOCKED = {
   },
   "lets no database be made": () => {
     const open = IDBFactory.prototype.open;
-    IDBFactory.prototype.open = function (...given) {
-      const request = open.apply(this, given);
+    IDBFactory.prototype.open = function (...args) {
+      const request = open.apply(this, args);
       request.addEventListener("upgradeneeded", () => request.transaction?.abort());
       return request;
     };
@@ -29,32 +29,32 @@ export const BLOCKED = {
   },
   "has a full disk": () => {
     const put = IDBObjectStore.prototype.put;
-    IDBObjectStore.prototype.put = function (...given) {
-      const request = put.apply(this, given);
+    IDBObjectStore.prototype.put = function (...args) {
+      const request = put.apply(this, args);
       request.addEventListener("success", () => request.transaction?.abort());
       return request;
     };
   },
 };
 
-/** Blocks the storage of the sign origin, and of no other. */
-export async function blockStorage(where: BrowserContext | Page, house: House, block: () => void): Promise<void> {
-  await where.addInitScript(`if (location.origin === ${JSON.stringify(house.sign)}) (${block})()`);
+/** Makes the storage of the sign origin fail, in documents that load from now on. */
+export async function breakStorage(where: BrowserContext | Page, server: TestServer, block: () => void): Promise<void> {
+  await where.addInitScript(`if (location.origin === ${JSON.stringify(server.sign)}) (${block})()`);
 }
 
-/** The kinds of keys that the sign origin keeps. */
+/** The object stores with the sign origin's keys. */
 export type KeyKind = "keys" | "confirmation_keys";
 
 /** The page's signing frame. */
-export function signingFrame(page: Page, house: House): Frame {
-  const frame = page.frames().find((frame) => frame.url().startsWith(house.sign));
+export function signingFrame(page: Page, server: TestServer): Frame {
+  const frame = page.frames().find((frame) => frame.url().startsWith(server.sign));
   if (!frame) throw new Error("there is no signing frame");
   return frame;
 }
 
-/** How many keys of a kind the browser keeps. */
-export async function countKeys(page: Page, house: House, kind: KeyKind): Promise<number> {
-  return signingFrame(page, house).evaluate(
+/** How many keys of a kind the browser stores. */
+export async function countKeys(page: Page, server: TestServer, kind: KeyKind): Promise<number> {
+  return signingFrame(page, server).evaluate(
     (kind) =>
       new Promise<number>((done, failed) => {
         const open = indexedDB.open("pan");
@@ -68,9 +68,9 @@ export async function countKeys(page: Page, house: House, kind: KeyKind): Promis
   );
 }
 
-/** Evicts keys, as a browser does that is short of space, or that keeps the frame's storage for seven days. */
-export async function evict(page: Page, house: House, ...kinds: KeyKind[]): Promise<void> {
-  await signingFrame(page, house).evaluate(
+/** Deletes keys, as a browser does that is short of space or that limits the frame's storage to seven days. */
+export async function evictKeys(page: Page, server: TestServer, ...kinds: KeyKind[]): Promise<void> {
+  await signingFrame(page, server).evaluate(
     (kinds) =>
       new Promise<void>((done, failed) => {
         const open = indexedDB.open("pan");
