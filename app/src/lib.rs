@@ -47,6 +47,6 @@ pub fn hydrate() {
         let _ = document.set_attribute("data-ready", "");
     }
     let session = client::Session::from_page();
-    client::start::<error::AppError>(session.clone(), protocol::catalogue::CATALOGUE);
+    client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
     leptos::mount::hydrate_body(move || pages::app(session));
 }

@@ -1,26 +1,41 @@
-//! What a server function may use: the verified request, and the server.
+//! What server functions need: the verified request, the server, and response headers.
 
 use client::ClientError;
 use http::{HeaderName, HeaderValue, request::Parts};
-use leptos::prelude::use_context;
+use leptos::{prelude::use_context, server_fn::ServerFn};
 use leptos_axum::ResponseOptions;
 use protocol::{action::Action, push::Push};
-use server::{Server, VerifiedRequest, store::StoreError};
+use server::{Server, Verified, VerifiedRequest, store::StoreError};
 
 use crate::error::AppError;
 
-/// The request that called the running server function, if PAN verified it as the action `A`.
+/// The verified request of the running server function `F`, whose action is `A`. An action of another path does not
+/// compile:
+///
+/// ```compile_fail
+/// use app::{demo::api::Transfer, server_context::verified};
+/// let _ = verified::<Transfer, actions::Rename>();
+/// ```
 ///
 /// There is no such request while a page is rendered. A protected function that is called then fails, so a rendered page
 /// holds nothing private.
 ///
 /// # Errors
-/// [`ClientError::Unverified`] when the request was not verified, or as another action, or at too low a level.
-pub fn verified<A: Action>() -> Result<VerifiedRequest, AppError> {
-    use_context::<Parts>()
-        .and_then(|parts| parts.extensions.get::<VerifiedRequest>().cloned())
-        .filter(|request| request.action() == A::NAME && request.level() >= A::LEVEL)
-        .ok_or(ClientError::Unverified.into())
+/// [`ClientError::Unverified`] when there is none.
+pub fn verified<F: ServerFn, A: Action>() -> Result<Verified<A>, AppError> {
+    const { assert!(is_equal(F::PATH, A::PATH), "the server function and the action have different paths") };
+    let parts = use_context::<Parts>().ok_or(ClientError::Unverified)?;
+    Verified::from_extensions(&parts.extensions).map_err(|_| ClientError::Unverified.into())
+}
+
+/// Compares strings in a constant.
+const fn is_equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// The [`Server`] that handles the current request.
@@ -33,7 +48,7 @@ pub fn server() -> Result<Server, AppError> {
 
 /// The push message that reports an action to the open pages of the user who did it.
 pub fn activity(request: &VerifiedRequest, note: String) -> Push {
-    Push::Activity { action: request.action().to_owned(), session: Some(*request.session()), note }
+    Push::Activity { action: request.action_name().to_owned(), session: Some(*request.session()), note }
 }
 
 /// Adds headers to the response.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use protocol::{
     action::{Action, ActionEntry, Level},
-    catalogue::{self, RestoreBrowser},
+    built_in::{self, RestoreBrowser},
     message::{FrameRequest, SignRequest, ToWindow},
     problem::Code,
     proof::Proof,
@@ -66,7 +66,7 @@ impl Call {
         let (session, path, body) = (self.session, self.entry.path.to_owned(), self.body.clone());
         let work = async {
             let nonce = match self.entry.path {
-                catalogue::Nonces::PATH => None,
+                built_in::Nonces::PATH => None,
                 _ => Some(self.tab.nonce(session, MAX_AGE).await?),
             };
             let request = SignRequest { session, path, body, level: self.entry.level, nonce, proof };

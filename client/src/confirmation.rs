@@ -128,7 +128,8 @@ pub(crate) struct PendingConfirmation {
     confirmation: Rc<Confirmation>,
     events: UnboundedReceiver<Event>,
     began: u64,
-    port: Option<(MessagePort, EventListener)>,
+    /// The ports that were offered to the window, one per ready message. The window takes one of them.
+    ports: Vec<(MessagePort, EventListener)>,
     request: Option<ToWindow>,
     /// The window shows the result, and closes itself if there is nothing to read.
     has_answered: bool,
@@ -150,7 +151,7 @@ impl PendingConfirmation {
             confirmation: Rc::clone(confirmation),
             events,
             began: now(),
-            port: None,
+            ports: Vec::new(),
             request: None,
             has_answered: false,
             _listener: confirmation.listen(),
@@ -193,7 +194,7 @@ impl PendingConfirmation {
             Either::Right((result, _)) => return result,
         };
         self.request = Some(request);
-        self.send_request();
+        self.ports.iter().for_each(|(port, _)| self.send_request(port));
         self.run().await
     }
 
@@ -207,12 +208,7 @@ impl PendingConfirmation {
                 redirects = false;
             }
             match select(self.events.next(), TimeoutFuture::new(POLL)).await {
-                // The window was reloaded, and has lost its request.
-                Either::Left((Some(Event::Ready), _)) if self.port.is_some() => return Err(ClientError::Cancelled),
-                Either::Left((Some(Event::Ready), _)) => {
-                    self.connect();
-                    self.send_request();
-                }
+                Either::Left((Some(Event::Ready), _)) => self.connect(),
                 Either::Left((Some(Event::Message(FromWindow::Shown {})), _)) => {}
                 Either::Left((Some(Event::Message(FromWindow::Signed(headers))), _)) => {
                     self.has_answered = true;
@@ -237,6 +233,8 @@ impl PendingConfirmation {
         }
     }
 
+    /// Offers the window a port, and sends the request if it is complete. The window repeats its ready message until it has a
+    /// port, and again after a reload, which cancels what it showed before.
     fn connect(&mut self) {
         let (Ok(channel), Some(window)) = (MessageChannel::new(), self.confirmation.window()) else { return };
         let port = channel.port1();
@@ -252,12 +250,13 @@ impl PendingConfirmation {
         let origin = self.confirmation.session.sign_origin();
         // Fails only when the window has been navigated elsewhere: then no window takes the port.
         let _ = window.post_message_with_transfer(&JsValue::from_str(CONNECT), origin, &ports);
-        self.port = Some((port, listener));
+        self.send_request(&port);
+        self.ports.push((port, listener));
     }
 
-    /// Sends the request, once both the port and the request are there.
-    fn send_request(&self) {
-        if let (Some((port, _)), Some(request)) = (&self.port, &self.request) {
+    /// Sends the request, if it is complete.
+    fn send_request(&self, port: &MessagePort) {
+        if let Some(request) = &self.request {
             let text = serde_json::to_string(request).unwrap_or_default();
             // A string can always be posted.
             let _ = port.post_message(&JsValue::from_str(&text));

@@ -27,7 +27,7 @@
 //! }
 //!
 //! // In the browser, once, before the page is hydrated:
-//! client::start::<AppError>(client::Session::from_page(), protocol::catalogue::CATALOGUE);
+//! client::start::<AppError>(client::Session::from_page(), protocol::action::Catalogue::new(&[]));
 //! ```
 //!
 //! From the top down; a module uses only modules below it:
@@ -61,8 +61,8 @@ use leptos::{
     server_fn::error::FromServerFnError,
 };
 use protocol::{
-    action::{Action, ActionEntry},
-    catalogue::RestoreBrowser,
+    action::{Action, Catalogue},
+    built_in::RestoreBrowser,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
@@ -105,7 +105,7 @@ use tab_sync::{LastSession, TabSync};
 /// Starts the client in the browser, once, before the page is hydrated.
 ///
 /// `E` is the error type of the application's server functions; `catalogue` lists its protected actions.
-pub fn start<E>(session: Session, catalogue: &'static [ActionEntry])
+pub fn start<E>(session: Session, catalogue: Catalogue)
 where
     E: FromServerFnError + From<ClientError> + Display,
 {

@@ -57,6 +57,8 @@ pub struct Session {
     connection: ArcRwSignal<ConnectionState>,
     confirmation: ArcRwSignal<ConfirmationState>,
     redirect_outcome: ArcRwSignal<Option<Result<(), String>>>,
+    /// The other sessions that the browser's cookies name, the most likely one last.
+    others: ArcStoredValue<Vec<SessionHandle>>,
     sign_origin: String,
 }
 
@@ -70,6 +72,7 @@ impl Session {
             connection: ArcRwSignal::default(),
             confirmation: ArcRwSignal::default(),
             redirect_outcome: ArcRwSignal::default(),
+            others: ArcStoredValue::default(),
             sign_origin,
         }
     }
@@ -77,11 +80,20 @@ impl Session {
     /// The session that the server wrote into this page's [`SESSION_META`].
     pub fn from_page() -> Self {
         let content = meta(SESSION_META).unwrap_or_default();
-        let handles: Vec<_> = content.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
+        let mut handles: Vec<_> = content.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
         // Of several cookies all but one were planted: prefer the session that this browser had before.
-        let known = TabSync::last().and_then(|last| last.0).filter(|known| handles.contains(known));
-        let handle = known.or(handles.first().copied());
-        Self::new(handle, meta(SIGN_ORIGIN_META).unwrap_or_default())
+        let known = TabSync::last().and_then(|last| handles.iter().position(|handle| Some(*handle) == last.0));
+        let handle = (!handles.is_empty()).then(|| handles.remove(known.unwrap_or_default()));
+        let session = Self::new(handle, meta(SIGN_ORIGIN_META).unwrap_or_default());
+        handles.reverse();
+        session.others.set_value(handles);
+        session
+    }
+
+    /// Takes the next of the other sessions that the browser's cookies name, if `session` is still the page's session.
+    pub(crate) fn take_other(&self, session: SessionHandle) -> Option<SessionHandle> {
+        let is_current = self.handle() == Some(session);
+        is_current.then(|| self.others.try_update_value(Vec::pop).flatten()).flatten()
     }
 
     /// The sign origin, where users sign in and confirm.

@@ -2,7 +2,7 @@
 
 use protocol::{
     action::{Action, Level},
-    catalogue::Nonces,
+    built_in::Nonces,
     message::{Answer, FrameRequest, SignRequest, SignedHeaders},
     problem::Code,
     token::{Nonce, SessionHandle},
@@ -106,7 +106,14 @@ impl Tab {
         match error {
             ClientError::Ended => self.end_session(session, SessionState::Ended(None)).await,
             ClientError::EndedBecause(reason) => self.end_session(session, SessionState::Ended(Some(*reason))).await,
-            ClientError::LostKey => self.end_session(session, SessionState::KeyLost).await,
+            ClientError::LostKey => {
+                // The session may be that of a planted cookie: try the next one.
+                let other = self.session.take_other(session);
+                self.end_session(session, other.map_or(SessionState::KeyLost, SessionState::SignedIn)).await;
+                if other.is_some() {
+                    self.other_tabs.announce(other);
+                }
+            }
             ClientError::FrameKeyLost(key) if self.session.handle() == Some(session) => {
                 self.nonces.clear();
                 self.set_session(SessionState::FrameKeyLost { session, key: *key });

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use protocol::{
-    action::ActionEntry,
+    action::{ActionEntry, Catalogue},
     message::FrameRequest,
     token::{Nonce, SessionHandle},
 };
@@ -29,7 +29,7 @@ thread_local! {
 /// Everything that one loaded page holds.
 pub(crate) struct Tab {
     /// The application's protected actions.
-    catalogue: &'static [ActionEntry],
+    catalogue: Catalogue,
     frame: Option<Rc<Frame>>,
     pub(crate) recorder: InteractionRecorder,
     pub(crate) nonces: NoncePool,
@@ -43,7 +43,7 @@ pub(crate) struct Tab {
 
 impl Tab {
     /// Finds the frame and starts recording interactions.
-    pub(crate) fn new(session: Session, catalogue: &'static [ActionEntry], other_tabs: TabSync) -> Self {
+    pub(crate) fn new(session: Session, catalogue: Catalogue, other_tabs: TabSync) -> Self {
         let keep_nonces = |session, nonces| {
             if let Ok(tab) = Self::current() {
                 tab.keep_nonces(session, nonces);
@@ -78,7 +78,7 @@ impl Tab {
 
     /// The catalogue's entry for a path, if it is protected.
     pub(crate) fn protected(&self, path: &str) -> Option<&'static ActionEntry> {
-        self.catalogue.iter().find(|entry| entry.path == path)
+        self.catalogue.at(path)
     }
 
     /// The signing frame.

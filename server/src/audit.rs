@@ -14,7 +14,7 @@
 use std::{borrow::Cow, fmt};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use protocol::{token::SessionHandle, value::UserName};
+use protocol::{token::SessionHandle, user::UserName};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,7 @@ use protocol::{
     problem::Ended,
     push::{Cursor, Push},
     token::{Challenge, Nonce, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 use serde::{Deserialize, Serialize};
 

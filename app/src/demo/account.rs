@@ -1,6 +1,7 @@
 //! What the bank's pages and its ledger share: an account and its movements.
 
-use protocol::value::{Amount, DisplayName, Note, UserName};
+use actions::value::{Amount, DisplayName, Note};
+use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 
 /// An account, as its owner sees it.

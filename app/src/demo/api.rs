@@ -5,7 +5,6 @@
 
 use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::catalogue;
 
 use super::account::Account;
 use crate::error::AppError;
@@ -18,7 +17,7 @@ use crate::error::AppError;
 #[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = SignedClient)]
 pub async fn read_account() -> Result<Account, AppError> {
     use crate::{demo::ledger::Ledger, server_context};
-    let request = server_context::verified::<catalogue::ReadAccount>()?;
+    let request = server_context::verified::<ReadAccount, actions::ReadAccount>()?;
     let server = server_context::server()?;
     Ok(Ledger::new(server.store().as_ref()).account(request.user()).await?)
 }
@@ -31,10 +30,10 @@ pub async fn read_account() -> Result<Account, AppError> {
 pub async fn rename(
     /// The signed body.
     #[server(flatten)]
-    order: catalogue::Rename,
+    order: actions::Rename,
 ) -> Result<(), AppError> {
     use crate::{demo::ledger::Ledger, server_context};
-    let request = server_context::verified::<catalogue::Rename>()?;
+    let request = server_context::verified::<Rename, actions::Rename>()?;
     let server = server_context::server()?;
     let note = format!("Your display name is now “{}”.", order.name);
     Ledger::new(server.store().as_ref()).rename(request.user(), order.name).await?;
@@ -50,16 +49,18 @@ pub async fn rename(
 pub async fn transfer(
     /// The signed body.
     #[server(flatten)]
-    order: catalogue::Transfer,
+    order: actions::Transfer,
 ) -> Result<(), AppError> {
     use crate::{demo::ledger::Ledger, server_context};
     use protocol::push::Push;
-    let request = server_context::verified::<catalogue::Transfer>()?;
+    let request = server_context::verified::<Transfer, actions::Transfer>()?;
     let server = server_context::server()?;
     let (from, to, amount) = (request.user(), order.to.clone(), order.amount);
     Ledger::new(server.store().as_ref()).transfer(from, order).await?;
     server.publish(from, server_context::activity(&request, format!("You sent {amount} to {to}."))).await;
     let received = format!("You received {amount} from {from}.");
-    server.publish(&to, Push::Activity { action: request.action().to_owned(), session: None, note: received }).await;
+    server
+        .publish(&to, Push::Activity { action: request.action_name().to_owned(), session: None, note: received })
+        .await;
     Ok(())
 }

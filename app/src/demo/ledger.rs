@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use client::ClientError;
-use protocol::{
-    catalogue::Transfer,
-    value::{DisplayName, UserName, money},
+use actions::{
+    Transfer,
+    value::{DisplayName, money},
 };
+use client::ClientError;
+use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 use server::store::{Record, RecordKey, Store, StoreError, Write};
 
@@ -200,7 +201,7 @@ fn now() -> u64 {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use protocol::value::{Amount, Note};
+    use actions::value::{Amount, Note};
     use server::store::memory::MemoryStore;
 
     use super::*;

@@ -43,7 +43,7 @@ use protocol::{
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 use redis::{FromRedisValue, cmd};
 use tokio::time::{Instant, sleep};

@@ -1,6 +1,6 @@
 //! When a session lives, and that it ends for good (attack 18).
 
-use protocol::{problem::Ended, value::UserName};
+use protocol::{problem::Ended, user::UserName};
 use server::store::{AtCap, Authorization, AuthorizeRequest, Cap, NewSession, Opening, SharedStore, Theft};
 
 use super::fixture::*;

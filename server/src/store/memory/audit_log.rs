@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::value::UserName;
+use protocol::user::UserName;
 
 use crate::audit::{Appended, AuditEntry, Head, MAX_OF_USER};
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use protocol::{
     problem::Ended,
     token::{Challenge, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 
 use super::{

@@ -4,7 +4,7 @@ use std::{fmt::Display, time::Duration};
 
 use protocol::{
     token::{Challenge, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 
 use crate::store::RecordKey;
