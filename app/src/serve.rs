@@ -156,15 +156,14 @@ async fn with_status(response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use http::Request;
-    use server::{clock::Clock, store::memory::MemoryStore};
-    use std::sync::Arc;
+    use server::{clock::Clock, store::Stores};
     use tower::ServiceExt;
 
     use super::*;
 
     /// The whole server.
     fn server() -> Router {
-        let pan = Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let pan = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
         let options = LeptosOptions::builder().output_name("pan").build();
         pan.router(router(pan.clone(), options), &functions()).expect("all is decided")
     }
@@ -186,7 +185,7 @@ mod tests {
                 std::fs::write(folder.path().join(format!("{name}{extension}")), content).expect("a file");
             }
         }
-        let pan = Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let pan = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
         let root = folder.path().to_str().expect("text").to_owned();
         let options = LeptosOptions::builder().output_name("pan").site_root(root).build();
         (folder, router(pan, options))

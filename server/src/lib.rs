@@ -18,7 +18,8 @@
 //! | [`auth`] | accounts, sign-in, entering the app origin |
 //! | `sign_origin` | pages of the sign origin; binds frame keys |
 //! | [`ecdsa`] | verifies signatures |
-//! | [`store`] | keeps state and decides what must be atomic |
+//! | [`model`] | sessions, limits: types that several modules share |
+//! | [`store`] | keeps state and decides what must be atomic; one trait per noun |
 //! | [`audit`] | writes the audit log |
 //! | [`push`] | pushes signed events to pages |
 //! | [`risk`] | judges interaction proofs |
@@ -32,6 +33,7 @@ mod cookies;
 pub mod ecdsa;
 mod metrics;
 pub mod middleware;
+pub mod model;
 mod nonces;
 pub mod origin;
 pub mod push;
@@ -61,4 +63,4 @@ pub mod fuzz {
 
 pub use cookies::session_tokens;
 pub use middleware::verification::VerifiedRequest;
-pub use server::{Functions, NewAccount, Server, StartError, open_store};
+pub use server::{Functions, NewAccount, Server, StartError, open_stores};

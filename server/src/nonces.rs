@@ -47,8 +47,8 @@ pub(crate) async fn issue(
 ) -> Result<Answered, Rejection> {
     let lifetimes = server.settings().lifetimes;
     let handle = unverified.handle;
-    let session = server.store().session(&handle, lifetimes.idle(), server.now()).await?;
-    let gone = async || match server.store().end_reason(&handle).await {
+    let session = server.stores().sessions.find(&handle, lifetimes.idle(), server.now()).await?;
+    let gone = async || match server.stores().sessions.end_reason(&handle).await {
         Ok(why) => Rejection::NoSession(why),
         Err(error) => Rejection::Store(error),
     };
@@ -59,7 +59,7 @@ pub(crate) async fn issue(
     let restore = if entry.path == RestoreBrowser::PATH { key_to_restore(body, &session)? } else { None };
     let nonces = fresh_nonces()?;
     let created = unverified.input.created().saturating_mul(1000);
-    let refilled = server.store().issue_nonces(IssueNonces {
+    let refilled = server.stores().sessions.issue_nonces(IssueNonces {
         handle,
         spent: *unverified.input.nonce(),
         restore,
@@ -70,7 +70,7 @@ pub(crate) async fn issue(
         now: server.now(),
     });
     match refilled.await? {
-        NonceIssue::Done => {
+        NonceIssue::Issued => {
             let confirmation = session.confirmation_key.thumbprint();
             let detail = restore.map(|key| format!("frame {}, confirmation {confirmation}", key.thumbprint()).into());
             Ok(Answered { session, nonces, quota, detail })

@@ -7,7 +7,7 @@ use protocol::{
     value::{DisplayName, UserName, money},
 };
 use serde::{Deserialize, Serialize};
-use server::store::{Record, RecordKey, Store, StoreError, Write};
+use server::store::{Record, RecordKey, RecordStore, StoreError, Write};
 
 use super::api::{Account, Direction, Movement};
 use crate::error::AppError;
@@ -98,11 +98,11 @@ pub fn new_account(user: &UserName) -> Result<Vec<Write>, StoreError> {
 }
 
 /// The books in a store.
-pub struct Ledger<'a>(&'a dyn Store);
+pub struct Ledger<'a>(&'a dyn RecordStore);
 
 impl<'a> Ledger<'a> {
     /// The books in that store.
-    pub fn new(store: &'a dyn Store) -> Self {
+    pub fn new(store: &'a dyn RecordStore) -> Self {
         Self(store)
     }
 

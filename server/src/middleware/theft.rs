@@ -46,7 +46,7 @@ pub(crate) async fn examine(
     }
     let handle = token.handle();
     let idle = server.settings().lifetimes.idle();
-    let Some(session) = server.store().session(&handle, idle, server.now()).await? else { return Ok(None) };
+    let Some(session) = server.stores().sessions.find(&handle, idle, server.now()).await? else { return Ok(None) };
     let presented = Presented { handle, session };
     if is_from_elsewhere(server, parts) {
         return Ok(Some(presented));
@@ -78,7 +78,7 @@ async fn record_theft(
     reason: &Rejection,
 ) -> Result<(), StoreError> {
     let settings = server.settings();
-    let accused = server.store().record_theft(handle, settings.lifetimes.idle(), server.now()).await?;
+    let accused = server.stores().sessions.record_theft(handle, settings.lifetimes.idle(), server.now()).await?;
     let Some(Theft { times, .. }) = accused else { return Ok(()) };
     server.record(Event {
         session: Some(*handle),

@@ -38,6 +38,7 @@ use crate::{
     ecdsa::verify,
     middleware::theft,
     middleware::unverified::{Target, UnverifiedRequest, single},
+    model::{FRESHNESS, ROUNDING},
     nonces::{self, Answered, is_refill},
     push,
     random::random,
@@ -46,13 +47,6 @@ use crate::{
     settings::{Settings, per_minute},
     store::{Authorization, AuthorizeRequest, Authorized, Quota, Session},
 };
-
-/// How far a signature's or a proof's time may be from the server's. The nonce outlives it by far, so nothing can be
-/// replayed by waiting (one constant for both).
-pub const FRESHNESS: Duration = Duration::from_secs(5);
-
-/// `created` is in whole seconds.
-pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 
 /// How many nonces one `POST /api/nonces`, or one bound key, brings.
 pub(crate) const NONCES_AT_ONCE: usize = 4;
@@ -322,7 +316,7 @@ async fn authorize(
     let proof = unverified.proof.as_ref().filter(|proof| proof.by == Recorder::App);
     let sample = proof.filter(|proof| !risk::judge(proof, &History::default()).is_raised()).and_then(risk::sample);
     let fresh = Nonce::new(random()?);
-    let admission = server.store().authorize_request(AuthorizeRequest {
+    let admission = server.stores().sessions.authorize_request(AuthorizeRequest {
         handle: unverified.handle,
         nonce: *unverified.input.nonce(),
         next: fresh,

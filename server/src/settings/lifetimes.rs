@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{macros::group, sources::Sources};
-use crate::middleware::verification::{FRESHNESS, ROUNDING};
+use crate::model::{FRESHNESS, ROUNDING};
 
 /// Twice as long as a signature is fresh, before and after: a spent nonce is remembered for as long as a nonce lives.
 const LEAST_NONCE: u64 = 2 * (FRESHNESS.as_secs() + ROUNDING.as_secs());

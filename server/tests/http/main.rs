@@ -10,6 +10,7 @@ mod enter;
 mod instances;
 mod limits;
 mod metrics;
+mod mixed_stores;
 mod origins;
 mod push;
 mod push_client;
@@ -21,20 +22,18 @@ mod sign_in;
 mod store_outage;
 mod test_app;
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use protocol::{
     catalogue::{ReadAccount, Rename, Transfer},
     value::Amount,
 };
-use server::store::memory::MemoryStore;
+use server::store::Stores;
 
 use browser::Browser;
 use test_app::TestApp;
 
 fn app() -> TestApp {
-    TestApp::new(Arc::new(MemoryStore::new()))
+    TestApp::new(Stores::memory())
 }
 
 fn read() -> ReadAccount {

@@ -25,7 +25,7 @@ use server::{
     audit::{AuditEntry, EntryBody, Outcome},
     clock::Clock,
     settings::Settings,
-    store::{RecordKey, SharedStore, Write},
+    store::{RecordKey, Stores, Write},
 };
 use tower::ServiceExt;
 
@@ -43,17 +43,17 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    pub(crate) fn new(store: SharedStore) -> Self {
-        Self::with(store, Settings::default())
+    pub(crate) fn new(stores: Stores) -> Self {
+        Self::with(stores, Settings::default())
     }
 
-    pub(crate) fn with(store: SharedStore, settings: Settings) -> Self {
+    pub(crate) fn with(stores: Stores, settings: Settings) -> Self {
         let now = Arc::new(AtomicU64::new(START));
         let clock = Clock::new({
             let now = now.clone();
             move || now.load(Ordering::SeqCst)
         });
-        let server = Server::with(settings, store, clock).expect("randomness");
+        let server = Server::with(settings, stores, clock).expect("randomness");
         let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
         let app = Router::new()
             .route("/api/account", echo())
@@ -81,7 +81,7 @@ impl TestApp {
     /// How often the audit log says that this happened.
     pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
         self.server.flush().await;
-        let entries = self.server.store().audit_after(0, 10_000).await.expect("a store");
+        let entries = self.server.stores().audit_log.lines_after(0, 10_000).await.expect("a store");
         let is_it = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
         let body = entries.iter().map(|(_, line)| AuditEntry::parse(line).expect("an entry").body);
         body.filter(is_it).map(|body| body.times).sum()
