@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# PAN at http://pan.localhost:3000, rebuilt at every edit. Sessions and accounts are kept in target/ over restarts.
+# Serves PAN at http://pan.localhost:3000 and rebuilds it on every edit. Installs missing tools; see scripts/setup.sh. Keeps
+# sessions and accounts in target/ across restarts. Takes no arguments.
 set -euo pipefail
 cd "$(dirname "$0")"
 scripts/setup.sh
 echo
-echo "==> Building. Then open http://pan.localhost:3000 (Ctrl-C ends it)"
+echo "==> Building. Open http://pan.localhost:3000 when it is ready. Press Ctrl-C to stop."
 exec cargo leptos watch

@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# Every test: Rust natively, Rust as WebAssembly, and the running system in a real Chromium with a real Redis. Arguments go
-# to Playwright: ./test.sh --grep 'attack 4'
+# Runs every test: Rust, Rust as WebAssembly, alerting rules, fuzz targets, and the running system in a real Chromium with a
+# real Redis. Installs missing tools; see scripts/setup.sh. Prints each step's output and a table of the steps' seconds.
 set -euo pipefail
 cd "$(dirname "$0")"
+case ${1:-} in
+-h | --help)
+  echo "usage: ./test.sh [PLAYWRIGHT_ARGUMENT…]    such as: ./test.sh --grep 'attack 4'"
+  echo "docs/CONTRIBUTING.md says how to run single tests."
+  exit
+  ;;
+esac
 . scripts/steps.sh
 
 alerting_rules() {
@@ -14,8 +21,8 @@ browser_tests() { (cd end2end && npx tsc --noEmit && npx playwright test "$@"); 
 
 [ -n "${CI:-}" ] || step "Set-up" scripts/setup.sh tests
 step "Rust" cargo test --workspace --features app/ssr,app/tests
-step "Rust, as WebAssembly" cargo test -p protocol --target wasm32-unknown-unknown --tests --profile wasm-dev
+step "Rust as WebAssembly" cargo test -p protocol -p actions --target wasm32-unknown-unknown --tests --profile wasm-dev
 step "Alerting rules" alerting_rules
-step "Fuzzing, half a minute for each target" scripts/fuzz.sh 30
-step "Building what the browser tests run" cargo leptos build --bin-features ssr,tests
-step "The running system in Chromium" browser_tests "$@"
+step "Fuzz targets, 30 seconds each" scripts/fuzz.sh 30
+step "Build for the browser tests" cargo leptos build --bin-features ssr,tests
+step "Browser tests" browser_tests "$@"

@@ -1,30 +1,30 @@
 import { execFileSync } from "node:child_process";
 import { defineConfig, devices } from "@playwright/test";
-import type { Options } from "./support/test.ts";
+import type { Options } from "./support/fixtures.ts";
 
-// The same browser that scripts/setup.sh found or installed.
+// The browser that scripts/setup.sh found or installed.
 const browser = execFileSync("../scripts/chromium.sh", { encoding: "utf8", cwd: import.meta.dirname }).trim();
 
-// `support/servers.ts` starts the servers, on free ports.
+// `support/global-setup.ts` starts the servers on free ports.
 export default defineConfig<Options>({
   testDir: "tests",
-  globalSetup: "./support/setup.ts",
+  globalSetup: "./support/global-setup.ts",
   fullyParallel: true,
   workers: 2,
   forbidOnly: !!process.env["CI"],
-  // A busy machine may need a second try; the last line says how many did.
+  // On a busy machine, a test may need a retry. The summary lists the retried tests.
   retries: process.env["CI"] ? 1 : 0,
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  reporter: process.env["CI"] ? [["dot"], ["./support/summary.ts"]] : [["list"], ["./support/summary.ts"]],
+  reporter: process.env["CI"] ? [["dot"], ["./support/summary-reporter.ts"]] : [["list"], ["./support/summary-reporter.ts"]],
   use: {
     ...devices["Desktop Chrome"],
-    // Recording slows every test down; where a test is tried again, that one try is enough.
+    // Recording slows tests down, so CI records only retries.
     trace: process.env["CI"] ? "on-first-retry" : "retain-on-failure",
     launchOptions: {
       ...(browser && { executablePath: browser }),
       args: [
-        // Chromium's own sandbox does not work for root.
+        // Chromium's sandbox does not work for root.
         ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
         "--disable-gpu",
         "--disable-quic",
@@ -36,11 +36,10 @@ export default defineConfig<Options>({
     },
   },
   projects: [
-    // Everything, with two servers on one Redis.
+    // All tests, with two servers on one Redis.
     { name: "redis", use: { store: "redis" } },
-    // What can differ with one server's own memory: one journey that uses all of it; that it outlives a restart, and what
-    // it forgets then; that requests at once are decided one by one; readiness, which has no store to lose. All else about
-    // a store is decided below HTTP, where server/tests/store_contract.rs holds every store to the same rules.
+    // The tests whose result can differ with the memory store: a whole journey, restarts, and concurrent requests. All other
+    // rules of a store are tested below HTTP, for every store, by server/tests/store_contract.rs.
     { name: "memory", use: { store: "memory" }, grep: /@memory/ },
   ],
 });

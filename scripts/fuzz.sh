@@ -1,15 +1,24 @@
 #!/usr/bin/env bash
-# Feeds every fuzz target for so many seconds: scripts/fuzz.sh [30]. What it finds that is new stays in fuzz/corpus, what
-# makes a target fail in fuzz/artifacts.
+# Runs fuzz targets. Needs a C++ compiler for libFuzzer. Prints a summary for each target and fails at the first crash.
+# Stores new inputs in fuzz/corpus and crashing inputs in fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# The workspace's own crates are instrumented, their dependencies are those that everything else uses.
+case ${1:-} in
+-h | --help)
+  echo "usage: scripts/fuzz.sh [SECONDS] [TARGET…]    by default 30 seconds for each of: request proof"
+  exit
+  ;;
+esac
+seconds=${1:-30}
+targets=("${@:2}")
+[ ${#targets[@]} -gt 0 ] || targets=(request proof)
+# Only the workspace's crates are instrumented, so that dependencies need not compile again.
 export RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/sancov-rustc.sh
 cargo build --package fuzz
-for target in request proof; do
+for target in "${targets[@]}"; do
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
   "${CARGO_TARGET_DIR:-target}/debug/fuzz-$target" "fuzz/corpus/$target" "fuzz/seeds/$target" \
-    -max_total_time="${1:-30}" -max_len=8192 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
+    -max_total_time="$seconds" -max_len=8192 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
     -artifact_prefix="fuzz/artifacts/$target/" 2>&1 |
     grep -vE '^("|#|INFO|Dictionary|stat::(average|slowest|peak)|$)'
 done

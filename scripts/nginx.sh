@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints where nginx is, if it is somewhere.
+# Prints the path of nginx: on the PATH, or unpacked by scripts/setup.sh. Prints nothing if there is none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx || ls "$PWD/target/tools/usr/sbin/nginx" 2>/dev/null || true

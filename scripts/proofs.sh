@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Prints how many pointer paths of each kind are raised to a confirmation: people's, from a file of lines
-# {"user": …, "path": [[x, y, ms], …], "hold_ms": …}, machine-made ones, and those of ghost-cursor (npm), which Node makes
-# from a seed. docs/PROOFS.md says what it means.
+# Prints how many pointer paths of each kind the server raises to a confirmation: recorded human paths, synthetic paths, and
+# paths of the npm package ghost-cursor, made from a fixed seed. docs/PROOFS.md explains the numbers. Needs a file of human
+# paths, one per line: {"user": …, "path": [[x, y, ms], …], "hold_ms": …}
 set -euo pipefail
 if [ ! -r "${1:-}" ]; then
-  echo "usage: scripts/proofs.sh HUMAN_FILE (the file of people's paths is not part of this repository)" >&2
+  echo "usage: scripts/proofs.sh HUMAN_FILE    The file of human paths is not part of this repository." >&2
   exit 2
 fi
 file=$(realpath "$1")

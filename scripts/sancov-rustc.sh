@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stands in for rustc (RUSTC_WORKSPACE_WRAPPER) and adds the coverage counters that libFuzzer is guided by: the flags of
-# cargo-fuzz without a sanitizer, which stable compilers take. Build scripts run without libFuzzer and get none.
+# A wrapper of rustc (RUSTC_WORKSPACE_WRAPPER) that adds libFuzzer's coverage counters, with the flags of cargo-fuzz that
+# stable compilers accept. It leaves build scripts and procedural macros unchanged. scripts/fuzz.sh uses it.
 set -euo pipefail
 case " $* " in
 *" --crate-name build_script_"* | *" --crate-type proc-macro "* | *" --print"* | *" -vV "*) exec "$@" ;;

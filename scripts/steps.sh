@@ -1,12 +1,12 @@
-# Sourced by .ci/run and test.sh: step <title> <command…> runs a command under a heading and notes how long it took. At the
-# end of the outermost script a table is printed, also when a step failed.
+# Sourced by .ci/run and test.sh. Defines `step <title> <command…>`, which prints a heading, runs the command and measures
+# its time. When the outermost script ends, also after a failure, it prints a table of all steps and seconds.
 
 if [ -z "${PAN_STEPS:-}" ]; then
   PAN_STEPS=$(mktemp)
   export PAN_STEPS
   print_steps() {
     printf '\n%-42s %7s\n' step seconds
-    awk -F '\t' '{ printf "%-42s %7d\n", $1, $2; all += $2 } END { printf "%-42s %7d\n", "all", all }' "$PAN_STEPS"
+    awk -F '\t' '{ printf "%-42s %7d\n", $1, $2; all += $2 } END { printf "%-42s %7d\n", "total", all }' "$PAN_STEPS"
     rm -f "$PAN_STEPS"
   }
   trap print_steps EXIT

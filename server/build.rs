@@ -50,7 +50,16 @@ const WASM_FEATURES: [&str; 6] = [
 fn main() -> Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for source in ["Cargo.toml", "Cargo.lock", "protocol/Cargo.toml", "protocol/src", "public/favicon.svg", "signer"] {
+    for source in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "actions/Cargo.toml",
+        "actions/src",
+        "protocol/Cargo.toml",
+        "protocol/src",
+        "public/favicon.svg",
+        "signer",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
 

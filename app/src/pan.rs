@@ -21,14 +21,10 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
+use actions::CATALOGUE;
 use gloo_events::EventListener;
 use leptos::prelude::{document, window};
-use protocol::{
-    action::Action,
-    catalogue::{self, RestoreBrowser},
-    message::FrameRequest,
-    token::SessionHandle,
-};
+use protocol::{action::Action, built_in::RestoreBrowser, message::FrameRequest, token::SessionHandle};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::PageTransitionEvent;
@@ -176,7 +172,7 @@ fn watch_returns(tab: &Rc<Tab>) {
 pub async fn restore_browser() -> Result<(), AppError> {
     let tab = Tab::get()?;
     let (session, key) = tab.session.to_restore().ok_or_else(|| tab.session.absence())?;
-    let entry = catalogue::at(RestoreBrowser::PATH).ok_or(AppError::Malformed)?;
+    let entry = CATALOGUE.at(RestoreBrowser::PATH).ok_or(AppError::Malformed)?;
     let body = serde_json::to_string(&RestoreBrowser { key }).map_err(|_| AppError::Malformed)?;
     let reply = client::Call { tab: Rc::clone(&tab), session, entry, body }.make().await?;
     reply.accepted()?;

@@ -2,6 +2,7 @@
 
 use std::{env, path::PathBuf};
 
+use actions::CATALOGUE;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -67,7 +68,7 @@ pub async fn serve() -> Result<(), ServeError> {
 /// What the application serves, and the record that it writes for a new account.
 fn functions() -> Functions {
     let served = server_fn_paths().map(|(path, _method)| path).collect();
-    Functions { public: PUBLIC, served, register: Some(ledger::new_account) }
+    Functions::new(CATALOGUE).public(PUBLIC).served(served).register(ledger::new_account)
 }
 
 /// Finds the page's files: under hashed names if cargo-leptos wrote the hashes beside this binary.

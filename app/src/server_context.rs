@@ -1,25 +1,40 @@
-//! What a server function asks before it does anything: was this request verified, as this action, and for whom?
+//! What server functions need: the verified request, the server, and response headers.
 
 use http::{HeaderName, HeaderValue, request::Parts};
-use leptos::prelude::use_context;
+use leptos::{prelude::use_context, server_fn::ServerFn};
 use leptos_axum::ResponseOptions;
 use protocol::{action::Action, push::Push};
-use server::{Server, VerifiedRequest, store::StoreError};
+use server::{Server, Verified, VerifiedRequest, store::StoreError};
 
 use crate::error::AppError;
 
-/// The proof that the running server function was called by a request that PAN verified as the action `A`.
+/// The verified request of the running server function `F`, whose action is `A`. With an action of another path it does not
+/// compile:
 ///
-/// There is none while a page is rendered: a protected function that is called then fails, so what the server renders
+/// ```compile_fail
+/// use app::{demo::api::Transfer, server_context::verified};
+/// let _ = verified::<Transfer, actions::Rename>();
+/// ```
+///
+/// A page that is rendered has no verified request: a protected function that it calls fails, so what the server renders
 /// holds nothing private.
 ///
 /// # Errors
-/// [`AppError::Unverified`] when there is no such proof, or it is of another action or too low a level.
-pub fn verified<A: Action>() -> Result<VerifiedRequest, AppError> {
-    use_context::<Parts>()
-        .and_then(|parts| parts.extensions.get::<VerifiedRequest>().cloned())
-        .filter(|request| request.action() == A::NAME && request.level() >= A::LEVEL)
-        .ok_or(AppError::Unverified)
+/// [`AppError::Unverified`] when there is none.
+pub fn verified<F: ServerFn, A: Action>() -> Result<Verified<A>, AppError> {
+    const { assert!(is_equal(F::PATH, A::PATH), "the server function and the action have different paths") };
+    let parts = use_context::<Parts>().ok_or(AppError::Unverified)?;
+    Verified::from_extensions(&parts.extensions).map_err(|_| AppError::Unverified)
+}
+
+/// `==` of texts is not `const` yet.
+const fn is_equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// The [`Server`] that handles the current request.
@@ -32,7 +47,7 @@ pub fn server() -> Result<Server, AppError> {
 
 /// What the pages of whoever asked are told of what was done.
 pub fn activity(request: &VerifiedRequest, note: String) -> Push {
-    Push::Activity { action: request.action().to_owned(), session: Some(*request.session()), note }
+    Push::Activity { action: request.action_name().to_owned(), session: Some(*request.session()), note }
 }
 
 /// Sends headers with the reply.

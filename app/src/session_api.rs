@@ -2,7 +2,7 @@
 //! sign origin.
 
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::{catalogue, key::KeyThumbprint, token::SessionHandle};
+use protocol::{built_in, key::KeyThumbprint, token::SessionHandle};
 use serde::{Deserialize, Serialize};
 
 use crate::{error::AppError, pan::client::SignedClient};
@@ -14,7 +14,7 @@ use crate::{error::AppError, pan::client::SignedClient};
 #[server(prefix = "/api", endpoint = "sign_out", input = Json, output = Json, client = SignedClient)]
 pub async fn sign_out() -> Result<(), AppError> {
     use crate::server_context;
-    let request = server_context::verified::<protocol::catalogue::SignOut>()?;
+    let request = server_context::verified::<SignOut, built_in::SignOut>()?;
     let headers = server_context::server()?.sign_out(&request).await?;
     server_context::add_headers(headers)
 }
@@ -66,7 +66,7 @@ pub struct ActivityEntry {
 #[server(prefix = "/api", endpoint = "sessions", input = Json, output = Json, client = SignedClient)]
 pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
     use crate::server_context;
-    let request = server_context::verified::<catalogue::ReadSessions>()?;
+    let request = server_context::verified::<Sessions, built_in::ReadSessions>()?;
     let sessions = server_context::server()?.sessions(&request).await?;
     let own = sessions.into_iter().map(|(handle, session)| OwnSession {
         handle,
@@ -90,10 +90,10 @@ pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
 pub async fn revoke(
     /// What was signed.
     #[server(flatten)]
-    order: catalogue::Revoke,
+    order: built_in::Revoke,
 ) -> Result<(), AppError> {
     use crate::server_context;
-    let request = server_context::verified::<catalogue::Revoke>()?;
+    let request = server_context::verified::<Revoke, built_in::Revoke>()?;
     let ended = server_context::server()?.revoke(&request, &order.session).await?;
     ended.then_some(()).ok_or_else(|| AppError::Declined("That session had ended already.".to_owned()))
 }
@@ -105,7 +105,7 @@ pub async fn revoke(
 #[server(prefix = "/api", endpoint = "revoke_others", input = Json, output = Json, client = SignedClient)]
 pub async fn revoke_others() -> Result<usize, AppError> {
     use crate::server_context;
-    let request = server_context::verified::<catalogue::RevokeOthers>()?;
+    let request = server_context::verified::<RevokeOthers, built_in::RevokeOthers>()?;
     Ok(server_context::server()?.revoke_others(&request).await?)
 }
 
@@ -116,7 +116,7 @@ pub async fn revoke_others() -> Result<usize, AppError> {
 #[server(prefix = "/api", endpoint = "activity", input = Json, output = Json, client = SignedClient)]
 pub async fn activity() -> Result<Vec<ActivityEntry>, AppError> {
     use crate::server_context;
-    let request = server_context::verified::<catalogue::ReadActivity>()?;
+    let request = server_context::verified::<Activity, built_in::ReadActivity>()?;
     let said = server_context::server()?.activity(&request).await?;
     let happenings = said.into_iter().map(|said| ActivityEntry {
         at: said.at,

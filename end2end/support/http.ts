@@ -1,71 +1,72 @@
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { connect } from "node:net";
-import type { House } from "./servers.ts";
+import type { TestServer } from "./test-server.ts";
 
-/** Names and values in the order sent; a name may come twice. */
+/** Header names and values in the order of sending. A name may occur twice. */
 export type Headers = [string, string][];
 
-export interface Sent {
+/** An HTTP request whose headers are sent exactly as given. */
+export interface RawRequest {
   method?: string;
   /** Path and query. */
   path: string;
   headers: Headers;
   body?: string | Buffer;
-  /** How many bytes are said to come. Those that are not in `body` never do. */
-  announced?: number;
+  /** The `Content-Length`, if it differs from the length of `body`. The missing bytes are never sent. */
+  announcedLength?: number;
 }
 
 export interface Reply {
   status: number;
   headers: IncomingHttpHeaders;
   body: string;
-  /** The code of a problem document; undefined when the reply is none. */
+  /** The code of the problem document; undefined if the reply is not a problem document. */
   code: string | undefined;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-/** Sends exactly these headers: what a thief or a broken client sends, which no browser's fetch would. */
-export async function send(house: House, { method = "POST", path, headers, body = "", announced }: Sent): Promise<Reply> {
+/** Sends a request with exactly these headers. A browser's `fetch` could not send many of the requests in these tests. */
+export async function send(server: TestServer, { method = "POST", path, headers, body = "", announcedLength }: RawRequest): Promise<Reply> {
   const has = (name: string) => headers.some(([key]) => key.toLowerCase() === name);
-  const host: Headers = has("host") ? [] : [["host", new URL(house.app).host]];
-  const length: Headers = has("content-length") || method === "GET" ? [] : [["content-length", `${announced ?? Buffer.byteLength(body)}`]];
+  const host: Headers = has("host") ? [] : [["host", new URL(server.app).host]];
+  const length: Headers = has("content-length") || method === "GET" ? [] : [["content-length", `${announcedLength ?? Buffer.byteLength(body)}`]];
   return new Promise((resolve, reject) => {
     const sent = request(
-      { host: "127.0.0.1", port: house.port, method, path, agent, setHost: false, headers: [...host, ...length, ...headers].flat() },
+      { host: "127.0.0.1", port: server.port, method, path, agent, setHost: false, headers: [...host, ...length, ...headers].flat() },
       (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", reject);
         response.on("end", () => {
           const text = Buffer.concat(chunks).toString();
-          if (announced !== undefined) sent.destroy();
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text, code: code(response.headers, text) });
+          if (announcedLength !== undefined) sent.destroy();
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text, code: problemCode(response.headers, text) });
         });
       },
     );
     sent.on("error", reject);
-    if (announced === undefined) sent.end(body);
+    if (announcedLength === undefined) sent.end(body);
     else sent.write(body);
   });
 }
 
-function code(headers: IncomingHttpHeaders, body: string): string | undefined {
+function problemCode(headers: IncomingHttpHeaders, body: string): string | undefined {
   if (headers["content-type"] !== "application/problem+json" || !body) return undefined;
   const problem = JSON.parse(body) as { code: string };
   return problem.code;
 }
 
-/** Writes bytes to the server and gives back the first line of its answer. */
-export async function sendBytes(house: House, bytes: Buffer): Promise<string> {
+/** Writes bytes to the server and returns the first line of the response. */
+export async function sendRawBytes(server: TestServer, bytes: Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
-    let answer = "";
-    const socket = connect(house.port, "127.0.0.1", () => socket.write(bytes));
-    const done = () => resolve(answer.split("\r\n")[0] ?? "");
-    socket.setTimeout(5_000, () => socket.destroy(new Error("no answer")));
+    let response = "";
+    const socket = connect(server.port, "127.0.0.1", () => socket.write(bytes));
+    const done = () => resolve(response.split("\r\n")[0] ?? "");
+    socket.setTimeout(5_000, () => socket.destroy(new Error("no response")));
     socket.on("data", (data) => {
-      answer += data.toString("latin1");
-      if (answer.includes("\r\n\r\n")) socket.destroy();
+      response += data.toString("latin1");
+      if (response.includes("\r\n\r\n")) socket.destroy();
     });
     socket.on("close", done);
     socket.on("error", reject);

@@ -1,15 +1,16 @@
 import type { BrowserContext, Page } from "@playwright/test";
-import { Bank } from "../support/bank.ts";
-import { Client } from "../support/client.ts";
-import { evict } from "../support/storage.ts";
-import { expect, test as base } from "../support/test.ts";
+import { BankPage } from "../support/bank-page.ts";
+import { evictKeys } from "../support/browser-storage.ts";
+import { blockWindows, slowClock } from "../support/confirmation-window.ts";
+import { expect, test as base } from "../support/fixtures.ts";
+import { NodeClient } from "../support/node-client.ts";
 
 const BUTTON = "Send 5.00 EUR";
 
 /** An account with a filled-in form for a transfer of 5 EUR. */
-const test = base.extend<{ filled: Bank }>({
-  filled: async ({ account, house, page }, use) => {
-    const friend = await Client.registered(house);
+const test = base.extend<{ filled: BankPage }>({
+  filled: async ({ account, server, page }, use) => {
+    const friend = await NodeClient.registered(server);
     await fillIn(page, friend.name);
     await use(account);
   },
@@ -21,20 +22,12 @@ async function fillIn(page: Page, to: string): Promise<void> {
   await page.getByLabel("Note", { exact: true }).fill("for José");
 }
 
-/** Sends the form. */
-async function order(page: Page): Promise<void> {
+/** Submits the form. */
+async function submitTransfer(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Send money" }).click();
 }
 
-/** How the form's page is told that no window was opened: for the first so many times. */
-async function blockWindows(page: Page, times: number): Promise<void> {
-  await page.evaluate((times) => {
-    const open = window.open.bind(window);
-    window.open = (...given) => (times-- > 0 ? null : open(...given));
-  }, times);
-}
-
-/** What a document of the sign origin sees of pointers: nothing, as where assistive technology clicks. */
+/** Hides pointer events from all documents, as when assistive technology clicks. */
 async function hidePointers(context: BrowserContext): Promise<void> {
   await context.addInitScript(() => {
     for (const type of ["pointerdown", "pointerup", "mousedown", "mouseup", "pointermove", "mousemove"]) {
@@ -43,54 +36,54 @@ async function hidePointers(context: BrowserContext): Promise<void> {
   });
 }
 
-test("a window that the browser blocks can be done without", async ({ filled, page }) => {
+test("a confirmation whose window was blocked can be cancelled", async ({ filled, page }) => {
   await blockWindows(page, 1);
-  await order(page);
-  await filled.confirming.getByRole("button", { name: "Cancel" }).click();
+  await submitTransfer(page);
+  await filled.confirmationPanel.getByRole("button", { name: "Cancel" }).click();
   await expect(filled.alert).toContainText("You cancelled");
   await expect(page.getByLabel("Note", { exact: true })).toHaveValue("for José");
 });
 
-test("a confirmation in the same tab that was cancelled can be asked again, and is done once", async ({ filled, house, page }) => {
+test("a confirmation in the same tab can be cancelled and repeated, and is executed once", async ({ filled, server, page }) => {
   await page.addInitScript(() => (window.open = () => null));
   await page.evaluate(() => (window.open = () => null));
-  await order(page);
+  await submitTransfer(page);
   await filled.button("Continue in a secure window").click();
-  await page.waitForURL(`${house.sign}/confirm`);
+  await page.waitForURL(`${server.sign}/confirm`);
   await expect(page.getByText("for José")).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).click();
-  await page.waitForURL(`${house.app}/account`);
+  await page.waitForURL(`${server.app}/account`);
   await expect(filled.alert.first()).toContainText("You cancelled");
   await expect(page.getByLabel("Amount", { exact: true })).toHaveValue("5");
   await expect(page.getByLabel("Note", { exact: true })).toHaveValue("for José");
   await expect(filled.balance).toHaveText("1,000.00 EUR");
 
-  await order(page);
+  await submitTransfer(page);
   await filled.button("Continue in a secure window").click();
-  await page.waitForURL(`${house.sign}/confirm`);
+  await page.waitForURL(`${server.sign}/confirm`);
   await page.getByRole("button", { name: BUTTON }).click();
-  await page.waitForURL(`${house.app}/account`);
+  await page.waitForURL(`${server.app}/account`);
   await expect(page.getByText("You confirmed it, and it was done.")).toBeVisible();
   await expect(filled.balance).toHaveText("995.00 EUR");
-  // Neither a reload nor the way back does it again.
+  // Neither a reload nor the Back button executes it again.
   await page.reload();
   await expect(filled.balance).toHaveText("995.00 EUR");
   await page.goBack();
   await page.goForward();
-  await page.goto(`${house.app}/account`);
+  await page.goto(`${server.app}/account`);
   await expect(filled.balance).toHaveText("995.00 EUR");
 });
 
-test("an answer in the URL that this tab has not asked for does nothing", async ({ filled, house, page }) => {
-  for (const answer of [{ rejected: "cancelled" }, { signed: { session: "", proof: "", digest: "", signature_input: "", signature: "" } }, "x"]) {
+test("an unrequested confirmation result in the URL does nothing", async ({ filled, server, page }) => {
+  for (const result of [{ rejected: "cancelled" }, { signed: { session: "", proof: "", digest: "", signature_input: "", signature: "" } }, "x"]) {
     await page.goto("about:blank");
-    await page.goto(`${house.app}/account#pan=${Buffer.from(JSON.stringify(answer)).toString("base64url")}`);
+    await page.goto(`${server.app}/account#pan=${Buffer.from(JSON.stringify(result)).toString("base64url")}`);
     await expect(filled.balance).toHaveText("1,000.00 EUR");
     await expect(filled.alert).toBeHidden();
   }
 });
 
-/** Activations by all kinds of devices, each trusted. */
+/** Trusted activations by all kinds of devices. */
 const ACTIVATIONS: Record<string, (page: Page, at: { x: number; y: number }) => Promise<unknown>> = {
   "a click": (page, { x, y }) => page.mouse.click(x, y),
   "a double click": (page, { x, y }) => page.mouse.dblclick(x, y),
@@ -108,7 +101,7 @@ const ACTIVATIONS: Record<string, (page: Page, at: { x: number; y: number }) => 
 async function press(page: Page, at: { x: number; y: number }): Promise<void> {
   const devtools = await page.context().newCDPSession(page);
   for (const type of ["mousePressed", "mouseReleased"] as const) {
-    // Of the last one nothing more is heard: the window is on its way out.
+    // The window closes on the last event, so there may be no reply to it.
     await devtools.send("Input.dispatchMouseEvent", { type, ...at, button: "left", clickCount: 1 }).catch(() => {});
   }
 }
@@ -121,12 +114,12 @@ async function touch(page: Page, x: number, y: number): Promise<void> {
 
 for (const [what, activate] of Object.entries(ACTIVATIONS)) {
   for (const hasPointers of /click|mouse/.test(what) ? [true, false] : [true]) {
-    test(`${what}${hasPointers ? "" : " without pointer events"} confirms, once`, async ({ filled, context, page }) => {
+    test(`${what}${hasPointers ? "" : " without pointer events"} confirms once`, async ({ filled, context, page }) => {
       if (!hasPointers) await hidePointers(context);
       const transfers: string[] = [];
       page.on("request", (request) => void (request.url().endsWith("/api/transfer") && transfers.push(request.url())));
-      await order(page);
-      const window = await filled.confirmation();
+      await submitTransfer(page);
+      const window = await filled.confirmationWindow();
       const button = window.button(BUTTON);
       await expect(button).toHaveAttribute("aria-disabled", "false");
       const { x, y, width, height } = (await button.boundingBox())!;
@@ -138,7 +131,7 @@ for (const [what, activate] of Object.entries(ACTIVATIONS)) {
   }
 }
 
-test("a form that is sent twice at once opens one window", async ({ filled, page }) => {
+test("a form submitted twice at once opens one window", async ({ filled, page }) => {
   await filled.button("Send money").dblclick();
   await page.getByLabel("Note", { exact: true }).focus();
   for (let times = 0; times < 3; times++) await page.keyboard.down("Enter");
@@ -148,14 +141,10 @@ test("a form that is sent twice at once opens one window", async ({ filled, page
   expect(filled.windows).toHaveLength(1);
 });
 
-test("an activation that comes too early is explained, and the next one counts", async ({ filled, context, page, house }) => {
-  await context.addInitScript((sign) => {
-    if (location.origin !== sign) return;
-    const now = performance.now.bind(performance);
-    performance.now = () => now() / 10;
-  }, house.sign);
-  await order(page);
-  const window = await filled.confirmation();
+test("an early activation is explained, and the next one counts", async ({ filled, context, page, server }) => {
+  await slowClock(context, server.sign);
+  await submitTransfer(page);
+  const window = await filled.confirmationWindow();
   await window.button(BUTTON).click({ force: true });
   await expect(window.status).toContainText("Not confirmed yet. You can confirm in a moment");
   await expect(window.status).toContainText("You can confirm now.", { timeout: 20_000 });
@@ -165,28 +154,28 @@ test("an activation that comes too early is explained, and the next one counts",
 
 test("a window whose WebAssembly is missing can be cancelled from the page", async ({ filled, context, page }) => {
   await context.route("**/*.wasm", (route) => route.abort());
-  await order(page);
+  await submitTransfer(page);
   await expect.poll(() => filled.windows.length).toBe(1);
   await expect(filled.windows[0]!.getByText("This page has not started.")).toBeVisible({ timeout: 8_000 });
-  await filled.confirming.getByRole("button", { name: "Cancel" }).click();
+  await filled.confirmationPanel.getByRole("button", { name: "Cancel" }).click();
   await expect(filled.alert).toContainText("You cancelled");
   expect(filled.windows[0]?.isClosed()).toBe(true);
   await expect(page.getByLabel("Amount", { exact: true })).toHaveValue("5");
 });
 
-test("a window that the user opens by hand has nothing to confirm", async ({ house, page }) => {
-  await page.goto(`${house.sign}/confirm`);
+test("a confirmation window that the user opens has nothing to confirm", async ({ server, page }) => {
+  await page.goto(`${server.sign}/confirm`);
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Nothing to confirm");
 });
 
-test("a browser that lost its confirmation key says so, and signing in again helps", async ({ filled, house, page }) => {
-  await evict(page, house, "confirmation_keys");
-  await order(page);
+test("a browser that lost its confirmation key says so, and signing in again helps", async ({ filled, server, page }) => {
+  await evictKeys(page, server, "confirmation_keys");
+  await submitTransfer(page);
   await expect(filled.alert.first()).toContainText("no longer has the key of your session");
-  await filled.reappear(filled.user);
-  await fillIn(page, (await Client.registered(house)).name);
+  await filled.signInQuickly(filled.user);
+  await fillIn(page, (await NodeClient.registered(server)).name);
   for (const window of filled.windows) await window.close();
-  await order(page);
+  await submitTransfer(page);
   await filled.confirm(BUTTON);
   await expect(filled.balance).toHaveText("995.00 EUR");
 });

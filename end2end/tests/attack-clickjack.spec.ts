@@ -1,17 +1,18 @@
 import type { Locator, Page } from "@playwright/test";
-import { Client, confirmation } from "../support/client.ts";
-import { BUTTON, expect, test } from "../support/confirmation-attack.ts";
-import { ScriptWindow } from "../support/script-window.ts";
+import { AttackerWindow } from "../support/attacker-window.ts";
+import { expect, SEND_BUTTON, test } from "../support/confirmation-attack.ts";
+import { centreOf } from "../support/input-device.ts";
+import { confirmationProof } from "../support/interaction-proof.ts";
+import { NodeClient, type RequestOptions } from "../support/node-client.ts";
 
-/** The middle of something that is to be seen. */
-async function middle(target: Locator): Promise<[number, number]> {
-  const box = await target.boundingBox();
-  if (!box) throw new Error(`${target} is not to be seen`);
-  return [box.x + box.width / 2, box.y + box.height / 2];
+/** The centre of an element, as arguments for `mouse.click`. */
+async function centre(target: Locator): Promise<[number, number]> {
+  const { x, y } = await centreOf(target);
+  return [x, y];
 }
 
-/** Makes a window say that it has or has not the focus, and is visible or not: to Playwright's browser every page is in front. */
-async function see(page: Page, { focused = true, visible = true }): Promise<void> {
+/** Sets the focus and visibility that a window reports. In Playwright's browser, every page has the focus and is visible. */
+async function setFocusAndVisibility(page: Page, { focused = true, visible = true }): Promise<void> {
   await page.evaluate(
     ({ focused, visible }) => {
       document.hasFocus = () => focused;
@@ -24,7 +25,7 @@ async function see(page: Page, { focused = true, visible = true }): Promise<void
 
 test("attack 9: styles of the page do not reach the confirmation window", async ({ attack, page }) => {
   const window = await attack.open();
-  await expect(window.button(BUTTON)).toHaveAttribute("aria-disabled", "false");
+  await expect(window.button(SEND_BUTTON)).toHaveAttribute("aria-disabled", "false");
   const shots = async () => ({ own: await page.screenshot(), window: await window.page.screenshot() });
   await expect(window.status).toContainText("Check every line");
   const before = await shots();
@@ -43,51 +44,51 @@ test("attack 9: styles of the page do not reach the confirmation window", async 
   const after = await shots();
   expect(after.own.equals(before.own), "the tricks do work, on the page itself").toBe(false);
   expect(after.window.equals(before.window), "the window looks as before").toBe(true);
-  await window.button(BUTTON).click();
-  await attack.isPaid(window);
+  await window.button(SEND_BUTTON).click();
+  await attack.expectPaid(window);
 });
 
-test("attack 9: a window that is too small, or becomes so, confirms nothing", async ({ attack }) => {
+test("attack 9: a window that is too small confirms nothing", async ({ attack }) => {
   const window = await attack.open("popup,width=100,height=100");
   await window.page.setViewportSize({ width: 100, height: 100 });
   await expect(window.status).toContainText("too small");
-  await window.button(BUTTON).click({ force: true });
+  await window.button(SEND_BUTTON).click({ force: true });
   await expect(window.status).toContainText("Not confirmed yet. This window is too small to read. Make it larger to go on.");
-  await window.isUndecided();
+  await window.expectUndecided();
 
-  // The positive control: at a size that can be read, the same window confirms.
+  // The positive control: at a readable size, the same window confirms.
   await window.page.setViewportSize({ width: 480, height: 640 });
   await expect(window.status).toContainText("You can confirm now");
-  await window.button(BUTTON).click();
-  await attack.isPaid(window);
+  await window.button(SEND_BUTTON).click();
+  await attack.expectPaid(window);
 });
 
-test("attack 9: a window that opens under a clicking pointer takes none of the clicks", async ({ attack, slowClock: _slow }) => {
+test("attack 9: a window that opens under a clicking pointer ignores the clicks", async ({ attack, slowClock: _slow }) => {
   const window = await attack.open();
-  await expect(window.button(BUTTON)).toBeVisible();
-  const place = await middle(window.button(BUTTON));
-  // The third click of someone who clicks on, a press that began too early, and a double click.
+  await expect(window.button(SEND_BUTTON)).toBeVisible();
+  const place = await centre(window.button(SEND_BUTTON));
+  // A first and a second click of a series, and a press that begins too early.
   await window.page.mouse.click(...place);
   await window.page.mouse.click(...place, { clickCount: 2 });
   await expect(window.status).toContainText("Not confirmed yet. You can confirm in a moment");
-  await window.isUndecided();
+  await window.expectUndecided();
   await window.page.mouse.down();
-  await expect(window.button(BUTTON)).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
+  await expect(window.button(SEND_BUTTON)).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
   await window.page.mouse.up();
   await expect(window.status).toContainText("that press began too early. You can confirm now.");
-  await window.isUndecided();
+  await window.expectUndecided();
 
   // The positive control: the next click counts.
   await window.page.mouse.click(...place);
-  await attack.isPaid(window);
+  await attack.expectPaid(window);
 });
 
 for (const [name, key] of [["Enter", "Enter"], ["the space bar", " "]] as const) {
   test(`attack 9: ${name} held since before the window opened confirms nothing`, async ({ attack, slowClock: _slow }) => {
     const window = await attack.open();
     const { keyboard } = window.page;
-    const button = window.button(BUTTON);
-    // It was pressed elsewhere. Here it repeats on the button, before that works and after, and is released.
+    const button = window.button(SEND_BUTTON);
+    // The key was pressed elsewhere. It repeats on the button before and after the button is armed, and is released.
     await expect(window.title).toBeFocused();
     await keyboard.down(key);
     await button.focus();
@@ -96,82 +97,81 @@ for (const [name, key] of [["Enter", "Enter"], ["the space bar", " "]] as const)
     await expect(button).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
     await keyboard.down(key);
     await keyboard.up(key);
-    await window.isUndecided();
+    await window.expectUndecided();
     // The positive control: pressed again, it confirms.
     await keyboard.press(key);
-    await attack.isPaid(window);
+    await attack.expectPaid(window);
   });
 }
 
-test("attack 9: a second window that takes the first one's place takes no click of its double click", async ({ attack, house, page, slowClock: _slow }) => {
+test("attack 9: a second window in the place of the first ignores the rest of a double click", async ({ attack, server, page, slowClock: _slow }) => {
   test.setTimeout(120_000);
-  const friend = await Client.registered(house);
+  const friend = await NodeClient.registered(server);
   const small = JSON.stringify({ to: friend.name, amount: 100, note: "" });
-  const first = await ScriptWindow.open(page, house.sign, { ...(await attack.request()), body: small });
+  const first = await AttackerWindow.open(page, server.sign, { ...(await attack.request()), body: small });
   await expect(first.button("Send 1.00 EUR")).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
-  const place = await middle(first.button("Send 1.00 EUR"));
+  const place = await centre(first.button("Send 1.00 EUR"));
   await first.page.mouse.click(...place);
-  expect(await first.answer()).toHaveProperty("signed");
-  // The script has waited for that.
+  expect(await first.outcome()).toHaveProperty("signed");
+  // The script opens the second window as soon as the first one has signed.
   const second = await attack.open();
-  await expect(second.button(BUTTON)).toBeVisible();
+  await expect(second.button(SEND_BUTTON)).toBeVisible();
   await second.page.mouse.click(...place, { clickCount: 2 });
-  await second.page.mouse.click(...(await middle(second.button(BUTTON))));
+  await second.page.mouse.click(...(await centre(second.button(SEND_BUTTON))));
   await expect(second.status).toContainText("Not confirmed yet");
-  await second.isUndecided();
+  await second.expectUndecided();
 
-  // The positive control: it was a good window.
-  await expect(second.button(BUTTON)).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
-  await second.page.mouse.click(...(await middle(second.button(BUTTON))));
-  await attack.isPaid(second);
+  // The positive control: the same window confirms once it is armed.
+  await expect(second.button(SEND_BUTTON)).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
+  await second.page.mouse.click(...(await centre(second.button(SEND_BUTTON))));
+  await attack.expectPaid(second);
 });
 
-test("attack 9: a window that is closed and opened again under the pointer takes no click", async ({ attack, slowClock: _slow }) => {
+test("attack 9: a window that reopens under the pointer ignores the click", async ({ attack, slowClock: _slow }) => {
   test.setTimeout(120_000);
   let place: [number, number] = [0, 0];
   for (let times = 0; times < 2; times++) {
     const window = await attack.open();
-    await expect(window.button(BUTTON)).toBeVisible();
-    place = await middle(window.button(BUTTON));
+    await expect(window.button(SEND_BUTTON)).toBeVisible();
+    place = await centre(window.button(SEND_BUTTON));
     await window.page.mouse.click(...place);
-    await window.isUndecided();
-    await window.handle((handle) => handle.close());
+    await window.expectUndecided();
+    await window.withHandle((handle) => handle.close());
     await expect.poll(() => window.page.isClosed()).toBe(true);
-    expect((await window.said()).every((message) => !("signed" in message))).toBe(true);
+    expect((await window.messages()).every((message) => !("signed" in message))).toBe(true);
   }
   const last = await attack.open();
-  await expect(last.button(BUTTON)).toBeVisible();
+  await expect(last.button(SEND_BUTTON)).toBeVisible();
   await last.page.mouse.click(...place);
-  await last.isUndecided();
+  await last.expectUndecided();
   // The positive control.
-  await expect(last.button(BUTTON)).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
+  await expect(last.button(SEND_BUTTON)).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
   await last.page.mouse.click(...place);
-  await attack.isPaid(last);
+  await attack.expectPaid(last);
 });
 
-test("attack 9: of ten windows one confirms, and the others say why not", async ({ attack, house, page }) => {
+test("attack 9: one of ten windows confirms, and the others show the reason", async ({ attack, server, page }) => {
   test.setTimeout(120_000);
   const request = await attack.request();
-  const first = await ScriptWindow.open(page, house.sign, request);
-  await expect(first.button(BUTTON)).toBeVisible();
-  const others: ScriptWindow[] = [];
-  // All stay open.
-  while (others.length < 9) {
-    const other = await ScriptWindow.open(page, house.sign, request);
-    others.push(other);
-    expect(await other.answer()).toEqual({ rejected: "busy" });
-    await expect(other.button(BUTTON)).toBeHidden();
+  const first = await AttackerWindow.open(page, server.sign, request);
+  await expect(first.button(SEND_BUTTON)).toBeVisible();
+  const others: AttackerWindow[] = [];
+  // No window waits for the one before it, and all stay open.
+  while (others.length < 9) others.push(await AttackerWindow.open(page, server.sign, request));
+  for (const other of others) {
+    expect(await other.outcome()).toEqual({ rejected: "busy" });
+    await expect(other.button(SEND_BUTTON)).toBeHidden();
     await expect(other.page.getByRole("heading", { level: 1 })).toHaveText("Another confirmation is open");
   }
   for (const other of others) await other.page.close();
   await first.page.bringToFront();
-  await first.button(BUTTON).click();
-  await attack.isPaid(first);
+  await first.button(SEND_BUTTON).click();
+  await attack.expectPaid(first);
 });
 
-test("attack 9: script can neither move, resize, read nor write the window", async ({ attack }) => {
+test("attack 9: script cannot move, resize, read or write the window", async ({ attack }) => {
   const window = await attack.open();
-  await expect(window.button(BUTTON)).toBeVisible();
+  await expect(window.button(SEND_BUTTON)).toBeVisible();
   const place = await window.page.evaluate(() => [screenX, screenY, innerWidth, innerHeight, name]);
   const acts: Record<string, (handle: WindowProxy) => unknown> = {
     moveTo: (handle) => handle.moveTo(3_000, 3_000),
@@ -186,113 +186,113 @@ test("attack 9: script can neither move, resize, read nor write the window", asy
     "an event": (handle) => handle.dispatchEvent(new MouseEvent("click")),
     "a frame of it": (handle) => handle[0]?.document ?? handle.frameElement,
   };
-  for (const [what, act] of Object.entries(acts)) expect(await window.handle(act), what).toBe("SecurityError");
-  // What browsers allow does nothing to it: messages of the script's, whatever they say, and losing the focus.
-  await window.handle((handle) => {
+  for (const [what, act] of Object.entries(acts)) expect(await window.withHandle(act), what).toBe("SecurityError");
+  // Browsers allow script to blur the window and to send it messages. Neither has an effect.
+  await window.withHandle((handle) => {
     handle.blur();
     for (const message of ["pan:connect", '{"signed":{}}', { click: true }]) handle.postMessage(message, "*");
     handle.postMessage("pan:connect", "*", [new MessageChannel().port2]);
   });
   expect(await window.page.evaluate(() => [screenX, screenY, innerWidth, innerHeight, name])).toEqual(place);
-  await window.isUndecided();
+  await window.expectUndecided();
   // The positive control.
-  await window.button(BUTTON).click();
-  await attack.isPaid(window);
+  await window.button(SEND_BUTTON).click();
+  await attack.expectPaid(window);
 });
 
-test("attack 9: a window that script closes or navigates has cancelled", async ({ attack, house, page }) => {
+test("attack 9: a window that script closes or navigates reports a cancellation", async ({ attack, server, page }) => {
   const acts: ((handle: WindowProxy) => unknown)[] = [
     (handle) => handle.close(),
-    // To a page of its own that imitates the confirmation, and will be clicked.
+    // To a page of the application that could imitate the confirmation.
     (handle) => (handle.location = "/account"),
   ];
   for (const act of acts) {
     const window = await attack.open();
-    await expect(window.button(BUTTON)).toBeVisible();
-    expect(await window.handle(act)).not.toBe("SecurityError");
-    expect(await window.answer()).toEqual({ rejected: "cancelled" });
+    await expect(window.button(SEND_BUTTON)).toBeVisible();
+    expect(await window.withHandle(act)).not.toBe("SecurityError");
+    expect(await window.outcome()).toEqual({ rejected: "cancelled" });
     await window.page.close();
   }
-  await attack.isUnharmed();
+  await attack.expectUnharmed();
 
-  // The application's own window: it stops waiting for it, and says so.
-  const friend = await Client.registered(house);
+  // The application's own window: the application stops waiting and reports it.
+  const friend = await NodeClient.registered(server);
   await page.getByLabel("To", { exact: true }).fill(friend.name);
   await page.getByLabel("Amount", { exact: true }).fill("5");
   await page.getByLabel("Note", { exact: true }).press("Enter");
-  const own = await attack.bank.confirmation();
-  await own.page.goto(`${house.app}/`);
+  const window = await attack.bank.confirmationWindow();
+  await window.page.goto(`${server.app}/`);
   await expect(attack.bank.alert).toContainText("You cancelled");
-  await own.page.close();
-  await attack.isUnharmed();
+  await window.page.close();
+  await attack.expectUnharmed();
 });
 
-test("attack 9: a page that navigates itself to the confirmation under the pointer takes no click", async ({ attack, house, page, slowClock: _slow }) => {
+test("attack 9: a confirmation that opens in the same tab under the pointer ignores the click", async ({ attack, server, page, slowClock: _slow }) => {
   const link = { request: await attack.request(), return_path: "/account" };
   const fragment = Buffer.from(JSON.stringify(link)).toString("base64url");
-  await page.evaluate((url) => (location.href = url), `${house.sign}/confirm#${fragment}`);
-  const button = page.getByRole("button", { name: BUTTON });
+  await page.evaluate((url) => (location.href = url), `${server.sign}/confirm#${fragment}`);
+  const button = page.getByRole("button", { name: SEND_BUTTON });
   await expect(button).toBeVisible();
-  await page.mouse.click(...(await middle(button)));
+  await page.mouse.click(...(await centre(button)));
   await expect(page.getByRole("status").last()).toContainText("Not confirmed yet");
   await expect(button).toBeVisible();
   expect(new URL(page.url()).hash, "the request is not left in the URL").toBe("");
 
-  // The positive control: once it works, it signs; and the application, which has not asked, does nothing with it.
+  // The positive control: once armed, it signs. The application did not request it and ignores the result.
   await expect(button).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
-  await page.mouse.click(...(await middle(button)));
-  await page.waitForURL(`${house.app}/account`);
+  await page.mouse.click(...(await centre(button)));
+  await page.waitForURL(`${server.app}/account`);
   await expect(attack.bank.balance).toHaveText("1,000.00 EUR");
 });
 
-test("attack 9: a window without the focus, or hidden, confirms nothing", async ({ attack }) => {
+test("attack 9: a window that is hidden or not focused confirms nothing", async ({ attack }) => {
   const window = await attack.open();
-  await expect(window.button(BUTTON)).toHaveAttribute("aria-disabled", "false");
+  await expect(window.button(SEND_BUTTON)).toHaveAttribute("aria-disabled", "false");
   for (const unseen of [{ focused: false }, { visible: false }]) {
-    await see(window.page, unseen);
+    await setFocusAndVisibility(window.page, unseen);
     await expect(window.status).toContainText("in the background");
-    await window.button(BUTTON).click({ force: true });
+    await window.button(SEND_BUTTON).click({ force: true });
     await expect(window.status).toContainText("Not confirmed yet");
-    await window.isUndecided();
-    await see(window.page, {});
-    await expect(window.button(BUTTON)).toHaveAttribute("aria-disabled", "false");
+    await window.expectUndecided();
+    await setFocusAndVisibility(window.page, {});
+    await expect(window.button(SEND_BUTTON)).toHaveAttribute("aria-disabled", "false");
   }
   // The positive control.
-  await window.button(BUTTON).click();
-  await attack.isPaid(window);
+  await window.button(SEND_BUTTON).click();
+  await attack.expectPaid(window);
 });
 
-test("attack 9: the sign origin's pages do not work inside another page", async ({ attack, house, page }) => {
+test("attack 9: sign-origin pages cannot be framed by the application", async ({ attack, server, page }) => {
   for (const path of ["/confirm", "/sign-in", "/register"]) {
     const name = path.slice(1);
     await page.evaluate(
       ({ name, url }) => document.body.append(Object.assign(document.createElement("iframe"), { name, src: url })),
-      { name, url: house.sign + path },
+      { name, url: server.sign + path },
     );
     await expect.poll(() => page.frame({ name })?.url(), { message: path }).toMatch(/^chrome-error:/);
-    // The positive control: at the top level it is there.
+    // The positive control: it loads at the top level.
     const tab = await page.context().newPage();
-    await tab.goto(house.sign + path);
+    await tab.goto(server.sign + path);
     await expect(tab.getByRole("heading", { level: 1 })).toBeVisible();
     await tab.close();
   }
-  await attack.isUnharmed();
+  await attack.expectUnharmed();
 });
 
-test("attack 9: a confirmed request that the frame has signed is rejected", async ({ attack, house }) => {
+test("attack 9: a Confirmed request signed by the frame key is rejected", async ({ attack, server }) => {
   const { path, body, nonce } = await attack.request();
-  for (const proof of [null, confirmation("transfer")]) {
-    expect(await attack.script.wish({ path, body, nonce, level: "confirmed", proof })).toEqual({ Err: "not_here" });
+  for (const proof of [null, confirmationProof("transfer")]) {
+    expect(await attack.script.requestSignature({ path, body, nonce, level: "confirmed", proof })).toEqual({ Err: "not_here" });
   }
-  // What the frame would sign, signed by its key, and an ordinary request by the key of the window.
-  const client = await Client.registered(house);
-  const proof = confirmation("transfer");
-  const crossed = [
-    { path, body, proof, by: "frame" as const },
-    { path: "/api/account", by: "confirmation" as const },
+  // A Confirmed request signed by the frame key, and a Signed request by the confirmation key.
+  const client = await NodeClient.registered(server);
+  const proof = confirmationProof("transfer");
+  const crossed: RequestOptions[] = [
+    { path, body, proof, signingKey: "frame" },
+    { path: "/api/account", signingKey: "confirmation" },
   ];
-  for (const order of crossed) expect((await client.call(order)).code, order.path).toBe("invalid_proof");
-  // The positive control: each key for its own.
+  for (const request of crossed) expect((await client.call(request)).code, request.path).toBe("invalid_proof");
+  // The positive control: each key for its own level.
   expect((await client.call({ path: "/api/account" })).status).toBe(200);
   expect((await client.call({ path, body, proof })).status).toBe(200);
 });

@@ -1,105 +1,109 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Client, confirmation, from, fromSign, handleOf, keyPress } from "../support/client.ts";
+import { expect, test } from "../support/fixtures.ts";
 import { type Headers, send } from "../support/http.ts";
-import { catchNext, token } from "../support/injected.ts";
-import { signedIn } from "../support/private.ts";
-import { expect, test } from "../support/test.ts";
+import { confirmationProof, keyPressProof } from "../support/interaction-proof.ts";
+import { interceptNext } from "../support/intercepted-request.ts";
+import { NodeClient, originHeaders, signOriginHeaders } from "../support/node-client.ts";
+import { createPrivateData } from "../support/private-data.ts";
+import { handleOf, sessionToken } from "../support/session-token.ts";
 
-/** 22 characters that name nothing. */
-const NOTHING = "AAAAAAAAAAAAAAAAAAAAAA";
+/** 22 characters in the form of a handle or nonce that does not exist. */
+const UNKNOWN_ID = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/** An argument of each type, as JSON. */
+/** A value of each argument type, as JSON. */
 const VALUES: Record<string, string> = {
   Amount: "1",
-  ConnectionId: `"${NOTHING}"`,
+  ConnectionId: `"${UNKNOWN_ID}"`,
   DisplayName: '"Thief"',
-  KeyId: `"pan.${NOTHING}"`,
+  KeyId: `"pan.${UNKNOWN_ID}"`,
   KeyThumbprint: `"${"A".repeat(43)}"`,
   Note: '""',
   PublicKey: `"BA${"A".repeat(85)}"`,
-  SessionHandle: `"${NOTHING}"`,
+  SessionHandle: `"${UNKNOWN_ID}"`,
   UserName: '"thief"',
 };
 
-interface Protected {
+interface ProtectedAction {
   name: string;
   level: string;
-  /** A body that it takes. */
+  /** A valid body. */
   body: string;
 }
 
-/** Every protected action, from the catalogue itself: also those that you have added. */
-function catalogue(): Protected[] {
-  const text = readFileSync(join(import.meta.dirname, "../../protocol/src/catalogue.rs"), "utf8").replaceAll(/\/\/.*/g, "");
-  return [...text.matchAll(/\w+ at "([^"]+)" needs (\w+) \{([^}]*)\}/g)].map(([, name = "", level = "", fields = ""]) => {
+/** Every protected action in the catalogue's source, so that new actions are tested too. */
+function readCatalogue(): ProtectedAction[] {
+  const files = ["protocol/src/built_in.rs", "actions/src/lib.rs"];
+  const sources = files.map((file) => readFileSync(join(import.meta.dirname, "../..", file), "utf8"));
+  const text = sources.join("").replaceAll(/\/\/.*/g, "");
+  return [...text.matchAll(/\w+ at "([^"]+)" needs (\w+)(?: on \w+)? \{([^}]*)\}/g)].map(([, name = "", level = "", fields = ""]) => {
     const members = [...fields.matchAll(/(\w+): ([\w<>]+)/g)].map(([, field = "", type = ""]) => {
       const value = type.startsWith("Option<") ? "null" : VALUES[type];
-      if (!value) throw new Error(`give this test a ${type}`);
+      if (!value) throw new Error(`add a value of type ${type} to VALUES`);
       return `"${field}":${value}`;
     });
     return { name, level, body: `{${members.join()}}` };
   });
 }
 
-/** The best proof that a thief can make of an action of that level. */
-function proofOf({ name, level }: Protected): object | undefined {
-  return { Signed: undefined, Interaction: keyPress(name), Confirmed: confirmation(name) }[level];
+/** The best proof that a thief can forge for an action of that level. */
+function proofOf({ name, level }: ProtectedAction): object | undefined {
+  return { Signed: undefined, Interaction: keyPressProof(name), Confirmed: confirmationProof(name) }[level];
 }
 
-test("attack 1: a stolen cookie reads nothing and does nothing, not even sign out", async ({ account, house, page, browser }) => {
-  const { cookie, secrets } = await signedIn(account, house);
+test("attack 1: a stolen cookie reads nothing and does nothing, not even sign out", async ({ account, server, page, browser }) => {
+  const { cookie, secrets } = await createPrivateData(account, server);
 
-  // From a machine of the thief's, by hand: no signature, and a signature by a key of their own.
-  const thief = new Client(house, account.user);
+  // From the thief's machine: without a signature, and with a signature by the thief's own key.
+  const thief = new NodeClient(server, account.user);
   thief.cookies.set("__Host-pan", cookie.slice("__Host-pan=".length));
   thief.handle = handleOf(cookie.slice("__Host-pan=".length));
-  const actions = catalogue();
+  const actions = readCatalogue();
   const names = ["account", "activity", "display_name", "jitterbug/keys", "jitterbug/stream", "nonces", "restore_browser", "revoke", "revoke_others", "sessions", "sign_out", "transfer"];
   expect(actions.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
   for (const action of actions) {
     const { name, body } = action;
     const path = `/api/${name}`;
-    // The frame's own requests go to its own origin, where that cookie is none.
+    // Requests of the frame go to the sign origin, which does not read that cookie.
     const at = name === "jitterbug/keys" ? "sign" : "app";
-    const bare = await send(house, { path, headers: [...(at === "app" ? from(house.app) : fromSign(house)), ["cookie", cookie]], body });
+    const bare = await send(server, { path, headers: [...(at === "app" ? originHeaders(server.app) : signOriginHeaders(server)), ["cookie", cookie]], body });
     expect(bare.code, path).toBe("invalid_session");
-    const forged = await thief.call({ path, body, proof: proofOf(action), nonce: NOTHING, at });
-    // Everything was right but for the nonce, and where that may be invented, the key.
+    const forged = await thief.call({ path, body, proof: proofOf(action), nonce: UNKNOWN_ID, sendTo: at });
+    // Everything was right except the nonce or, where any nonce is accepted, the key.
     const expected = at === "sign" ? "invalid_session" : /^(nonces|restore_browser)$/.test(name) ? "invalid_proof" : "use_fresh_nonce";
     expect(forged.code, path).toBe(expected);
     for (const secret of secrets) expect(bare.body + forged.body).not.toContain(secret);
   }
-  // The thief can bind no key either: neither with the token, nor with the token for the sign origin's cookie.
-  const bind = JSON.stringify(await thief.statement(await thief.challenge()));
+  // The thief cannot bind a key either: not with the token, and not with the token in the sign origin's cookie.
+  const bind = JSON.stringify(await thief.bindStatement(await thief.fetchChallenge()));
   for (const stolen of [cookie, cookie.replace("__Host-pan=", "__Host-pan-sign="), cookie.replace("__Host-pan=", `__Host-pan-sign=${thief.handle}.`)]) {
-    expect((await send(house, { path: "/bind", headers: [...fromSign(house), ["cookie", stolen]], body: bind })).code).toBe("invalid_session");
+    expect((await send(server, { path: "/bind", headers: [...signOriginHeaders(server), ["cookie", stolen]], body: bind })).code).toBe("invalid_session");
   }
 
-  // In a browser of the thief's, with the application itself.
+  // In the thief's browser, with the application itself.
   const theirs = await browser.newContext();
   const [name, value] = cookie.split("=") as [string, string];
   await theirs.addCookies([{ name, value, domain: "pan.localhost", path: "/", secure: true, httpOnly: true, sameSite: "Lax" }]);
   const tab = await theirs.newPage();
-  await tab.goto(`${house.app}/account`);
+  await tab.goto(`${server.app}/account`);
   await expect(tab.getByRole("alert")).toContainText("no longer has the key");
   const seen = await tab.content();
   for (const secret of secrets) expect(seen).not.toContain(secret);
   for (const path of ["/sessions", "/activity"]) {
-    await tab.goto(house.app + path);
+    await tab.goto(server.app + path);
     await expect(tab.getByRole("alert")).toContainText("no longer has the key");
   }
-  // There is not even a button for it.
+  // The page does not even show a button for it.
   await expect(tab.getByRole("button", { name: "Sign out" })).toHaveCount(0);
   await theirs.close();
 
-  // The owner works on as before.
+  // The owner's session still works.
   await page.reload();
-  await account.renamed("Unharmed");
+  await account.changeName("Unharmed");
 });
 
-test("attack 2: page script cannot read the token, and the handle alone is worth nothing", async ({ account, house, page }) => {
-  const value = await token(page);
+test("attack 2: page script cannot read the token, and the handle alone is useless", async ({ account, server, page }) => {
+  const value = await sessionToken(page);
   expect(value).toHaveLength(43);
   const readable = await page.evaluate(async () => {
     const stores = [localStorage, sessionStorage].map((store) => JSON.stringify(store));
@@ -111,14 +115,14 @@ test("attack 2: page script cannot read the token, and the handle alone is worth
   expect(readable).not.toContain(value);
   expect(readable).not.toContain("__Host-pan");
 
-  // With the handle, which script may know, and everything else of a good request but the cookie.
-  const caught = await catchNext(page, "/api/account", () => page.reload());
-  const without = caught.headers.filter(([name]) => name !== "cookie");
-  expect((await send(house, { ...caught, headers: without })).code).toBe("invalid_session");
+  // With the handle, which script may know, and all of a valid request except the cookie.
+  const intercepted = await interceptNext(page, "/api/account", () => page.reload());
+  const without = intercepted.headers.filter(([name]) => name !== "cookie");
+  expect((await send(server, { ...intercepted, headers: without })).code).toBe("invalid_session");
   const planted: Headers = [...without, ["cookie", `__Host-pan=${handleOf(value)}`]];
-  expect((await send(house, { ...caught, headers: planted })).status).toBeGreaterThanOrEqual(400);
-  // The positive control: with the cookie it passes, so nothing of it was wrong or spent.
-  const reply = await send(house, caught);
+  expect((await send(server, { ...intercepted, headers: planted })).status).toBeGreaterThanOrEqual(400);
+  // The positive control: with the cookie it passes, so its nonce was not spent.
+  const reply = await send(server, intercepted);
   expect(reply.status, reply.body).toBe(200);
   expect(reply.body).toContain(account.user);
 });

@@ -1,28 +1,28 @@
 import type { BrowserContext } from "@playwright/test";
-import { newName } from "../support/bank.ts";
-import { Client } from "../support/client.ts";
-import { Injected } from "../support/injected.ts";
-import { ScriptWindow, type WindowRequest } from "../support/script-window.ts";
-import { expect, test as base } from "../support/test.ts";
+import { AttackerWindow, type WindowRequest } from "../support/attacker-window.ts";
+import { newUserName } from "../support/bank-page.ts";
+import { expect, test as base } from "../support/fixtures.ts";
+import { InjectedScript } from "../support/injected-script.ts";
+import { NodeClient } from "../support/node-client.ts";
 
 const BUTTON = "Send 42.00 EUR";
 
-/** A page with script of an attacker, which asks for a transfer as often as it likes. */
-const test = base.extend<{ script: Injected; wish: WindowRequest; ask(): Promise<ScriptWindow> }>({
+/** A page with the attacker's script, which opens any number of confirmations for a transfer. */
+const test = base.extend<{ script: InjectedScript; transfer: WindowRequest; openWindow(): Promise<AttackerWindow> }>({
   script: async ({ bank, page }, use) => {
-    const script = await Injected.into(page);
-    await bank.appear(newName());
+    const script = await InjectedScript.injectInto(page);
+    await bank.registerQuickly(newUserName());
     await use(script);
   },
-  wish: async ({ script, house }, use) => {
-    const friend = await Client.registered(house);
+  transfer: async ({ script, server }, use) => {
+    const friend = await NodeClient.registered(server);
     const body = JSON.stringify({ to: friend.name, amount: 4200, note: "" });
-    await use({ session: await script.handle(), path: "/api/transfer", body, nonce: await script.nonce() });
+    await use({ session: await script.sessionHandle(), path: "/api/transfer", body, nonce: await script.nonce() });
   },
-  ask: async ({ house, page, wish }, use) => use(() => ScriptWindow.open(page, house.sign, wish)),
+  openWindow: async ({ server, page, transfer }, use) => use(() => AttackerWindow.open(page, server.sign, transfer)),
 });
 
-/** Sets the device's clock, for every document that is loaded from now on. */
+/** Sets the device's clock ahead, in documents that load from now on. */
 async function setClock(context: BrowserContext, ms: number): Promise<void> {
   await context.addInitScript((ms) => {
     const now = Date.now;
@@ -30,37 +30,45 @@ async function setClock(context: BrowserContext, ms: number): Promise<void> {
   }, ms);
 }
 
-/** The window says that there is a pause, shows nothing to confirm, and signs nothing. */
-async function isPaused(window: ScriptWindow): Promise<void> {
-  const answer = await window.answer();
-  expect(answer).toEqual({ rejected: { paused: { seconds: expect.any(Number) } } });
+/** Checks that the window shows the pause, shows no transfer, and signs nothing. */
+async function expectPaused(window: AttackerWindow): Promise<void> {
+  const outcome = await window.outcome();
+  expect(outcome).toEqual({ rejected: { paused: { seconds: expect.any(Number) } } });
   await expect(window.page.getByRole("heading", { level: 1 })).toHaveText("Confirmations are paused");
   await expect(window.button(BUTTON)).toBeHidden();
 }
 
-/** How a confirmation ends that its user did not want. */
-const UNWANTED: Record<string, (window: ScriptWindow) => Promise<unknown>> = {
+async function cancelThreeTimes(openWindow: () => Promise<AttackerWindow>): Promise<void> {
+  for (let times = 0; times < 3; times++) {
+    const window = await openWindow();
+    await window.button("Cancel").click();
+    await window.outcome();
+  }
+}
+
+/** The ways in which an unwanted confirmation ends. */
+const UNWANTED_ENDINGS: Record<string, (window: AttackerWindow) => Promise<unknown>> = {
   cancelled: async (window) => window.button("Cancel").click(),
   "rejected with Escape": async (window) => window.page.keyboard.press("Escape"),
   "closed by the user": async (window) => window.page.close(),
-  "closed by the page": async (window) => window.handle((handle) => handle.close()),
-  "navigated by the page": async (window) => window.handle((handle) => (handle.location.href = "/account")),
+  "closed by the page": async (window) => window.withHandle((handle) => handle.close()),
+  "navigated by the page": async (window) => window.withHandle((handle) => (handle.location.href = "/account")),
   reloaded: async (window) => window.page.reload(),
 };
 
-for (const [how, end] of Object.entries(UNWANTED)) {
-  test(`attack 27: after three confirmations that were ${how} there is a pause`, async ({ ask, bank, context, house, page, script, wish }) => {
+for (const [how, end] of Object.entries(UNWANTED_ENDINGS)) {
+  test(`attack 27: three confirmations that were ${how} start a pause`, async ({ openWindow, bank, context, server, page, script, transfer }) => {
     for (let times = 0; times < 3; times++) {
-      const window = await ask();
+      const window = await openWindow();
       await expect(window.button(BUTTON)).toBeVisible();
       await end(window);
-      expect(await window.answer()).toEqual({ rejected: "cancelled" });
+      expect(await window.outcome()).toEqual({ rejected: "cancelled" });
       if (!window.page.isClosed()) await window.page.close();
     }
-    // Nor in another window, nor after a reload of both.
+    // The pause also holds in a second window and after both pages are reloaded.
     for (let times = 0; times < 2; times++) {
-      const window = await ask();
-      await isPaused(window);
+      const window = await openWindow();
+      await expectPaused(window);
       await window.page.reload();
       await expect(window.button(BUTTON)).toBeHidden();
       await window.page.close();
@@ -68,21 +76,17 @@ for (const [how, end] of Object.entries(UNWANTED)) {
     }
     await expect(bank.balance).toHaveText("1,000.00 EUR");
 
-    // The positive control: a minute later there is a confirmation again, and it confirms.
+    // The positive control: a minute later a window confirms again.
     await setClock(context, 61_000);
-    const later = await ScriptWindow.open(page, house.sign, { ...wish, nonce: await script.nonce() });
+    const later = await AttackerWindow.open(page, server.sign, { ...transfer, nonce: await script.nonce() });
     await later.button(BUTTON).click();
-    expect(await later.answer()).toHaveProperty("signed");
+    expect(await later.outcome()).toHaveProperty("signed");
   });
 }
 
-test("attack 27: the user's own confirmations pause too, with a sentence, and nothing that was typed is lost", async ({ ask, bank, page, wish }) => {
-  for (let times = 0; times < 3; times++) {
-    const window = await ask();
-    await window.button("Cancel").click();
-    await window.answer();
-  }
-  await page.getByLabel("To", { exact: true }).fill((JSON.parse(wish.body) as { to: string }).to);
+test("attack 27: the user's own confirmations pause too, with a message, and the form keeps its input", async ({ openWindow, bank, page, transfer }) => {
+  await cancelThreeTimes(openWindow);
+  await page.getByLabel("To", { exact: true }).fill((JSON.parse(transfer.body) as { to: string }).to);
   await page.getByLabel("Amount", { exact: true }).fill("42");
   await page.getByLabel("Amount", { exact: true }).press("Enter");
   await expect(bank.alert).toContainText(/Several confirmations were cancelled, so there is a pause. Try again in \d+ seconds/);
@@ -90,29 +94,25 @@ test("attack 27: the user's own confirmations pause too, with a sentence, and no
   await expect(bank.balance).toHaveText("1,000.00 EUR");
 });
 
-test("attack 27: storage that script of the page clears ends no pause", async ({ ask, page }) => {
-  for (let times = 0; times < 3; times++) {
-    const window = await ask();
-    await window.button("Cancel").click();
-    await window.answer();
-  }
+test("attack 27: clearing the page's storage does not end the pause", async ({ openWindow, page }) => {
+  await cancelThreeTimes(openWindow);
   await page.evaluate(async () => {
     localStorage.clear();
     sessionStorage.clear();
     for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name ?? "");
     for (const cookie of document.cookie.split(";")) document.cookie = `${cookie}; Max-Age=0`;
   });
-  const window = await ask();
-  await isPaused(window);
+  const window = await openWindow();
+  await expectPaused(window);
 });
 
-test("attack 27: confirmations that the user confirms start no pause", async ({ bank, page, script, wish, house }) => {
+test("attack 27: confirmed transfers start no pause", async ({ bank, page, script, transfer, server }) => {
   for (let times = 0; times < 5; times++) {
-    const window = await ScriptWindow.open(page, house.sign, { ...wish, nonce: await script.nonce() });
+    const window = await AttackerWindow.open(page, server.sign, { ...transfer, nonce: await script.nonce() });
     await window.button(BUTTON).click();
-    const answer = await window.answer();
-    expect(answer).toHaveProperty("signed");
-    if ("signed" in answer) expect((await script.post("/api/transfer", wish.body, answer.signed)).status).toBe(200);
+    const outcome = await window.outcome();
+    expect(outcome).toHaveProperty("signed");
+    if ("signed" in outcome) expect((await script.post("/api/transfer", transfer.body, outcome.signed)).status).toBe(200);
     await expect.poll(() => window.page.isClosed()).toBe(true);
   }
   await page.reload();

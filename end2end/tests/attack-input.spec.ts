@@ -1,33 +1,36 @@
-import { Client, fromSign, keyPress, type Signed } from "../support/client.ts";
+import { newUserName } from "../support/bank-page.ts";
+import { expect, test } from "../support/fixtures.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
-import { numbers } from "../support/random.ts";
-import { expect, test } from "../support/test.ts";
+import { keyPressProof } from "../support/interaction-proof.ts";
+import { NodeClient, type SignedRequest, signOriginHeaders } from "../support/node-client.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
+/** Every code of a rejected request, except `unavailable`. */
 const CODES = ["invalid_session", "invalid_proof", "use_fresh_nonce", "step_up_required", "rate_limited", "forbidden_origin", "malformed"];
 
-/** Sends a signed body that is refused, and shows that this has cost nothing: the nonce that it named is still good. */
-async function expectRefusedFree(client: Client, action: string, bodies: Record<string, string>): Promise<void> {
-  const nonce = await client.nonce();
+/** Checks that each signed body is rejected and spends no nonce: all name the same nonce, which works afterwards. */
+async function expectRejectedAtNoCost(client: NodeClient, action: string, bodies: Record<string, string>): Promise<void> {
+  const nonce = await client.takeNonce();
   for (const [what, body] of Object.entries(bodies)) {
-    const reply = await send(client.house, await client.sign({ path: `/api/${action}`, body, proof: keyPress(action), nonce }));
+    const reply = await send(client.server, await client.sign({ path: `/api/${action}`, body, proof: keyPressProof(action), nonce }));
     expect([reply.status, reply.code], `${what}: ${reply.body}`).toEqual([400, "malformed"]);
   }
   expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
 }
 
-test("attack 19: a body of 10 MB is refused before it has come, and nothing is spent", async ({ client, house }) => {
+test("attack 19: a body of 10 MB is rejected before it arrives, and no nonce is spent", async ({ client, server }) => {
   const [nonce = ""] = client.nonces;
   const body = JSON.stringify({ name: "x".repeat(10_000_000) });
-  const signed = await client.sign({ path: "/api/display_name", body, proof: keyPress("display_name"), nonce });
-  for (const sent of [signed, { path: "/sign-in", headers: fromSign(house), body }]) {
-    // One byte more than may come is sent, and the rest never: the answer does not wait for it.
-    const reply = await send(house, { ...sent, body: body.slice(0, 64 * 1024 + 1), announced: body.length });
+  const signed = await client.sign({ path: "/api/display_name", body, proof: keyPressProof("display_name"), nonce });
+  for (const sent of [signed, { path: "/sign-in", headers: signOriginHeaders(server), body }]) {
+    // One byte more than the limit is sent. The server replies without waiting for the rest.
+    const reply = await send(server, { ...sent, body: body.slice(0, 64 * 1024 + 1), announcedLength: body.length });
     expect([reply.status, reply.code], sent.path).toEqual([413, "malformed"]);
   }
   expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
 });
 
-/** JSON of so many levels. */
+/** JSON with that many levels. */
 function nested(levels: number): Record<string, string> {
   const lists = "[".repeat(levels) + "]".repeat(levels);
   const objects = '{"a":'.repeat(levels / 3) + "1" + "}".repeat(levels / 3);
@@ -36,43 +39,43 @@ function nested(levels: number): Record<string, string> {
     objects,
     "lists that do not end": "[".repeat(2 * levels),
     "lists where a name should be": `{"name":${lists}}`,
-    "lists where a password should be": `{"user":"nobody-at-all","password":${lists}}`,
-    "lists in a member too many": `{"user":"nobody-at-all","password":"wrong","more":${lists}}`,
+    "lists where a password should be": `{"user":"unknown-user","password":${lists}}`,
+    "lists in an extra member": `{"user":"unknown-user","password":"wrong","more":${lists}}`,
   };
 }
 
-test("attack 19: JSON of many thousand levels is refused, signed or not, and nothing is spent", async ({ client, house }) => {
-  await expectRefusedFree(client, "display_name", nested(30_000));
-  // At sign-in less may come.
+test("attack 19: JSON with thousands of levels is rejected, signed or not, and no nonce is spent", async ({ client, server }) => {
+  await expectRejectedAtNoCost(client, "display_name", nested(30_000));
+  // The limit at sign-in is lower.
   for (const [what, body] of Object.entries(nested(3_900))) {
-    const reply = await send(house, { path: "/sign-in", headers: fromSign(house), body });
+    const reply = await send(server, { path: "/sign-in", headers: signOriginHeaders(server), body });
     expect([reply.status, reply.code], what).toEqual([400, "malformed"]);
     expect(reply.headers["set-cookie"], what).toBeUndefined();
   }
-  await client.stillActs();
+  await client.expectStillWorks();
 });
 
-test("attack 19: bodies that are not quite JSON, or not quite the action, are refused, and nothing is spent", async ({ client }) => {
-  await expectRefusedFree(client, "display_name", {
+test("attack 19: bodies that are almost JSON or almost the action are rejected, and no nonce is spent", async ({ client }) => {
+  await expectRejectedAtNoCost(client, "display_name", {
     NaN: '{"name":NaN}',
     "a member twice": '{"name":"a","name":"b"}',
-    "a member too many": '{"name":"a","admin":true}',
+    "an extra member": '{"name":"a","admin":true}',
     "white space": '{ "name": "a" }',
     "a lone surrogate": '{"name":"\\ud800"}',
   });
-  const order = (amount: string) => `{"to":"somebody","amount":${amount},"note":""}`;
-  await expectRefusedFree(client, "transfer", {
-    NaN: order("NaN"),
-    "a number out of range": order("1e999"),
-    "a number below range": order("-1"),
-    "a fraction": order("1.5"),
+  const transfer = (amount: string) => `{"to":"somebody","amount":${amount},"note":""}`;
+  await expectRejectedAtNoCost(client, "transfer", {
+    NaN: transfer("NaN"),
+    "a number out of range": transfer("1e999"),
+    "a number below range": transfer("-1"),
+    "a fraction": transfer("1.5"),
     "a member twice": '{"to":"somebody","to":"thief","amount":1,"note":""}',
-    "another order": '{"amount":1,"to":"somebody","note":""}',
+    "another member order": '{"amount":1,"to":"somebody","note":""}',
   });
 });
 
-/** Damages one place of a text. */
-function damaged(text: string, below: (most: number) => number): string {
+/** Damages a text in one place. */
+function damage(text: string, below: (most: number) => number): string {
   const at = below(text.length + 1);
   const byte = String.fromCharCode(0x20 + below(0x5f));
   switch (below(5)) {
@@ -89,26 +92,26 @@ function damaged(text: string, below: (most: number) => number): string {
   }
 }
 
-/** Somebody's good request that is to be damaged: signed just now, with that nonce. */
-function fresh(client: Client, nonce: string): Promise<Signed> {
-  return client.sign({ path: "/api/display_name", body: '{"name":"Damaged"}', proof: keyPress("display_name"), nonce });
+/** A freshly signed valid request with that nonce. */
+function freshRequest(client: NodeClient, nonce: string): Promise<SignedRequest> {
+  return client.sign({ path: "/api/display_name", body: '{"name":"Damaged"}', proof: keyPressProof("display_name"), nonce });
 }
 
-/** Sends so many copies of good requests with one nonce, each damaged in one header or in its body. Gives what was answered. */
-async function sendDamaged(client: Client, nonce: string, copies: number, random: () => number): Promise<Reply[]> {
+/** Sends copies of valid requests with one nonce, each damaged in one header or in its body. Returns the replies. */
+async function sendDamaged(client: NodeClient, nonce: string, copies: number, random: () => number): Promise<Reply[]> {
   const below = (most: number) => Math.floor(random() * most);
   const replies: Reply[] = [];
   while (replies.length < copies) {
-    // However busy the machine is: what is damaged would have passed.
-    const good = await fresh(client, nonce);
+    // A fresh signature for each batch, so that on a busy machine the undamaged request would still pass.
+    const good = await freshRequest(client, nonce);
     const batch = Array.from({ length: Math.min(50, copies - replies.length) }, () => {
       for (;;) {
         const which = below(good.headers.length + 1);
-        const headers: Headers = good.headers.map(([name, value], at) => [name, at === which ? damaged(value, below) : value]);
-        const body = which === good.headers.length ? damaged(good.body, below) : good.body;
-        // What only has more white space around a value is the good request.
+        const headers: Headers = good.headers.map(([name, value], at) => [name, at === which ? damage(value, below) : value]);
+        const body = which === good.headers.length ? damage(good.body, below) : good.body;
+        // White space around a header value does not damage the request.
         const isDamaged = body !== good.body || headers.some(([, value], at) => value.trim() !== good.headers[at]?.[1]);
-        if (isDamaged) return send(client.house, { ...good, headers, body });
+        if (isDamaged) return send(client.server, { ...good, headers, body });
       }
     });
     replies.push(...(await Promise.all(batch)));
@@ -116,64 +119,64 @@ async function sendDamaged(client: Client, nonce: string, copies: number, random
   return replies;
 }
 
-// A request that is well formed, names a live nonce of the owner's and is wrongly signed does spend that nonce: the store
-// looks first, and the signature is verified by what it says. It takes the nonce, which the server tells to nobody but the
-// owner's page. So the owner loses what was taken from them, and signs the next time with another.
-test("attack 19: of ten thousand damaged requests none passes, none is a fault of the server's, and none costs a nonce that it does not name", async ({
+// A well-formed request with a wrong signature does spend the live nonce that it names, because the store is asked before the
+// signature is verified. Only the owner's page knows that nonce, so an attacker must steal it first, and the owner's page
+// signs with another one.
+test("attack 19: ten thousand damaged requests are rejected without a server error, and spend only the nonces that they name", async ({
   client,
 }) => {
   test.setTimeout(180_000);
-  const random = numbers(19);
+  const random = seededRandom(19);
   const kept = client.nonces.splice(0, 2);
   expect(kept).toHaveLength(2);
   const codes = new Set<string | undefined>();
   for (let round = 0; round < 20; round++) {
-    const nonce = await client.nonce();
+    const nonce = await client.takeNonce();
     const replies = await sendDamaged(client, nonce, 500, random);
     expect(replies.filter(({ status }) => status < 400 || status >= 500)).toEqual([]);
     for (const { code } of replies) codes.add(code);
-    // Some were well formed and wrongly signed: the nonce that all of them named is gone.
-    expect((await send(client.house, await fresh(client, nonce))).code).toBe("use_fresh_nonce");
+    // Some were well formed with a wrong signature, so the nonce that all of them name is spent.
+    expect((await send(client.server, await freshRequest(client, nonce))).code).toBe("use_fresh_nonce");
   }
   expect(CODES).toEqual(expect.arrayContaining([...codes]));
   expect(codes.size).toBeGreaterThan(3);
   for (const nonce of kept) expect((await client.call({ path: "/api/account", nonce })).status).toBe(200);
-  await client.stillActs();
+  await client.expectStillWorks();
 });
 
-test("attack 19: damaged requests do not fill the server's log", async ({ own }) => {
-  await own.startStore();
-  const server = await own.startServer();
-  const client = await Client.registered(own.house);
-  const before = server.lines();
-  const random = numbers(2);
-  for (let round = 0; round < 4; round++) await sendDamaged(client, await client.nonce(), 500, random);
-  // The positive control: they were seen, and the owner is told of them.
-  expect(await thefts(client)).toBeGreaterThan(100);
-  expect(server.lines() - before, "lines").toBeLessThanOrEqual(100);
+test("attack 19: damaged requests do not fill the server's log", async ({ isolated }) => {
+  await isolated.startStore();
+  const pan = await isolated.startServer();
+  const client = await NodeClient.registered(isolated.server);
+  const before = pan.lineCount();
+  const random = seededRandom(2);
+  for (let round = 0; round < 4; round++) await sendDamaged(client, await client.takeNonce(), 500, random);
+  // The positive control: the server counted them, and the owner sees the count.
+  expect(await countThefts(client)).toBeGreaterThan(100);
+  expect(pan.lineCount() - before, "lines").toBeLessThanOrEqual(100);
 });
 
-/** How often the owner is told that their cookie was presented without its key. */
-async function thefts(client: Client): Promise<number> {
+/** How often the cookie was presented without its key, as the owner sees it. */
+async function countThefts(client: NodeClient): Promise<number> {
   const reply = await client.call({ path: "/api/sessions" });
   expect(reply.status, reply.body).toBe(200);
   const sessions = JSON.parse(reply.body) as { theft: [times: number, last: number] | null }[];
   return sessions.reduce((sum, { theft }) => sum + (theft?.[0] ?? 0), 0);
 }
 
-test("attack 22: a device whose clock is hours off, or is set in between, works; a signature from the future does not", async ({ bank, client, page }) => {
+test("attack 22: a device whose clock is hours off or changes works, and a signature from the future does not", async ({ bank, client, page }) => {
   for (const [at, hours] of [-5, 7].entries()) {
     await page.context().addInitScript((by) => {
       const now = Date.now;
       Date.now = () => now() + by;
     }, hours * 3_600_000 - (at ? -5 * 3_600_000 : 0));
     if (at) await page.reload();
-    else await bank.appear(`clock-${Date.now().toString(36)}`);
-    await bank.renamed(`Off by ${hours}`);
+    else await bank.registerQuickly(newUserName());
+    await bank.changeName(`Off by ${hours}`);
   }
   for (const seconds of [-3600, -10, 10, 3600]) {
     const created = Math.floor(Date.now() / 1000) + seconds;
     expect((await client.call({ path: "/api/account", created })).code, `${seconds} s`).toBe("use_fresh_nonce");
   }
-  await client.stillActs();
+  await client.expectStillWorks();
 });

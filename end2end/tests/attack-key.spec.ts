@@ -1,19 +1,13 @@
-import type { Frame, Page, Request } from "@playwright/test";
-import { generateKeyPairSync, sign } from "node:crypto";
-import { calculateJwkThumbprint, exportJWK } from "jose";
-import { newName } from "../support/bank.ts";
-import { Client, from } from "../support/client.ts";
+import type { Page, Request } from "@playwright/test";
+import { newUserName } from "../support/bank-page.ts";
+import { signingFrame } from "../support/browser-storage.ts";
+import { expect, test } from "../support/fixtures.ts";
 import { type Headers, send } from "../support/http.ts";
-import type { House } from "../support/servers.ts";
-import { expect, test } from "../support/test.ts";
+import { KeyPair } from "../support/key-pair.ts";
+import { NodeClient, originHeaders } from "../support/node-client.ts";
+import type { TestServer } from "../support/test-server.ts";
 
-function signingFrame(page: Page, house: House): Frame {
-  const frame = page.frames().find((frame) => frame.url().startsWith(house.sign));
-  if (!frame) throw new Error("there is no signing frame");
-  return frame;
-}
-
-test("attack 3: page script cannot reach the key", async ({ account, house, page }) => {
+test("attack 3: page script cannot reach the key", async ({ account, server, page }) => {
   const reached = await page.evaluate(async () => {
     const attempt = async (work: () => unknown) => {
       try {
@@ -42,8 +36,8 @@ test("attack 3: page script cannot reach the key", async ({ account, house, page
     own: [],
   });
 
-  // Even script that ran inside the frame could use the key, but not take it away.
-  const inside = await signingFrame(page, house).evaluate(async () => {
+  // Even script inside the frame could use the key but not export it.
+  const inside = await signingFrame(page, server).evaluate(async () => {
     const opened = await new Promise<IDBDatabase>((resolve, reject) => {
       const request = indexedDB.open("pan");
       request.onsuccess = () => resolve(request.result);
@@ -67,22 +61,20 @@ test("attack 3: page script cannot reach the key", async ({ account, house, page
   expect(inside.keys, "the frame key and the confirmation key").toBe(2);
   expect(inside.extractable).toBe(false);
   for (const result of inside.exported) expect(["InvalidAccessError", "NotSupportedError"]).toContain(result);
-  // The positive control: what was found is the key.
+  // The positive control: the key that was found can sign.
   expect(inside.signs).toBe(64);
-  await account.renamed("Still mine");
+  await account.changeName("Still mine");
 });
 
-/** The body of a bind with a key of the attacker's. */
-async function bindOfOwnKey(house: House, challenge: string): Promise<string> {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const { kty, crv, x, y } = await exportJWK(publicKey);
-  const text = ["pan-bind/1", new URL(house.sign).host, challenge, await calculateJwkThumbprint({ kty, crv, x, y } as never)].join("\n");
-  const signature = sign("sha256", Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64");
-  return JSON.stringify({ jwk: { kty, crv, x, y }, challenge, signature: `pan=:${signature}:` });
+/** The body of `/bind` with the attacker's own key. */
+async function bindOfOwnKey(server: TestServer, challenge: string): Promise<string> {
+  const key = new KeyPair();
+  const signature = key.sign(["pan-bind/1", new URL(server.sign).host, challenge, await key.thumbprint()]);
+  return JSON.stringify({ jwk: await key.jwk(), challenge, signature });
 }
 
-/** What script in the page can try against the sign origin. Gives what it could read. */
-async function attackFromPage(page: Page, house: House, path: string, body: string): Promise<string[]> {
+/** Sends requests to the sign origin in all ways that page script has. Returns the responses that it could read. */
+async function attackFromPage(page: Page, server: TestServer, path: string, body: string): Promise<string[]> {
   return page.evaluate(
     async ({ url, body }) => {
       const json = { "content-type": "application/json" };
@@ -100,82 +92,82 @@ async function attackFromPage(page: Page, house: House, path: string, body: stri
       form.remove();
       return read.filter((text) => text !== "");
     },
-    { url: house.sign + path, body },
+    { url: server.sign + path, body },
   );
 }
 
-test("attack 4: page script cannot bind a key of its own, not even at the moment of sign-in", async ({ bank, house, page, context }) => {
-  // The frame's own binding is held up, so that the attacker is first.
+test("attack 4: page script cannot bind its own key, not even during sign-in", async ({ bank, server, page, context }) => {
+  // The frame's own bind request is delayed, so that the attacker is first.
   let release: () => void = () => {};
   const attacked = new Promise<void>((done) => (release = done));
   let held: Request | undefined;
-  await page.route(`${house.sign}/bind`, async (route) => {
-    if (route.request().headers()["origin"] !== house.sign) return route.continue();
+  await page.route(`${server.sign}/bind`, async (route) => {
+    if (route.request().headers()["origin"] !== server.sign) return route.continue();
     held = route.request();
     await attacked;
     await route.continue();
   });
-  const name = newName();
-  await page.goto(`${house.sign}/register?return=/account`);
-  await bank.fill(name);
+  const name = newUserName();
+  await page.goto(`${server.sign}/register?return=/account`);
+  await bank.submitFormQuickly(name);
   await expect.poll(() => held !== undefined, { timeout: 30_000 }).toBe(true);
 
   expect(await page.evaluate(() => document.cookie)).toBe("");
-  expect(await attackFromPage(page, house, "/challenge", "{}")).toEqual([]);
-  // A challenge belongs to no session: the attacker may have one.
-  const challenge = await new Client(house).challenge();
-  const body = await bindOfOwnKey(house, challenge);
-  expect(await attackFromPage(page, house, "/bind", body)).toEqual([]);
+  expect(await attackFromPage(page, server, "/challenge", "{}")).toEqual([]);
+  // A challenge belongs to no session, so the attacker can have one.
+  const challenge = await new NodeClient(server).fetchChallenge();
+  const body = await bindOfOwnKey(server, challenge);
+  expect(await attackFromPage(page, server, "/bind", body)).toEqual([]);
 
-  // What the server answers where a browser would not even ask: the cookie is right, the origin is the page's.
-  const [sign] = (await context.cookies(house.sign)).filter((cookie) => cookie.name === "__Host-pan-sign");
+  // Requests that a browser would not send: with the right cookie, from the page's origin.
+  const [sign] = (await context.cookies(server.sign)).filter((cookie) => cookie.name === "__Host-pan-sign");
   expect(sign).toMatchObject({ httpOnly: true, sameSite: "Strict", secure: true, domain: "sign.pan.localhost" });
   const cookie: Headers = [["cookie", `__Host-pan-sign=${sign?.value ?? ""}`]];
-  const host: Headers = [["host", new URL(house.sign).host]];
-  const sameSite = from(house.sign).map(([key, value]): [string, string] => [key, key === "sec-fetch-site" ? "same-site" : value]);
+  const host: Headers = [["host", new URL(server.sign).host]];
+  const sameSite = originHeaders(server.sign).map(([key, value]): [string, string] => [key, key === "sec-fetch-site" ? "same-site" : value]);
   for (const [path, sent] of [["/challenge", "{}"], ["/bind", body]] as const) {
-    for (const source of [from(house.app), sameSite]) {
-      expect((await send(house, { path, headers: [...host, ...source, ...cookie], body: sent })).code, path).toBe("forbidden_origin");
+    for (const source of [originHeaders(server.app), sameSite]) {
+      expect((await send(server, { path, headers: [...host, ...source, ...cookie], body: sent })).code, path).toBe("forbidden_origin");
     }
   }
-  // With the session's token in place of that cookie.
-  const token: Headers = [["cookie", `__Host-pan-sign=${(await context.cookies(house.app)).find(({ name }) => name === "__Host-pan")?.value ?? ""}`]];
-  expect((await send(house, { path: "/bind", headers: [...host, ...from(house.sign), ...token], body })).code).toBe("invalid_session");
+  // With the session token in place of that cookie.
+  const token: Headers = [["cookie", `__Host-pan-sign=${(await context.cookies(server.app)).find(({ name }) => name === "__Host-pan")?.value ?? ""}`]];
+  expect((await send(server, { path: "/bind", headers: [...host, ...originHeaders(server.sign), ...token], body })).code).toBe("invalid_session");
 
-  // The forms have opened windows of their own, and the page lies behind them.
+  // The forms have opened windows in front of the page.
   for (const other of context.pages()) if (other !== page) await other.close();
   await page.bringToFront();
 
-  // The frame goes on, and what is bound is its key.
+  // The frame's request continues and binds the frame's key.
   release();
   await expect(bank.balance).toHaveText("1,000.00 EUR");
-  await bank.renamed("Mine");
+  await bank.changeName("Mine");
 
-  // An attacker who has even that cookie can replay nothing and replace no key: theirs waits for the confirmation key.
-  const headers: Headers = [...host, ...from(house.sign), ...cookie];
-  expect((await send(house, { path: "/bind", headers, body: held?.postData() ?? "" })).code).toBe("use_fresh_nonce");
-  const pending = await send(house, { path: "/bind", headers, body });
+  // With that cookie, an attacker still cannot replay the bind or replace the key: a new key waits for the confirmation key.
+  const headers: Headers = [...host, ...originHeaders(server.sign), ...cookie];
+  expect((await send(server, { path: "/bind", headers, body: held?.postData() ?? "" })).code).toBe("use_fresh_nonce");
+  const pending = await send(server, { path: "/bind", headers, body });
   expect(JSON.parse(pending.body)).toMatchObject({ pending: true, nonces: [] });
-  await bank.renamed("Still mine");
+  await bank.changeName("Still mine");
 });
 
-test("attack 4: of many binds at once one wins, and a bind is good for its own session only", async ({ house }) => {
-  const client = new Client(house);
-  await client.enter("/register");
-  const statement = await client.statement(await client.challenge());
+test("attack 4: one of many concurrent binds wins, and a bind works only for its session", async ({ server }) => {
+  const client = new NodeClient(server);
+  await client.signInAndEnter("/register");
+  const statement = await client.bindStatement(await client.fetchChallenge());
   const replies = await Promise.all(Array.from({ length: 50 }, () => client.sendBind(statement)));
   expect(replies.filter(({ status }) => status === 200)).toHaveLength(1);
   expect(new Set(replies.filter(({ status }) => status !== 200).map(({ code }) => code))).toEqual(new Set(["use_fresh_nonce"]));
 
-  const other = new Client(house);
-  await other.enter("/register");
+  const other = new NodeClient(server);
+  await other.signInAndEnter("/register");
   expect((await other.sendBind(statement)).code, "the challenge is spent").toBe("use_fresh_nonce");
-  // Of many keys at once the first is bound, and the others wait: no two can sign.
+  // Of many concurrent keys the first is bound and the others wait: only one can sign.
   const rivals = await Promise.all(
     Array.from({ length: 4 }, async () => {
-      const rival = new Client(house);
+      const rival = new NodeClient(server);
       rival.cookies = other.cookies;
-      return { rival, bound: JSON.parse((await rival.sendBind(await rival.statement(await rival.challenge()))).body) as { pending: boolean; nonces: string[] } };
+      return { rival, bound: JSON.parse((await rival.sendBind(await rival.bindStatement(await rival.fetchChallenge()))).body) as { pending: boolean; nonces: string[] } };
     }),
   );
   const winners = rivals.filter(({ bound }) => !bound.pending);
@@ -186,7 +178,7 @@ test("attack 4: of many binds at once one wins, and a bind is good for its own s
     const reply = await rival.call({ path: "/api/account" });
     expect(reply.code, reply.body).toBe(bound.pending ? "invalid_proof" : undefined);
   }
-  // The positive control: what was bound works.
+  // The positive control: the bound key works.
   client.nonces = (JSON.parse(replies.find(({ status }) => status === 200)?.body ?? "{}") as { nonces: string[] }).nonces;
-  await client.stillActs();
+  await client.expectStillWorks();
 });

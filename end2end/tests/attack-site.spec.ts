@@ -1,12 +1,15 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Page } from "@playwright/test";
-import { Client, fromSign, keyPress } from "../support/client.ts";
+import { newUserName } from "../support/bank-page.ts";
+import { expect, test as base } from "../support/fixtures.ts";
 import { type Headers, send } from "../support/http.ts";
-import { Injected, token } from "../support/injected.ts";
-import { expect, test as base } from "../support/test.ts";
+import { InjectedScript } from "../support/injected-script.ts";
+import { keyPressProof } from "../support/interaction-proof.ts";
+import { NodeClient, signOriginHeaders } from "../support/node-client.ts";
+import { sessionToken } from "../support/session-token.ts";
 
-/** Another site of an attacker's, which answers every path with the same page. */
+/** The attacker's own site. It returns the same page for every path. */
 const test = base.extend<{ evil: { origin: string; serve(html: string): void } }>({
   evil: async ({ store: _store }, use) => {
     let page = "";
@@ -19,14 +22,14 @@ const test = base.extend<{ evil: { origin: string; serve(html: string): void } }
   },
 });
 
-/** Nothing was done to the account. */
+/** Checks that the account is unchanged. */
 async function expectUnharmed(page: Page, origin: string, user: string): Promise<void> {
   await page.goto(`${origin}/account`);
   await expect(page.getByTestId("display-name")).toHaveText(user);
   await expect(page.getByTestId("balance")).toHaveText("1,000.00 EUR");
 }
 
-test("attack 15: another site's forms, fetches and navigations do nothing", async ({ account, evil, house, page }) => {
+test("attack 15: another site's forms, fetches and navigations do nothing", async ({ account, evil, server, page }) => {
   const calls: Record<string, string> = {
     "/api/sign_out": "{}",
     "/api/display_name": '{"name":"Forged"}',
@@ -34,12 +37,12 @@ test("attack 15: another site's forms, fetches and navigations do nothing", asyn
     "/api/nonces": "{}",
   };
   const statuses: number[] = [];
-  page.on("response", (reply) => void (reply.url().startsWith(`${house.app}/api/`) && statuses.push(reply.status())));
+  page.on("response", (reply) => void (reply.url().startsWith(`${server.app}/api/`) && statuses.push(reply.status())));
   for (const [path, body] of Object.entries(calls)) {
     for (const kind of ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]) {
-      evil.serve(`<form id=f method=post action="${house.app + path}" enctype="${kind}"><input name='${body.slice(0, -1)},"x":"' value='"}'></form>`);
+      evil.serve(`<form id=f method=post action="${server.app + path}" enctype="${kind}"><input name='${body.slice(0, -1)},"x":"' value='"}'></form>`);
       await page.goto(evil.origin);
-      await Promise.all([page.waitForURL(`${house.app}${path}`), page.evaluate(() => (document.getElementById("f") as HTMLFormElement).submit())]);
+      await Promise.all([page.waitForURL(`${server.app}${path}`), page.evaluate(() => (document.getElementById("f") as HTMLFormElement).submit())]);
     }
     evil.serve("");
     await page.goto(evil.origin);
@@ -51,73 +54,73 @@ test("attack 15: another site's forms, fetches and navigations do nothing", asyn
           { headers: { "content-type": "application/json" } },
           { mode: "no-cors", keepalive: true },
         ];
-        const told = [];
+        const outcomes = [];
         for (const init of tries) {
           const reply = await fetch(url, { method: "POST", credentials: "include", body, ...init }).catch(() => null);
-          told.push(reply ? reply.type : "failed");
+          outcomes.push(reply ? reply.type : "failed");
         }
         navigator.sendBeacon(url, body);
         const image = new Image();
         await new Promise((done) => ((image.onload = image.onerror = done), (image.src = url)));
-        return told;
+        return outcomes;
       },
-      { url: house.app + path, body },
+      { url: server.app + path, body },
     );
-    // Script gets no answer, not even one that it cannot read; what is not a simple request is not even sent.
+    // Script gets no response, not even an opaque one. Requests that are not simple are not sent at all.
     expect(outcomes).toEqual(["failed", "failed", "failed", "failed"]);
-    await page.goto(house.app + path).catch(() => null);
+    await page.goto(server.app + path).catch(() => null);
   }
   expect(statuses).toHaveLength(4 * (3 + 1));
   expect(statuses.filter((status) => status < 400)).toEqual([]);
-  await expectUnharmed(page, house.app, account.user);
+  await expectUnharmed(page, server.app, account.user);
 });
 
-test("attack 15: a request that says it comes from elsewhere is refused, whatever it is signed with", async ({ client, house }) => {
+test("attack 15: a request from another origin or site is rejected, even with a valid signature", async ({ client, server }) => {
   const elsewhere: [string, string][][] = [
     [["origin", "http://evil.localhost:1"]],
-    [["origin", house.sign]],
+    [["origin", server.sign]],
     [["origin", "null"]],
     [["sec-fetch-site", "cross-site"]],
     [["sec-fetch-site", "same-site"]],
     [["sec-fetch-site", "none"]],
   ];
   for (const changed of elsewhere) {
-    const signed = await client.sign({ path: "/api/display_name", body: '{"name":"Forged"}', proof: keyPress("display_name") });
+    const signed = await client.sign({ path: "/api/display_name", body: '{"name":"Forged"}', proof: keyPressProof("display_name") });
     const kept = signed.headers.filter(([name]) => !changed.some(([other]) => other === name));
-    expect((await send(house, { ...signed, headers: [...kept, ...changed] })).code, String(changed)).toBe("forbidden_origin");
+    expect((await send(server, { ...signed, headers: [...kept, ...changed] })).code, String(changed)).toBe("forbidden_origin");
   }
-  await client.stillActs();
+  await client.expectStillWorks();
 });
 
-test("attack 16: another site cannot sign a person in as somebody else", async ({ account, evil, house, page }) => {
-  const attacker = await Client.registered(house);
-  const before = await token(page);
+test("attack 16: another site cannot sign the user in to another account", async ({ account, evil, server, page }) => {
+  const attacker = await NodeClient.registered(server);
+  const before = await sessionToken(page);
   evil.serve("");
   await page.goto(evil.origin);
-  const { body } = await attacker.credentials("/sign-in");
+  const { body } = await attacker.signInRequest("/sign-in");
   await page.evaluate(
     async ({ url, body }) => {
       for (const kind of ["text/plain", "application/json"]) {
         await fetch(url, { method: "POST", mode: kind === "text/plain" ? "no-cors" : "cors", credentials: "include", body, headers: { "content-type": kind } }).catch(() => null);
       }
     },
-    { url: `${house.sign}/sign-in`, body },
+    { url: `${server.sign}/sign-in`, body },
   );
-  const foreign: Headers = fromSign(house).map(([name, value]) => [name, name === "origin" ? evil.origin : value]);
-  expect((await send(house, { path: "/sign-in", headers: foreign, body })).code).toBe("forbidden_origin");
-  expect(await token(page)).toBe(before);
-  await expectUnharmed(page, house.app, account.user);
+  const foreign: Headers = signOriginHeaders(server).map(([name, value]) => [name, name === "origin" ? evil.origin : value]);
+  expect((await send(server, { path: "/sign-in", headers: foreign, body })).code).toBe("forbidden_origin");
+  expect(await sessionToken(page)).toBe(before);
+  await expectUnharmed(page, server.app, account.user);
 });
 
-test("attack 16: neither the application nor a page of the sign origin works inside another site's page", async ({ account, evil, house, page }) => {
-  const framed = [`${house.app}/account`, `${house.sign}/`, `${house.sign}/sign-in`, `${house.sign}/register`, `${house.sign}/confirm`];
+test("attack 16: another site cannot frame the application or a sign-origin page", async ({ account, evil, server, page }) => {
+  const framed = [`${server.app}/account`, `${server.sign}/`, `${server.sign}/sign-in`, `${server.sign}/register`, `${server.sign}/confirm`];
   evil.serve(framed.map((url, at) => `<iframe name=n${at} src="${url}"></iframe>`).join(""));
   await page.goto(evil.origin);
   for (const [at, url] of framed.entries()) {
     await expect.poll(() => page.frame({ name: `n${at}` })?.url() ?? "", url).toMatch(/^chrome-error:/);
   }
-  // A window of its own does not answer its opener either.
-  const heard = await page.evaluate(async (sign) => {
+  // The sign origin's pages do not reply to another site that opened them either.
+  const received = await page.evaluate(async (sign) => {
     const messages: unknown[] = [];
     addEventListener("message", (event) => messages.push(event.data));
     for (const path of ["/", "/confirm", "/sign-in"]) {
@@ -131,33 +134,33 @@ test("attack 16: neither the application nor a page of the sign origin works ins
       popup?.close();
     }
     return messages;
-  }, house.sign);
-  expect(heard).toEqual([]);
-  await expectUnharmed(page, house.app, account.user);
+  }, server.sign);
+  expect(received).toEqual([]);
+  await expectUnharmed(page, server.app, account.user);
 });
 
-test("attack 16: a page of the application inside a page of the application gets no frame that signs", async ({ account, house, page }) => {
+test("attack 16: the application cannot frame itself", async ({ account, server, page }) => {
   const framed = await page.evaluate(async (url) => {
     const frame = document.createElement("iframe");
     frame.src = url;
     document.body.append(frame);
     await new Promise((done) => (frame.onload = done));
     return frame.contentDocument === null;
-  }, `${house.app}/account`);
-  expect(framed, "the application lets nobody frame it, itself included").toBe(true);
-  await expectUnharmed(page, house.app, account.user);
+  }, `${server.app}/account`);
+  expect(framed, "no page can frame the application, not even its own").toBe(true);
+  await expectUnharmed(page, server.app, account.user);
 });
 
-test("attack 16: a second port, a flood and nonsense leave the frame as it was", async ({ bank, page }) => {
-  const script = await Injected.into(page);
-  await bank.appear(`flood-${Date.now().toString(36)}`);
-  const answered = await page.evaluate(async (origin) => {
+test("attack 16: a second port, a flood of messages and nonsense do not disturb the frame", async ({ bank, page }) => {
+  const script = await InjectedScript.injectInto(page);
+  await bank.registerQuickly(newUserName());
+  const replies = await page.evaluate(async (origin) => {
     const frame = document.querySelector<HTMLIFrameElement>("#pan-frame")?.contentWindow;
     const real = window.stolenPort;
-    const heard: unknown[] = [];
+    const received: unknown[] = [];
     for (let times = 0; times < 20; times++) {
       const { port1, port2 } = new MessageChannel();
-      port1.onmessage = (event) => heard.push(event.data);
+      port1.onmessage = (event) => received.push(event.data);
       frame?.postMessage("pan:connect", origin, [port2]);
       port1.postMessage(JSON.stringify({ id: 1, ask: { forget: { session: "A".repeat(22) } } }));
     }
@@ -166,9 +169,9 @@ test("attack 16: a second port, a flood and nonsense leave the frame as it was",
     real?.postMessage("x".repeat(2_000_000));
     window.stolenPort = real;
     await new Promise((done) => setTimeout(done, 1_000));
-    return heard;
+    return received;
   }, new URL(await page.locator("#pan-frame").getAttribute("src").then(String)).origin);
-  expect(answered, "a port that is offered later is not taken").toEqual([]);
-  expect(await script.ask({ unheard_of: {} })).toEqual({ Err: "malformed" });
-  await bank.renamed("Still here");
+  expect(replies, "a second port is ignored").toEqual([]);
+  expect(await script.sendToFrame({ unheard_of: {} })).toEqual({ Err: "malformed" });
+  await bank.changeName("Still here");
 });

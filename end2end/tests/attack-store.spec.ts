@@ -1,39 +1,41 @@
-import { Bank, newName } from "../support/bank.ts";
-import { fromSign } from "../support/client.ts";
+import { BankPage, newUserName } from "../support/bank-page.ts";
+import { expect, test as base } from "../support/fixtures.ts";
 import { type Reply, send } from "../support/http.ts";
-import { type Caught, catchNext } from "../support/injected.ts";
-import { Mouse } from "../support/hand.ts";
-import type { Own } from "../support/own.ts";
-import { type House, saveRedis, type Server, tellRedis } from "../support/servers.ts";
-import { expect, test as base } from "../support/test.ts";
+import { Mouse } from "../support/input-device.ts";
+import { type InterceptedRequest, interceptNext } from "../support/intercepted-request.ts";
+import type { IsolatedServers } from "../support/isolated-servers.ts";
+import { signOriginHeaders } from "../support/node-client.ts";
+import { saveRedis, sendRedisCommand } from "../support/redis.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+import type { TestServer } from "../support/test-server.ts";
 
-/** The person's browser is at a house with a Redis of its own, which may go away. */
-const test = base.extend<{ redis: Server; bank: Bank }>({
-  redis: async ({ own }, use) => {
-    const redis = await own.startRedis();
-    await own.startServer();
+/** The browser uses a server with its own Redis, which the test can stop. */
+const test = base.extend<{ redis: ServerProcess; bank: BankPage }>({
+  redis: async ({ isolated }, use) => {
+    const redis = await isolated.startRedis();
+    await isolated.startServer();
     await use(redis);
   },
-  bank: async ({ page, own, redis: _started }, use) => use(new Bank(page, own.house.app, new Mouse(page))),
+  bank: async ({ page, isolated, redis: _started }, use) => use(new BankPage(page, isolated.server.app, new Mouse(page))),
 });
 
-/** A request of the page that the server has accepted once, and that somebody has kept. */
-async function keptRequest(bank: Bank, house: House): Promise<Caught> {
-  const caught = await catchNext(bank.page, "/api/account", () => bank.page.reload());
-  expect((await send(house, caught)).status).toBe(200);
+/** A request of the page that the server has accepted once, kept for a replay. */
+async function replayableRequest(bank: BankPage, server: TestServer): Promise<InterceptedRequest> {
+  const intercepted = await interceptNext(bank.page, "/api/account", () => bank.page.reload());
+  expect((await send(server, intercepted)).status).toBe(200);
   await bank.page.reload();
   await expect(bank.balance).not.toBeEmpty();
-  return caught;
+  return intercepted;
 }
 
-/** Nobody gets in or does anything, and nobody hears of anything private. */
-async function isClosed({ house }: Own, bank: Bank, kept: Caught): Promise<void> {
-  const headers = fromSign(house);
+/** Checks that every request gets 503 without private data, and that the page reports it. */
+async function expectUnavailable({ server }: IsolatedServers, bank: BankPage, replay: InterceptedRequest): Promise<void> {
+  const headers = signOriginHeaders(server);
   const replies = [
-    await send(house, kept),
-    await send(house, { path: "/challenge", headers, body: "{}" }),
-    await send(house, { path: "/sign-in", headers, body: "{}" }),
-    await send(house, { path: "/register", headers, body: "{}" }),
+    await send(server, replay),
+    await send(server, { path: "/challenge", headers, body: "{}" }),
+    await send(server, { path: "/sign-in", headers, body: "{}" }),
+    await send(server, { path: "/register", headers, body: "{}" }),
   ];
   for (const reply of replies) {
     expect(reply.status, reply.body).toBe(503);
@@ -41,60 +43,60 @@ async function isClosed({ house }: Own, bank: Bank, kept: Caught): Promise<void>
     expect(reply.headers["set-cookie"]).toBeUndefined();
   }
   expect(replies[0]?.code).toBe("unavailable");
-  await bank.rename("Nobody hears");
+  await bank.submitName("Not saved");
   await expect(bank.alert).toContainText("not available at the moment");
 }
 
-/** The page works again without being loaded again, and what was kept is still worth nothing. */
-async function isOpenAgain({ house }: Own, bank: Bank, kept: Caught): Promise<void> {
+/** Checks that the page works again without a reload, and that the replay is rejected. */
+async function expectRecovered({ server }: IsolatedServers, bank: BankPage, replay: InterceptedRequest): Promise<void> {
   const replies: Reply[] = [];
   await expect(async () => {
-    replies.push(await send(house, kept));
+    replies.push(await send(server, replay));
     expect(replies.at(-1)?.status).not.toBe(503);
   }).toPass({ timeout: 20_000 });
   expect(replies.at(-1)?.code).toBe("use_fresh_nonce");
   expect(replies.filter(({ status }) => status === 200)).toHaveLength(0);
-  await bank.renamed("Everybody hears");
+  await bank.changeName("Saved again");
 }
 
-test("attack 21: while the store is down nothing happens, and when it is back the page goes on by itself", async ({ bank, own, redis }) => {
-  await bank.appear(newName());
-  const kept = await keptRequest(bank, own.house);
-  await saveRedis(own.port);
+test("attack 21: while the store is down nothing passes, and the page recovers by itself", async ({ bank, isolated, redis }) => {
+  await bank.registerQuickly(newUserName());
+  const replay = await replayableRequest(bank, isolated.server);
+  await saveRedis(isolated.redisPort);
   await redis.stop("SIGKILL");
-  await isClosed(own, bank, kept);
-  await own.startRedis();
-  await isOpenAgain(own, bank, kept);
+  await expectUnavailable(isolated, bank, replay);
+  await isolated.startRedis();
+  await expectRecovered(isolated, bank, replay);
 });
 
-test("attack 21: a store that hangs is as one that is down", async ({ bank, own, redis }) => {
-  await bank.appear(newName());
-  const kept = await keptRequest(bank, own.house);
+test("attack 21: a store that hangs is treated as down", async ({ bank, isolated, redis }) => {
+  await bank.registerQuickly(newUserName());
+  const replay = await replayableRequest(bank, isolated.server);
   redis.signal("SIGSTOP");
-  await isClosed(own, bank, kept);
+  await expectUnavailable(isolated, bank, replay);
   redis.signal("SIGCONT");
-  await isOpenAgain(own, bank, kept);
+  await expectRecovered(isolated, bank, replay);
 });
 
-test("attack 21: a store that is full lets nothing through and loses nothing", async ({ bank, own }) => {
-  await bank.appear(newName());
-  const kept = await keptRequest(bank, own.house);
-  await tellRedis(own.port, "CONFIG SET maxmemory 1");
-  await isClosed(own, bank, kept);
-  await tellRedis(own.port, "CONFIG SET maxmemory 0");
-  await isOpenAgain(own, bank, kept);
+test("attack 21: a full store lets nothing pass and loses nothing", async ({ bank, isolated }) => {
+  await bank.registerQuickly(newUserName());
+  const replay = await replayableRequest(bank, isolated.server);
+  await sendRedisCommand(isolated.redisPort, "CONFIG SET maxmemory 1");
+  await expectUnavailable(isolated, bank, replay);
+  await sendRedisCommand(isolated.redisPort, "CONFIG SET maxmemory 0");
+  await expectRecovered(isolated, bank, replay);
 });
 
-test("attack 21: a store that comes back empty knows nobody, and the page says so", async ({ bank, own, redis }) => {
-  await bank.appear(newName());
-  const kept = await keptRequest(bank, own.house);
-  // Without what it had saved.
+test("attack 21: a store that comes back empty knows no session, and the page says so", async ({ bank, isolated, redis }) => {
+  await bank.registerQuickly(newUserName());
+  const replay = await replayableRequest(bank, isolated.server);
+  // Without its snapshot.
   await redis.stop("SIGKILL");
-  await own.startRedis();
-  await expect(async () => expect((await send(own.house, kept)).status).not.toBe(503)).toPass({ timeout: 20_000 });
-  expect((await send(own.house, kept)).code).toBe("invalid_session");
-  // The page asks again by itself.
+  await isolated.startRedis();
+  await expect(async () => expect((await send(isolated.server, replay)).status).not.toBe(503)).toPass({ timeout: 20_000 });
+  expect((await send(isolated.server, replay)).code).toBe("invalid_session");
+  // The page fetches again by itself.
   await expect(bank.alert.first()).toContainText("session has ended", { timeout: 30_000 });
-  await bank.appear(newName());
+  await bank.registerQuickly(newUserName());
   await expect(bank.balance).toHaveText("1,000.00 EUR");
 });

@@ -1,32 +1,33 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Client, keyPress } from "../support/client.ts";
-import { runPan } from "../support/servers.ts";
-import { expect, test } from "../support/test.ts";
+import { expect, test } from "../support/fixtures.ts";
+import { keyPressProof } from "../support/interaction-proof.ts";
+import { NodeClient } from "../support/node-client.ts";
+import { runPan } from "../support/test-server.ts";
 
-test("what was altered, removed or moved in the audit log is found and named", async ({ own }) => {
-  const { house, folder } = own;
-  await own.startRedis();
-  const server = await own.startServer({}, { redis: true });
+test("altered, removed and moved audit entries are found and named", async ({ isolated }) => {
+  const { server, folder } = isolated;
+  await isolated.startRedis();
+  const pan = await isolated.startServer({}, { redis: true });
 
-  // Something to audit: what passes, and what is refused.
-  const client = await Client.registered(house);
+  // Entries for accepted and rejected requests.
+  const client = await NodeClient.registered(server);
   for (const name of ["Ada", "Grace", "Emmy"]) {
     const body = JSON.stringify({ name });
-    expect((await client.call({ path: "/api/display_name", body, proof: keyPress("display_name") })).status).toBe(200);
+    expect((await client.call({ path: "/api/display_name", body, proof: keyPressProof("display_name") })).status).toBe(200);
   }
   expect((await client.call({ path: "/api/account", created: 1 })).status).toBe(401);
-  // Ended, it has written everything.
-  await server.stop();
+  // When the server has stopped, it has written all entries.
+  await pan.stop();
 
-  // `--head` is the number and hash that an earlier verification has said.
-  const env = { REDIS_URL: `redis://127.0.0.1:${own.port}` };
-  const pan = (...args: string[]) => runPan(["audit", ...args], env);
-  const whole = await pan("verify");
+  // `--head` takes the number and hash that an earlier verification printed.
+  const env = { REDIS_URL: `redis://127.0.0.1:${isolated.redisPort}` };
+  const audit = (...args: string[]) => runPan(["audit", ...args], env);
+  const whole = await audit("verify");
   expect(whole).toMatchObject({ code: 0, output: expect.stringContaining(": whole.") });
   const head = /Last entry: (\S+)/.exec(whole.output)?.[1] ?? "";
 
-  const lines = (await pan("export")).output.trim().split("\n");
+  const lines = (await audit("export")).output.trim().split("\n");
   expect(lines.join("\n")).toContain('"action":"display_name","outcome":"passed"');
   expect(lines.join("\n")).toContain('"reason":"not_fresh"');
   expect(lines.length).toBeGreaterThanOrEqual(5);
@@ -34,7 +35,7 @@ test("what was altered, removed or moved in the audit log is found and named", a
   const verify = async (changed: string[], ...more: string[]) => {
     const file = join(folder, "log");
     await writeFile(file, changed.join("\n"));
-    return pan("verify", file, ...more);
+    return audit("verify", file, ...more);
   };
   expect(await verify(lines, "--head", head)).toMatchObject({ code: 0 });
   for (const [change, changed] of [
@@ -48,9 +49,9 @@ test("what was altered, removed or moved in the audit log is found and named", a
     expect(found, change).toMatchObject({ code: 1, output: expect.stringContaining(change) });
   }
 
-  // Without the secret the chain says nothing.
+  // The chain cannot be verified without the secret.
   const secret = Buffer.alloc(32, 7).toString("base64");
   expect(await runPan(["audit", "verify"], { ...env, AUDIT_SECRET: secret })).toMatchObject({ code: 1 });
-  expect(await pan("verify", join(folder, "none"))).toMatchObject({ code: 2, output: expect.stringContaining("none") });
+  expect(await audit("verify", join(folder, "none"))).toMatchObject({ code: 2, output: expect.stringContaining("none") });
   expect(await runPan(["audit", "verify"], {})).toMatchObject({ code: 2, output: expect.stringContaining("no Redis") });
 });

@@ -1,35 +1,36 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Bank, newName } from "../support/bank.ts";
-import { Client } from "../support/client.ts";
-import { Keyboard, Mouse } from "../support/hand.ts";
-import { token } from "../support/injected.ts";
-import { evict } from "../support/storage.ts";
-import { expect, test } from "../support/test.ts";
+import { BankPage, newUserName } from "../support/bank-page.ts";
+import { evictKeys } from "../support/browser-storage.ts";
+import { expect, test } from "../support/fixtures.ts";
+import { Keyboard, Mouse } from "../support/input-device.ts";
+import { NodeClient } from "../support/node-client.ts";
+import { sessionToken } from "../support/session-token.ts";
+import type { TestServer } from "../support/test-server.ts";
 
 const LOST_KEY = "This browser no longer has the key of your session. Sign in again to get a new one.";
 const ENDED = "Your session has ended. Sign in again to go on.";
 
-async function order(bank: Bank, house: Parameters<typeof Client.registered>[0]): Promise<void> {
-  const friend = await Client.registered(house);
-  await bank.order({ to: friend.name, amount: "3", note: "" });
-  await bank.confirmation();
+async function submitTransfer(bank: BankPage, server: TestServer): Promise<void> {
+  const friend = await NodeClient.registered(server);
+  await bank.submitTransfer({ to: friend.name, amount: "3", note: "" });
+  await bank.confirmationWindow();
 }
 
-test("both keys lost are told, and signing in again helps", async ({ account, page, house }) => {
-  await evict(page, house, "keys", "confirmation_keys");
+test("the page reports that both keys are lost, and signing in again helps", async ({ account, page, server }) => {
+  await evictKeys(page, server, "keys", "confirmation_keys");
   await page.reload();
-  // The frame does not know that the other key is gone too. The window does.
+  // The frame does not know that the confirmation key is lost too. The confirmation window finds out.
   await account.button("Restore this browser").click();
   await expect(account.alert).toHaveText(LOST_KEY);
   for (const window of account.windows) await window.close();
   await page.getByRole("main").getByRole("link", { name: "Sign in" }).click();
-  await account.fill(account.user);
+  await account.submitFormQuickly(account.user);
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
-test("a frame that lost its key is restored by a confirmation, without signing in again", async ({ account, page, house }) => {
-  const before = await token(page);
-  await evict(page, house, "keys");
+test("a frame that lost its key is restored by a confirmation, without signing in again", async ({ account, page, server }) => {
+  const before = await sessionToken(page);
+  await evictKeys(page, server, "keys");
   await page.reload();
   await expect(account.alert).toContainText("This browser has lost one of its keys.");
   await expect(account.balance).toBeHidden();
@@ -37,44 +38,44 @@ test("a frame that lost its key is restored by a confirmation, without signing i
   await account.cancel();
   await expect(account.alert.last()).toContainText("You cancelled");
   await account.button("Restore this browser").click();
-  const window = await account.confirmation();
+  const window = await account.confirmationWindow();
   await expect(window.title).toHaveText("Restore this browser");
   await account.confirm("Restore");
   await expect(account.balance).toHaveText("1,000.00 EUR");
-  await account.renamed("Restored");
+  await account.changeName("Restored");
   await page.reload();
   await expect(account.displayName).toHaveText("Restored");
-  expect(await token(page), "it is the same session").toBe(before);
+  expect(await sessionToken(page), "it is the same session").toBe(before);
   await account.open("/activity");
   await expect(page.getByRole("cell", { name: /Restored/ }).first()).toBeVisible();
 });
 
-test("a session that has expired is told in other words than a lost key, and signing in again helps", async ({ own, page }) => {
-  await own.startStore();
-  const patient = await own.startServer();
-  const bank = new Bank(page, own.house.app, new Mouse(page));
-  await bank.appear(newName());
-  // The server is away for longer than it then lets sessions idle. The page asks again by itself.
-  await patient.stop();
+test("the page distinguishes an expired session from a lost key, and signing in again helps", async ({ isolated, page }) => {
+  await isolated.startStore();
+  const pan = await isolated.startServer();
+  const bank = new BankPage(page, isolated.server.app, new Mouse(page));
+  await bank.registerQuickly(newUserName());
+  // The server is down for longer than its new idle timeout. The page fetches again by itself.
+  await pan.stop();
   await sleep(12_500);
-  const impatient = await own.startServer({ NONCE_TTL: "12", PAN_LIFETIMES_IDLE: "12" });
+  const panWithShortIdle = await isolated.startServer({ NONCE_TTL: "12", PAN_LIFETIMES_IDLE: "12" });
   await expect(bank.alert.first()).toHaveText(ENDED, { timeout: 30_000 });
   await expect(bank.balance, "nothing private is left on the page").toBeHidden();
 
-  await impatient.stop();
-  await own.startServer();
+  await panWithShortIdle.stop();
+  await isolated.startServer();
   await bank.signIn(bank.user);
   await expect(bank.displayName).toHaveText(bank.user);
 });
 
-test("a sign-out in another tab is told, and signing in again helps", async ({ account, page, context, house }) => {
-  const before = await token(page);
+test("a sign-out in another tab is shown, and signing in again helps", async ({ account, page, context, server }) => {
+  const before = await sessionToken(page);
   const kept = await context.cookies();
   const other = await context.newPage();
-  await other.goto(`${house.app}/account`);
+  await other.goto(`${server.app}/account`);
   await expect(other.getByTestId("balance")).not.toBeEmpty();
   const reply = other.waitForResponse("**/api/sign_out");
-  // The other tab does not tell this one. It hears it from the server, which ends its connection.
+  // The other tab cannot notify this one. The server does, by closing its connection.
   await other.evaluate(() => (BroadcastChannel.prototype.postMessage = () => {}));
   await other.getByRole("button", { name: "Sign out" }).click();
   expect((await reply).status()).toBe(200);
@@ -83,19 +84,19 @@ test("a sign-out in another tab is told, and signing in again helps", async ({ a
   await expect(account.alert.first()).toHaveText(new RegExp(`^(${LOST_KEY}|You have signed out. Sign in again to go on.)$`));
   await account.signIn(account.user);
   await expect(account.displayName).toHaveText(account.user);
-  expect(await token(page), "it is another session").not.toBe(before);
+  expect(await sessionToken(page), "it is another session").not.toBe(before);
 });
 
-test("cancelling with the button is told, and nothing is done", async ({ account, house }) => {
-  await order(account, house);
+test("cancelling with the button is shown, and nothing is executed", async ({ account, server }) => {
+  await submitTransfer(account, server);
   await account.cancel();
   await expect(account.alert).toContainText("You cancelled");
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
-test("cancelling with Escape is told, and the focus is back where it was", async ({ account, house }) => {
-  await order(account, house);
-  const { page: window } = await account.confirmation();
+test("cancelling with Escape is shown, and the focus returns", async ({ account, server }) => {
+  await submitTransfer(account, server);
+  const { page: window } = await account.confirmationWindow();
   await window.keyboard.press("Escape");
   await expect.poll(() => window.isClosed()).toBe(true);
   await expect(account.alert).toContainText("You cancelled");
@@ -103,33 +104,33 @@ test("cancelling with Escape is told, and the focus is back where it was", async
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
-test("a server that is away is told, and trying again helps", async ({ account, page }) => {
+test("an unreachable server is reported, and trying again helps", async ({ account, page }) => {
   await page.route("**/api/**", (route) => route.abort());
-  await account.rename("Nobody hears");
-  // A change may have been done all the same; what was only asked for has no such doubt.
+  await account.submitName("Not saved");
+  // Without a response, a change may have been made. For a read the message has no such doubt.
   await expect(account.alert).toContainText("No answer came from the server.");
   await page.getByRole("navigation").getByRole("link", { name: "Sessions" }).click();
   await expect(account.alert).toContainText("The server cannot be reached.");
   await page.unroute("**/api/**");
   await account.open("/account");
   await expect(account.displayName).toHaveText(account.user);
-  await account.renamed("Everybody hears");
+  await account.changeName("Saved again");
 });
 
-test("a change that got no answer can be tried again", async ({ account, page }) => {
+test("a change without a response can be tried again", async ({ account, page }) => {
   await page.route("**/api/display_name", (route) => route.abort());
-  await account.rename("Nobody hears");
+  await account.submitName("Not saved");
   await expect(account.alert).toContainText("No answer came from the server.");
   await page.unroute("**/api/display_name");
-  await account.hand.press(account.button("Change name"));
-  await account.named("Nobody hears");
+  await account.input.activate(account.button("Change name"));
+  await account.expectName("Not saved");
 });
 
-test("a wrong password is told, and not which of the two was wrong", async ({ bank, client, house, page }) => {
-  await page.goto(`${house.sign}/sign-in`);
+test("a wrong password is reported without revealing whether the user exists", async ({ bank, client, server, page }) => {
+  await page.goto(`${server.sign}/sign-in`);
   const sentences: (string | null)[] = [];
-  for (const name of [client.name, "nobody-at-all"]) {
-    await bank.fill(name, "another password");
+  for (const name of [client.name, "unknown-user"]) {
+    await bank.submitFormQuickly(name, "another password");
     await expect(bank.alert.filter({ visible: true })).toContainText("wrong");
     await expect(bank.button("Sign in")).toBeEnabled();
     sentences.push(await bank.alert.textContent());
@@ -137,22 +138,22 @@ test("a wrong password is told, and not which of the two was wrong", async ({ ba
   expect(sentences[1]).toBe(sentences[0]);
 });
 
-test("a user name that is taken is told", async ({ bank, client, house, page }) => {
-  await page.goto(`${house.sign}/register`);
-  await bank.fill(client.name);
+test("a user name that is taken is reported", async ({ bank, client, server, page }) => {
+  await page.goto(`${server.sign}/register`);
+  await bank.submitFormQuickly(client.name);
   await expect(page.getByText("That user name is taken.")).toBeVisible();
   await expect(page.getByLabel("User name")).toBeFocused();
   await expect(page.getByLabel("User name")).toHaveValue(client.name);
 });
 
-test("more money than there is, and nobody of that name, are told", async ({ account, house }) => {
-  const friend = await Client.registered(house);
-  await account.order({ to: friend.name, amount: "1000.01", note: "" });
+test("an insufficient balance and an unknown recipient are reported", async ({ account, server }) => {
+  const friend = await NodeClient.registered(server);
+  await account.submitTransfer({ to: friend.name, amount: "1000.01", note: "" });
   await account.confirm("Send 1,000.01 EUR");
   await expect(account.alert).toContainText("Send less");
-  await account.order({ to: "nobody-at-all", amount: "1", note: "" });
+  await account.submitTransfer({ to: "unknown-user", amount: "1", note: "" });
   await account.confirm("Send 1.00 EUR");
-  await expect(account.alert).toContainText("nobody-at-all");
+  await expect(account.alert).toContainText("unknown-user");
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
@@ -162,7 +163,7 @@ test("a page that does not exist says so", async ({ bank, page }) => {
   await expect(page.getByRole("heading", { level: 1 })).toContainText("no such page");
 });
 
-test("work that takes longer than 300 ms is shown", async ({ account, page }) => {
+test("a request that takes longer than 300 ms shows its progress", async ({ account, page }) => {
   let goOn: () => void = () => {};
   const seen = new Promise<void>((done) => (goOn = done));
   await page.route("**/api/display_name", async (route) => {
@@ -170,7 +171,7 @@ test("work that takes longer than 300 ms is shown", async ({ account, page }) =>
     await route.continue();
   });
   await expect(page.getByText("Working…")).toBeHidden();
-  await new Bank(page, account.origin, new Keyboard(page)).rename("Slowly");
+  await new BankPage(page, account.origin, new Keyboard(page)).submitName("Slowly");
   await expect(page.getByText("Working…")).toBeVisible();
   goOn();
   await expect(account.displayName).toHaveText("Slowly");

@@ -1,244 +1,237 @@
 import type { BrowserContext, Page } from "@playwright/test";
-import { Bank } from "../support/bank.ts";
-import { Client, confirmation } from "../support/client.ts";
-import { Mouse } from "../support/hand.ts";
-import { from } from "../support/client.ts";
+import { BankPage } from "../support/bank-page.ts";
+import { expect, test } from "../support/fixtures.ts";
+import { sharedServers } from "../support/global-setup.ts";
 import { send } from "../support/http.ts";
-import { token } from "../support/injected.ts";
-import { Middle } from "../support/middle.ts";
-import type { Own } from "../support/own.ts";
-import { freePort, type House } from "../support/servers.ts";
-import { houses } from "../support/setup.ts";
-import { expect, test } from "../support/test.ts";
-
-/** The same person signs in with another device. */
-async function signInElsewhere(house: House, user: string): Promise<Client> {
-  const client = new Client(house, user);
-  await client.enter("/sign-in");
-  expect((await client.bind()).status).toBe(200);
-  return client;
-}
+import { Mouse } from "../support/input-device.ts";
+import { confirmationProof } from "../support/interaction-proof.ts";
+import type { IsolatedServers } from "../support/isolated-servers.ts";
+import { MitmProxy } from "../support/mitm-proxy.ts";
+import { NodeClient, originHeaders } from "../support/node-client.ts";
+import { freePort } from "../support/ports.ts";
+import { sessionToken } from "../support/session-token.ts";
+import type { TestServer } from "../support/test-server.ts";
 
 /** Another tab of the same browser. */
-async function tab(bank: Bank, context: BrowserContext, path: string): Promise<Bank> {
+async function openTab(bank: BankPage, context: BrowserContext, path: string): Promise<BankPage> {
   const page = await context.newPage();
-  const other = new Bank(page, bank.origin, new Mouse(page));
+  const other = new BankPage(page, bank.origin, new Mouse(page));
   other.user = bank.user;
   await other.open(path);
-  await other.live();
+  await other.waitUntilLive();
   return other;
 }
 
-/** Sends money without a browser. What is confirmed there is nobody's business here. */
-async function pay(house: House, to: string): Promise<void> {
-  const payer = await Client.registered(house);
-  const paid = await payer.call({ path: "/api/transfer", body: JSON.stringify({ to, amount: 1200, note: "" }), proof: confirmation("transfer") });
+/** Sends money to a user without a browser. */
+async function pay(server: TestServer, to: string): Promise<void> {
+  const payer = await NodeClient.registered(server);
+  const paid = await payer.call({ path: "/api/transfer", body: JSON.stringify({ to, amount: 1200, note: "" }), proof: confirmationProof("transfer") });
   expect(paid.status, paid.body).toBe(200);
 }
 
-const state = (page: Page) => page.getByTestId("push-state");
+const pushState = (page: Page) => page.getByTestId("push-state");
 
-test("a sign-in elsewhere rings the bell in every tab, and reading it in one reads it in all", async ({ account, context, house }) => {
-  await account.live();
+test("a sign-in elsewhere shows a notification in every tab, and reading it in one marks it read in all", async ({ account, context, server }) => {
+  await account.waitUntilLive();
   await expect(account.bell(0)).toBeVisible();
-  const other = await tab(account, context, "/activity");
-  const elsewhere = await signInElsewhere(house, account.user);
+  const other = await openTab(account, context, "/activity");
+  const elsewhere = await NodeClient.signedIn(server, account.user);
   for (const bank of [account, other]) {
     await expect(bank.bell(1)).toBeVisible();
-    await expect(bank.news.filter({ hasText: "Somebody signed in" })).toHaveCount(1);
+    await expect(bank.notifications.filter({ hasText: "Somebody signed in" })).toHaveCount(1);
   }
   await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
 
-  await account.hand.press(account.bell(1));
-  await expect(account.news.first()).toBeVisible();
+  await account.input.activate(account.bell(1));
+  await expect(account.notifications.first()).toBeVisible();
   for (const bank of [account, other]) await expect(bank.bell(0)).toBeVisible();
-  // A page that is loaded anew does not tell it again.
+  // A reloaded page does not show it as new again.
   await other.page.reload();
-  await other.live();
+  await other.waitUntilLive();
   await expect(other.bell(0)).toBeVisible();
   await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
 
-  // From the message to the session that it is about.
-  await account.hand.press(account.news.first().getByRole("link", { name: "See the session" }));
+  // The notification links to the session.
+  await account.input.activate(account.notifications.first().getByRole("link", { name: "See the session" }));
   await expect(account.page).toHaveURL(`${account.origin}/sessions#${elsewhere.handle}`);
   await expect(account.page.locator(`[id="${elsewhere.handle}"]`)).toBeVisible();
 });
 
-test("money that comes in is in the balance at once, and in the activity", async ({ account, context, house }) => {
-  await account.live();
-  const other = await tab(account, context, "/activity");
-  await pay(house, account.user);
+test("received money appears at once in the balance and the activity", async ({ account, context, server }) => {
+  await account.waitUntilLive();
+  const other = await openTab(account, context, "/activity");
+  await pay(server, account.user);
   await expect(account.balance).toHaveText("1,012.00 EUR");
   await expect(account.history.getByRole("row").filter({ hasText: "+12.00 EUR" })).toHaveCount(1);
   await expect(other.page.getByRole("cell", { name: "Somebody sent you something" })).toHaveCount(1);
 });
 
-test("the list of sessions is of this moment", async ({ account, house, page }) => {
-  await account.live();
+test("the list of sessions updates at once", async ({ account, server, page }) => {
+  await account.waitUntilLive();
   await account.open("/sessions");
   const sessions = page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
   await expect(sessions).toHaveCount(1);
-  await account.live();
-  const elsewhere = await signInElsewhere(house, account.user);
+  await account.waitUntilLive();
+  const elsewhere = await NodeClient.signedIn(server, account.user);
   await expect(sessions).toHaveCount(2);
   expect((await elsewhere.call({ path: "/api/sign_out" })).status).toBe(200);
   await expect(sessions).toHaveCount(1);
-  await expect(account.news.filter({ hasText: "it signed out" })).toHaveCount(1);
+  await expect(account.notifications.filter({ hasText: "it signed out" })).toHaveCount(1);
 });
 
-test("a stolen cookie rings the bell", async ({ account, house, page }) => {
-  await account.live();
-  const cookie: [string, string] = ["cookie", `__Host-pan=${await token(page)}`];
-  await send(house, { path: "/api/account", headers: [...from(house.app), cookie], body: "{}" });
+test("a stolen cookie shows a notification", async ({ account, server, page }) => {
+  await account.waitUntilLive();
+  const cookie: [string, string] = ["cookie", `__Host-pan=${await sessionToken(page)}`];
+  await send(server, { path: "/api/account", headers: [...originHeaders(server.app), cookie], body: "{}" });
   await expect(account.bell(1)).toBeVisible();
-  await expect(account.news).toContainText("Somebody has the cookie of this session");
+  await expect(account.notifications).toContainText("Somebody has the cookie of this session");
 });
 
-test("attack 18: a session that is ended elsewhere ends here at once, its connection too", async ({ account, browser, page }) => {
-  await account.live();
+test("attack 18: a session ended elsewhere ends here at once, with its connection", async ({ account, browser, page }) => {
+  await account.waitUntilLive();
   const theirs = await browser.newContext();
   const theirPage = await theirs.newPage();
-  const elsewhere = new Bank(theirPage, account.origin, new Mouse(theirPage));
-  await elsewhere.reappear(account.user);
+  const elsewhere = new BankPage(theirPage, account.origin, new Mouse(theirPage));
+  await elsewhere.signInQuickly(account.user);
   await elsewhere.open("/sessions");
-  await elsewhere.hand.press(elsewhere.button("End all other sessions"));
+  await elsewhere.input.activate(elsewhere.button("End all other sessions"));
   await elsewhere.confirm("End them");
-  // Nobody has touched this page.
+  // Without any input on this page.
   await expect(page.getByText("You ended this session from another device")).toBeVisible();
-  await expect(state(page)).toBeHidden();
+  await expect(pushState(page)).toBeHidden();
   await theirs.close();
 });
 
-test("what happened while no page was open, or none was online, is news later", async ({ account, context, house }) => {
-  await account.live();
+test("events while no page was open or online appear later", async ({ account, context, server }) => {
+  await account.waitUntilLive();
   await expect.poll(() => account.page.evaluate(() => localStorage.getItem("pan-read"))).not.toBeNull();
   await context.setOffline(true);
-  await expect(account.push).toHaveText("Not listening");
-  const one = await signInElsewhere(house, account.user);
+  await expect(account.pushState).toHaveText("Not listening");
+  const one = await NodeClient.signedIn(server, account.user);
   await context.setOffline(false);
   await expect(account.bell(1)).toBeVisible();
-  await account.live();
+  await account.waitUntilLive();
 
   await account.page.close();
   expect((await one.call({ path: "/api/sign_out" })).status).toBe(200);
-  const again = await tab(account, context, "/account");
+  const again = await openTab(account, context, "/account");
   await expect(again.bell(2)).toBeVisible();
-  await expect(again.news).toHaveCount(2);
+  await expect(again.notifications).toHaveCount(2);
 });
 
-test("a page that nobody looks at rests, and goes on where it was", async ({ account, house, page }) => {
+test("a hidden page disconnects and later resumes where it was", async ({ account, server, page }) => {
   await page.clock.install();
   await account.open("/account");
-  await account.live();
-  const look = (visible: boolean) =>
+  await account.waitUntilLive();
+  const setVisible = (visible: boolean) =>
     page.evaluate((visible) => {
       Object.defineProperty(document, "hidden", { value: !visible, configurable: true });
       document.dispatchEvent(new Event("visibilitychange"));
     }, visible);
-  await look(false);
-  await expect(account.push).toContainText("Live");
+  await setVisible(false);
+  await expect(account.pushState).toContainText("Live");
   await page.clock.fastForward("01:05");
-  await expect(account.push).toHaveText("Not listening");
-  await signInElsewhere(house, account.user);
-  await look(true);
-  await account.live();
+  await expect(account.pushState).toHaveText("Not listening");
+  await NodeClient.signedIn(server, account.user);
+  await setVisible(true);
+  await account.waitUntilLive();
   await expect(account.bell(1)).toBeVisible();
 });
 
-test("a connection that fell silent while a laptop slept is given up, and another tells what was missed", async ({ own, page }) => {
-  const { middle, bank, direct } = await watched(own, page);
+test("a connection that fell silent during sleep is replaced, and missed events appear", async ({ isolated, page }) => {
+  const { proxy, bank, direct } = await startScene(isolated, page);
   await page.clock.install();
-  await bank.appear("sleeper");
-  await bank.live();
-  const before = middle.connections.socket;
-  // Nothing comes through any more, and nobody says that it does not.
-  middle.tamper = (frame) => (middle.connections.socket > before ? [frame] : []);
-  await signInElsewhere(direct, "sleeper");
-  await expect(bank.push).toContainText("Live");
+  await bank.registerQuickly("sleeper");
+  await bank.waitUntilLive();
+  const before = proxy.connections.socket;
+  // The connection stays open but delivers nothing.
+  proxy.tamper = (message) => (proxy.connections.socket > before ? [message] : []);
+  await NodeClient.signedIn(direct, "sleeper");
+  await expect(bank.pushState).toContainText("Live");
   await page.clock.fastForward("20:00");
   await expect(bank.bell(1)).toBeVisible();
-  await expect(bank.news).toHaveCount(1);
-  await bank.live();
-  expect(middle.connections.socket).toBeGreaterThan(before);
+  await expect(bank.notifications).toHaveCount(1);
+  await bank.waitUntilLive();
+  expect(proxy.connections.socket).toBeGreaterThan(before);
 });
 
-test("what happens on another instance is news on this one, once and in order", async ({ account, house }) => {
-  await account.live();
-  const second = houses().second;
-  const elsewhere = await signInElsewhere(second, account.user);
+test("events on another instance appear here once and in order", async ({ account, server }) => {
+  await account.waitUntilLive();
+  const second = sharedServers().second;
+  const elsewhere = await NodeClient.signedIn(second, account.user);
   expect((await elsewhere.call({ path: "/api/sign_out" })).status).toBe(200);
-  await signInElsewhere(house, account.user);
-  await expect(account.news).toHaveCount(3);
-  await expect(account.news).toHaveText([/Somebody signed in/, /it signed out/, /Somebody signed in/]);
+  await NodeClient.signedIn(server, account.user);
+  await expect(account.notifications).toHaveCount(3);
+  await expect(account.notifications).toHaveText([/Somebody signed in/, /it signed out/, /Somebody signed in/]);
 });
 
-/** A server behind somebody who watches, and a page that listens through them. */
-async function watched(own: Own, page: Page, env: Record<string, string> = {}): Promise<{ middle: Middle; bank: Bank; direct: House; restart: () => Promise<void> }> {
-  await own.startStore();
+/** A server behind a proxy, and a page that connects through the proxy. */
+async function startScene(isolated: IsolatedServers, page: Page, env: Record<string, string> = {}): Promise<{ proxy: MitmProxy; bank: BankPage; direct: TestServer; restart: () => Promise<void> }> {
+  await isolated.startStore();
   const listen = await freePort();
-  let server = await own.startServer(env, { listen });
-  const middle = await own.startMiddle(listen);
-  const bank = new Bank(page, own.house.app, new Mouse(page));
+  let pan = await isolated.startServer(env, { listen });
+  const proxy = await isolated.startMitmProxy(listen);
+  const bank = new BankPage(page, isolated.server.app, new Mouse(page));
   const restart = async () => {
-    await server.stop("SIGKILL");
-    server = await own.startServer(env, { listen });
+    await pan.stop("SIGKILL");
+    pan = await isolated.startServer(env, { listen });
   };
-  return { middle, bank, direct: { ...own.house, port: listen }, restart };
+  return { proxy, bank, direct: { ...isolated.server, port: listen }, restart };
 }
 
-test("a server that is killed and comes back is heard again", async ({ own, page }) => {
-  const { bank, direct, restart } = await watched(own, page);
-  await bank.appear("restarted");
-  await bank.live();
+test("a page reconnects to a server that was killed and restarted", async ({ isolated, page }) => {
+  const { bank, direct, restart } = await startScene(isolated, page);
+  await bank.registerQuickly("restarted");
+  await bank.waitUntilLive();
   await restart();
-  await bank.live();
-  await signInElsewhere(direct, "restarted");
+  await bank.waitUntilLive();
+  await NodeClient.signedIn(direct, "restarted");
   await expect(bank.bell(1)).toBeVisible();
 });
 
-test("keys change while a page listens, and nothing is lost", async ({ own, page }) => {
-  const { middle, bank, direct } = await watched(own, page, {
+test("keys rotate on an open connection, and nothing is lost", async ({ isolated, page }) => {
+  const { proxy, bank, direct } = await startScene(isolated, page, {
     PAN_PUSH_KEY_SECONDS: "5",
     PAN_PUSH_KEYS_PER_MINUTE: "100",
     PAN_SESSIONS_MAX: "50",
   });
-  await bank.appear("rotating");
-  await bank.live();
-  const keys = () => new Set(middle.frames.map((frame) => (JSON.parse(frame) as { kid: string }).kid)).size;
+  await bank.registerQuickly("rotating");
+  await bank.waitUntilLive();
+  const keys = () => new Set(proxy.messages.map((message) => (JSON.parse(message) as { kid: string }).kid)).size;
   for (let count = 1; count <= 4; count++) {
     const before = keys();
-    await signInElsewhere(direct, "rotating");
-    await expect(bank.news).toHaveCount(count);
+    await NodeClient.signedIn(direct, "rotating");
+    await expect(bank.notifications).toHaveCount(count);
     await expect.poll(keys, { timeout: 20_000 }).toBeGreaterThan(before);
   }
-  expect(middle.connections).toEqual({ stream: 0, socket: 1 });
+  expect(proxy.connections).toEqual({ stream: 0, socket: 1 });
 });
 
-test("where one transport does not get through, the other does, and nothing unsigned is asked for", async ({ own, page }) => {
-  const { middle, bank, direct } = await watched(own, page);
-  middle.open.delete("socket");
-  await bank.appear("falling-back");
-  await expect(bank.push).toHaveText("Live, by event stream");
-  await signInElsewhere(direct, "falling-back");
+test("when one transport is blocked the other replaces it, and every push request is signed", async ({ isolated, page }) => {
+  const { proxy, bank, direct } = await startScene(isolated, page);
+  proxy.allowed.delete("socket");
+  await bank.registerQuickly("falling-back");
+  await expect(bank.pushState).toHaveText("Live, by event stream");
+  await NodeClient.signedIn(direct, "falling-back");
   await expect(bank.bell(1)).toBeVisible();
-  middle.open.add("socket").delete("stream");
-  middle.cut();
-  await expect(bank.push).toHaveText("Live, by WebSocket");
-  middle.open.clear();
-  middle.cut();
-  await expect(bank.push).toHaveText("Disconnected, trying again");
-  await expect.poll(() => new Set(middle.asked)).toEqual(
+  proxy.allowed.add("socket").delete("stream");
+  proxy.dropConnections();
+  await expect(bank.pushState).toHaveText("Live, by WebSocket");
+  proxy.allowed.clear();
+  proxy.dropConnections();
+  await expect(bank.pushState).toHaveText("Disconnected, trying again");
+  await expect.poll(() => new Set(proxy.requestedPaths)).toEqual(
     new Set(["/api/jitterbug/keys", "/api/jitterbug/stream", "/api/jitterbug/socket"]),
   );
 });
 
-test("the bell works at 320 pixels and by keyboard", async ({ account, house, page }) => {
-  await account.live();
+test("the bell works at 320 pixels and by keyboard", async ({ account, server, page }) => {
+  await account.waitUntilLive();
   await page.setViewportSize({ width: 320, height: 640 });
-  await signInElsewhere(house, account.user);
+  await NodeClient.signedIn(server, account.user);
   await account.bell(1).focus();
   await page.keyboard.press("Enter");
-  const message = account.news.first();
+  const message = account.notifications.first();
   await expect(message).toBeInViewport();
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(width).toBeLessThanOrEqual(320);

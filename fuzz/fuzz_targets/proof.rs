@@ -4,9 +4,9 @@
 
 use std::{fmt::Display, str::FromStr};
 
+use actions::CATALOGUE;
 use libfuzzer_sys::fuzz_target;
 use protocol::{
-    catalogue::CATALOGUE,
     digest::ContentDigest,
     json,
     message::{ToFrame, ToWindow},
@@ -25,8 +25,8 @@ fn has_one_spelling<T: FromStr + Display>(text: &str) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    for entry in CATALOGUE {
-        let _ = entry.summarize(bytes);
+    for entry in CATALOGUE.entries() {
+        let _ = entry.parse(bytes).map(|action| action.summary());
     }
     let _ = json::read::<ToFrame>(bytes);
     let _ = json::read::<ToWindow>(bytes);

@@ -5,7 +5,7 @@ use core::fmt;
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
-use crate::{Malformed, encoding::text_newtype};
+use crate::{Malformed, text_newtype};
 
 const PREFIX: &str = "sha-256=:";
 

@@ -16,6 +16,8 @@ pub(crate) fn base64url<const N: usize>(text: &str, what: &'static str) -> Resul
 
 /// Implements `Display`, `FromStr`, and serde as text for a newtype that has `parse(&str) -> Result<Self, Malformed>`
 /// and `write(&self, f) -> fmt::Result`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! text_newtype {
     ($name:ident) => {
         impl core::fmt::Display for $name {
@@ -25,27 +27,71 @@ macro_rules! text_newtype {
         }
 
         impl core::str::FromStr for $name {
-            type Err = crate::Malformed;
-            fn from_str(text: &str) -> Result<Self, crate::Malformed> {
+            type Err = $crate::Malformed;
+            fn from_str(text: &str) -> Result<Self, $crate::Malformed> {
                 Self::parse(text)
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.to_string())
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as $crate::serde::Deserialize>::deserialize(deserializer)?;
+                Self::parse(&text).map_err($crate::serde::de::Error::custom)
             }
         }
     };
 }
-pub(crate) use text_newtype;
+
+/// Defines a newtype over text with a length limit and a rule. It has `parse`, `as_str`, `Display`, `FromStr`, and serde as
+/// text.
+///
+/// ```
+/// protocol::bounded_text! {
+///     /// A colour in lower case.
+///     Colour, "colour", 20, |text| text.bytes().all(|byte| byte.is_ascii_lowercase())
+/// }
+/// assert!(Colour::parse("green").is_ok());
+/// assert!(Colour::parse("Green").is_err());
+/// ```
+#[macro_export]
+macro_rules! bounded_text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, |$text:ident| $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most characters it may have.
+            pub const MAX_CHARS: usize = $max;
+
+            /// Checks a text. Nothing is trimmed or changed: what was sent is what is shown and stored.
+            ///
+            /// # Errors
+            /// [`Malformed`]($crate::Malformed) when the text breaks the rule of this type.
+            pub fn parse($text: &str) -> Result<Self, $crate::Malformed> {
+                let fits = $text.chars().count() <= $max;
+                (fits && $valid).then(|| Self($text.to_owned())).ok_or($crate::Malformed($what))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            fn write(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        $crate::text_newtype!($name);
+    };
+}
 
 /// Defines a public newtype over a fixed number of bytes, spelled in unpadded base64url.
 macro_rules! bytes_in_base64url {
@@ -76,7 +122,7 @@ macro_rules! bytes_in_base64url {
             }
         }
 
-        crate::encoding::text_newtype!($name);
+        crate::text_newtype!($name);
     };
 }
 pub(crate) use bytes_in_base64url;

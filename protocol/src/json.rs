@@ -335,14 +335,13 @@ mod tests {
         proof::{Kind, Proof, Recorder},
         sign_origin::Time,
         token::{Nonce, SessionHandle},
-        value::Note,
     };
 
     fn ask(body: &str) -> ToFrame {
         let proof = Proof {
             v: 1,
             by: Recorder::App,
-            action: "display_name".to_owned(),
+            action: "title".to_owned(),
             kind: Kind::Touch,
             at: u64::MAX,
             hold: 0,
@@ -354,7 +353,7 @@ mod tests {
         let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
         let to_sign = SignRequest {
             session,
-            path: "/api/display_name".to_owned(),
+            path: "/api/title".to_owned(),
             body: body.to_owned(),
             level: Level::Interaction,
             nonce: Some(Nonce::new([7; 16])),
@@ -403,9 +402,9 @@ mod tests {
             assert!(read::<Time>(text.as_bytes()).is_err(), "{text}");
         }
         for text in ["\"\n\"", r#""\x""#, r#""\u+041""#, r#""\u00""#, r#""\ud800""#, r#""\uDC00""#, r#"""#, r#""\"#] {
-            assert!(read::<Note>(text.as_bytes()).is_err(), "{text}");
+            assert!(read::<String>(text.as_bytes()).is_err(), "{text}");
         }
-        assert!(read::<Note>(b"\"\xff\"").is_err(), "not UTF-8");
+        assert!(read::<String>(b"\"\xff\"").is_err(), "not UTF-8");
         assert!(read::<i32>(b"-0").is_err());
         assert!(read::<Vec<i32>>(b"[1,]").is_err());
         assert!(read::<Vec<i32>>(b"[,1]").is_err());

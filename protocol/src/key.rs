@@ -6,10 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Malformed,
-    encoding::{bytes_in_base64url, text_newtype},
-};
+use crate::{Malformed, encoding::bytes_in_base64url, text_newtype};
 
 /// A public key as `WebCrypto` exports it. Nothing but a P-256 public key has this shape: a private member `d`,
 /// another curve or a missing coordinate is refused while reading.

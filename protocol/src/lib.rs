@@ -12,9 +12,10 @@
 //! | [`json`] | reading JSON in its one spelling |
 //! | [`signature`] | signature base, `Signature-Input` and `Signature` (RFC 9421) |
 //! | [`proof`] | the interaction proof and its header |
-//! | [`action`] | what a protected action is: path, level, human summary |
-//! | [`catalogue`] | every protected action of this application |
-//! | [`value`] | the values that actions carry, and how a person is shown them |
+//! | [`action`] | what a protected action is: path, level, summary; the catalogue of all actions |
+//! | [`built_in`] | the actions that every application has |
+//! | [`user`] | who a session belongs to |
+//! | [`display`] | text as a person is shown it |
 //! | [`message`] | messages between the page, the signing frame and the confirmation window |
 //! | [`sign_origin`] | requests and replies of the sign origin, and what is signed there |
 //! | [`return_path`] | where a user returns after signing in |
@@ -22,8 +23,9 @@
 //! | [`problem`] | the public refusals (RFC 9457) |
 
 pub mod action;
-pub mod catalogue;
+pub mod built_in;
 pub mod digest;
+pub mod display;
 mod encoding;
 pub mod json;
 pub mod key;
@@ -35,7 +37,7 @@ pub mod return_path;
 pub mod sign_origin;
 pub mod signature;
 pub mod token;
-pub mod value;
+pub mod user;
 
 /// A text that is not the one accepted spelling of a value.
 ///
@@ -43,3 +45,7 @@ pub mod value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
 pub struct Malformed(pub &'static str);
+
+/// For the macros.
+#[doc(hidden)]
+pub use serde;

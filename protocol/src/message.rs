@@ -1,10 +1,11 @@
 //! Messages between the page and the signing frame, and between the page and the confirmation window: JSON texts over a
 //! `MessagePort`. Header names are here too, because both ends write them.
 //!
-//! How they meet: the frame, once loaded, posts [`READY`] to its parent at the app origin. The page posts [`CONNECT`]
-//! with a `MessagePort` to the frame; the frame takes the first such port that comes from its parent at the app origin,
-//! once, and answers on it with [`FromFrame::Hello`]. Everything else happens on that port. The confirmation window meets
-//! its opener in the same way, takes one [`ToWindow`], and answers with [`FromWindow`].
+//! How they meet: the frame, once loaded, posts [`READY`] to its parent at the app origin, and repeats it until it has a
+//! port, because browsers can lose such a message. The page answers each with [`CONNECT`] and a new `MessagePort`. The frame
+//! takes the first such port that comes from its parent at the app origin, once, and answers on it with
+//! [`FromFrame::Hello`]. Everything else happens on that port. The confirmation window meets its opener in the same way,
+//! takes one [`ToWindow`], and answers with [`FromWindow`].
 
 use serde::{Deserialize, Serialize};
 

@@ -14,11 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Malformed,
-    encoding::{bytes_in_base64url, text_newtype},
-    key::PublicKey,
-    problem::Ended,
-    token::SessionHandle,
+    Malformed, encoding::bytes_in_base64url, key::PublicKey, problem::Ended, text_newtype, token::SessionHandle,
 };
 
 mod envelope;

@@ -11,7 +11,7 @@ use crate::{
     key::{Jwk, KeyThumbprint},
     signature::Signature,
     token::{Challenge, EntryTicket, Nonce, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 
 /// Reply of `GET /time`.

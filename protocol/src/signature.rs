@@ -10,8 +10,8 @@ use base64ct::{Base64, Encoding};
 use crate::{
     Malformed,
     digest::ContentDigest,
-    encoding::text_newtype,
     key::KeyThumbprint,
+    text_newtype,
     token::{Nonce, SessionHandle},
 };
 

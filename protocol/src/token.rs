@@ -10,7 +10,8 @@ use zeroize::Zeroize;
 
 use crate::{
     Malformed,
-    encoding::{base64url, bytes_in_base64url, text_newtype},
+    encoding::{base64url, bytes_in_base64url},
+    text_newtype,
 };
 
 bytes_in_base64url! {

@@ -32,8 +32,8 @@ use p256::{
     elliptic_curve::sec1::ToSec1Point,
 };
 use protocol::{
-    action::Action,
-    catalogue::{PushKeys, PushStream},
+    action::{Action, Catalogue},
+    built_in::{PushKeys, PushStream},
     digest::ContentDigest,
     key::PublicKey,
     message::header as name,
@@ -85,7 +85,7 @@ async fn serve(many: usize) -> Outcome<()> {
     let server = Server::with(settings(many), stores, Clock::system())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let router = server.router(Router::new(), &Functions { public: &[], served: vec![], register: None })?;
+    let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;
     tokio::spawn(async { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
 
     let before = usage();

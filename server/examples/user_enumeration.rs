@@ -20,6 +20,7 @@ use std::{
 use axum::Router;
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
+    action::Catalogue,
     key::PublicKey,
     sign_origin::{Challenged, Password, SignIn, sign_in_statement},
     signature::Signature,
@@ -95,7 +96,7 @@ async fn serve() -> Outcome<SocketAddr> {
     settings.limits.sign_ins_per_minute_and_account = u32::MAX;
     settings.limits.binds_per_minute_and_address = u32::MAX;
     let server = Server::with(settings, stores, Clock::system())?;
-    let router = server.router(Router::new(), &Functions { public: &[], served: vec![], register: None })?;
+    let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });

@@ -10,7 +10,8 @@ use protocol::{
     token::{SessionHandle, SessionToken, SignSecret},
 };
 
-/// The most values of one name that are looked at. Browsers hold at most two of a `__Host-` name: one of them partitioned.
+/// The most values of one name that are looked at. Browsers that enforce the prefix `__Host-` hold at most two of such a name:
+/// one of them partitioned. Others (`WebKitGTK`) send one more for each part of the path.
 const MAX_VALUES: usize = 8;
 
 /// What the sign origin's cookie says.

@@ -5,7 +5,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = server::Server::start(server::settings::Settings::load()?).await?;
-//! let functions = server::Functions { public: &[], served: vec![], register: None };
+//! let functions = server::Functions::new(protocol::action::Catalogue::new(&[]));
 //! server.serve(axum::Router::new(), functions).await?;
 //! # Ok(())
 //! # }
@@ -18,7 +18,7 @@
 //! | [`auth`] | accounts, sign-in, entering the app origin |
 //! | `sign_origin` | pages of the sign origin; binds frame keys |
 //! | [`ecdsa`] | verifies signatures |
-//! | [`model`] | sessions, limits: types that several modules share |
+//! | [`model`] | sessions and limits: types that several modules share |
 //! | [`store`] | keeps state and decides what must be atomic; one trait per noun |
 //! | [`audit`] | writes the audit log |
 //! | [`push`] | pushes signed events to pages |
@@ -31,6 +31,8 @@ pub mod client_ip;
 pub mod clock;
 mod cookies;
 pub mod ecdsa;
+pub mod extract;
+mod headers;
 mod metrics;
 pub mod middleware;
 pub mod model;
@@ -55,12 +57,15 @@ pub mod user_agent;
 pub mod fuzz {
     /// Reads the headers of a request, as the verification layer does. Whether they are good is forgotten.
     pub fn read_headers(headers: &http::HeaderMap) {
-        for target in [crate::middleware::unverified::Target::App, crate::middleware::unverified::Target::Sign] {
-            let _ = crate::middleware::unverified::UnverifiedRequest::read(headers, target);
+        use crate::middleware::unverified::UnverifiedRequest;
+        use protocol::action::Target;
+        for target in [Target::App, Target::Sign] {
+            let _ = UnverifiedRequest::read(headers, target);
         }
     }
 }
 
 pub use cookies::session_tokens;
-pub use middleware::verification::VerifiedRequest;
+pub use extract::Verified;
+pub use middleware::verified_request::VerifiedRequest;
 pub use server::{Functions, NewAccount, Server, StartError, open_stores};

@@ -1,16 +1,9 @@
-//! Plain types and constants that several modules share: sessions, limits, freshness. No logic, no I/O.
+//! Plain types that several modules share: sessions and limits. No logic, no I/O.
 
 use std::time::Duration;
 
-use protocol::{key::PublicKey, value::UserName};
+use protocol::{key::PublicKey, user::UserName};
 use serde::{Deserialize, Serialize};
-
-/// How far the time of a signature or of an interaction proof may be from the server's. A nonce is remembered for
-/// longer, so a request cannot be replayed later.
-pub const FRESHNESS: Duration = Duration::from_secs(5);
-
-/// Added to [`FRESHNESS`], because `created` of a signature is in whole seconds.
-pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 
 /// A session that the browser has entered on the app origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,50 +1,72 @@
-//! The two requests that are signed with a nonce that the client invents, because it has none: `POST /api/nonces`, and
+//! The requests that are signed with a nonce that the client invents, because it has none: `POST /api/nonces`, and
 //! `POST /api/restore_browser` for a browser whose frame has lost its key.
 //!
-//! Everything else is verified before anything is counted, issued or changed. It costs two round trips more, once for many
-//! requests.
+//! Everything else is verified before anything is counted, issued or changed. That takes two more round trips to the store,
+//! once for many requests.
 
 use std::borrow::Cow;
 
+use axum::{Json, extract::State};
 use http::request::Parts;
 use protocol::{
-    action::{self, Action, ActionEntry},
-    catalogue::{Nonces, RestoreBrowser},
-    key::PublicKey,
+    action::{ActionEntry, AnyAction, Target},
+    built_in::{self, Nonces, RestoreBrowser},
+    key::{KeyThumbprint, PublicKey},
     token::Nonce,
 };
 
 use crate::{
     Server,
-    middleware::unverified::{Target, UnverifiedRequest},
-    middleware::verification::{check_signature, fresh_nonces},
+    extract::Verified,
+    middleware::{signature_check::check_signature, unverified::UnverifiedRequest},
+    random::random,
     rejection::Rejection,
     settings::per_minute,
     store::{IssueNonces, NonceIssue, Quota, Session},
 };
 
-/// What a refill was answered with.
-pub(crate) struct Answered {
+/// How many nonces one request, or one bound key, brings.
+pub(crate) const NONCES_AT_ONCE: usize = 4;
+
+/// `POST /api/nonces`. The middleware has issued the nonces; they are in the header.
+pub(crate) async fn nonces(_server: State<Server>, _request: Verified<Nonces>) -> Json<()> {
+    Json(())
+}
+
+/// `POST /api/restore_browser`. The middleware has replaced the key together with issuing nonces.
+pub(crate) async fn restore_browser(_server: State<Server>, _request: Verified<RestoreBrowser>) -> Json<()> {
+    Json(())
+}
+
+/// What a verified request was issued.
+pub(crate) struct Issued {
     pub(crate) session: Session,
     pub(crate) nonces: Vec<Nonce>,
     pub(crate) quota: Quota,
-    /// What the audit log says more of it.
+    /// More about it, for the audit log.
     pub(crate) detail: Option<Cow<'static, str>>,
 }
 
-/// Whether an action is signed with an invented nonce.
+/// Whether an action is signed with a nonce that the client invents.
 pub(crate) fn is_refill(entry: &ActionEntry) -> bool {
-    entry.path == Nonces::PATH || entry.path == RestoreBrowser::PATH
+    entry.is_in(built_in::nonces::ACTIONS)
+}
+
+/// Fresh nonces for a page that has none.
+///
+/// # Errors
+/// When the operating system has no randomness.
+pub(crate) fn fresh_nonces() -> Result<Vec<Nonce>, getrandom::Error> {
+    (0..NONCES_AT_ONCE).map(|_| random().map(Nonce::new)).collect()
 }
 
 /// Issues nonces, and restores the browser if that is asked. Level, freshness and body are checked already.
 pub(crate) async fn issue(
     server: &Server,
-    entry: &ActionEntry,
     parts: &Parts,
     unverified: &UnverifiedRequest,
-    body: &[u8],
-) -> Result<Answered, Rejection> {
+    action: &dyn AnyAction,
+) -> Result<Issued, Rejection> {
     let lifetimes = server.settings().lifetimes;
     let handle = unverified.handle;
     let session = server.stores().sessions.find(&handle, lifetimes.idle(), server.now()).await?;
@@ -56,7 +78,11 @@ pub(crate) async fn issue(
     check_signature(server, parts, Target::App, unverified, &session)?;
     let limit = per_minute(server.settings().limits.refills_per_minute);
     let quota = server.count("refills", &format!("refill:{handle}"), limit).await?;
-    let restore = if entry.path == RestoreBrowser::PATH { key_to_restore(body, &session)? } else { None };
+    let action: &dyn std::any::Any = action;
+    let restore = match action.downcast_ref() {
+        Some(RestoreBrowser { key }) => key_to_restore(key, &session)?,
+        None => None,
+    };
     let nonces = fresh_nonces()?;
     let created = unverified.input.created().saturating_mul(1000);
     let refilled = server.stores().sessions.issue_nonces(IssueNonces {
@@ -73,7 +99,7 @@ pub(crate) async fn issue(
         NonceIssue::Issued => {
             let confirmation = session.confirmation_key.thumbprint();
             let detail = restore.map(|key| format!("frame {}, confirmation {confirmation}", key.thumbprint()).into());
-            Ok(Answered { session, nonces, quota, detail })
+            Ok(Issued { session, nonces, quota, detail })
         }
         NonceIssue::Replayed => Err(Rejection::Replayed),
         NonceIssue::TooOld => Err(Rejection::NotFresh(server.ago(created))),
@@ -84,9 +110,8 @@ pub(crate) async fn issue(
 
 /// The pending frame key, if it is the one that the user has confirmed; nothing if that one is bound already, because the
 /// reply to an earlier request got lost.
-fn key_to_restore(body: &[u8], session: &Session) -> Result<Option<PublicKey>, Rejection> {
-    let RestoreBrowser { key } = action::parse(body).map_err(|_| Rejection::BodyMalformed)?;
-    let is_it = |candidate: &PublicKey| candidate.thumbprint() == key;
+fn key_to_restore(key: &KeyThumbprint, session: &Session) -> Result<Option<PublicKey>, Rejection> {
+    let is_it = |candidate: &PublicKey| candidate.thumbprint() == *key;
     match session.pending_frame_key.filter(is_it) {
         Some(pending) => Ok(Some(pending)),
         None if session.frame_key.as_ref().is_some_and(is_it) => Ok(None),

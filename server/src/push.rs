@@ -14,18 +14,13 @@
 //! its own. So all see the same events in the same order, and a page that was away goes on from its place in the log.
 //! There is no way to send a frame that is not signed.
 
-use axum::{
-    Router,
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use http::StatusCode;
+use axum::{Json, Router, extract::State, response::Response, routing::get};
 use protocol::{
-    action::{self, Action, ActionEntry},
-    catalogue::{PushKeys, PushStream},
-    push::{Push, SOCKET},
+    action::ActionEntry,
+    built_in::{self, PushKeys, PushStream},
+    push::{AgreedKey, Push, SOCKET},
     token::SessionHandle,
-    value::UserName,
+    user::UserName,
 };
 
 mod connection;
@@ -44,11 +39,11 @@ pub(crate) use keys::Root;
 pub(crate) use telemetry::start as start_sources;
 
 use crate::{
-    Server, VerifiedRequest,
+    Server, Verified,
     audit::{Event, Outcome},
     rejection::Rejection,
     settings::per_minute,
-    store::{Session, UserEvent},
+    store::UserEvent,
 };
 
 impl Server {
@@ -92,41 +87,34 @@ pub(crate) fn router(server: Server) -> Router {
 
 /// Whether an action is what a page does by itself to go on listening, which is no use of the session by a person.
 pub(crate) fn is_housekeeping(entry: &ActionEntry) -> bool {
-    entry.path == PushKeys::PATH || entry.path == PushStream::PATH
+    entry.is_in(built_in::push::ACTIONS)
 }
 
-/// Answers a verified [`PushKeys`].
-pub(crate) async fn agree(server: &Server, request: &VerifiedRequest, body: &[u8]) -> Result<Response, Rejection> {
-    let PushKeys { key, conn } = action::parse(body).map_err(|_| Rejection::BodyMalformed)?;
+/// `POST /api/jitterbug/keys` on the sign origin: the frame asks by itself, so page script cannot answer for the server.
+pub(crate) async fn agree_keys(
+    State(server): State<Server>,
+    request: Verified<PushKeys>,
+) -> Result<Json<AgreedKey>, Rejection> {
+    let PushKeys { key, conn } = request.action();
     let limit = per_minute(server.settings().push.keys_per_minute);
     server.count("push_keys", &format!("push_keys:{}", request.session()), limit).await?;
-    let agreed = server.hub().agree(request.session(), conn, &key)?;
-    Ok((StatusCode::OK, axum::Json(agreed)).into_response())
+    Ok(Json(server.hub().agree(request.session(), *conn, key)?))
 }
 
-/// Answers a verified [`PushStream`].
-pub(crate) async fn stream(
-    server: &Server,
-    request: &VerifiedRequest,
-    session: &Session,
-    body: &[u8],
-) -> Result<Response, Rejection> {
-    Ok(transport::stream(server.clone(), open(server, request, session, body).await?))
+/// `POST /api/jitterbug/stream`: a push connection as an event stream.
+pub(crate) async fn stream(State(server): State<Server>, request: Verified<PushStream>) -> Result<Response, Rejection> {
+    let messages = open(&server, &request).await?;
+    Ok(transport::stream(server, messages))
 }
 
 /// Opens the connection that a verified request asks for.
-async fn open(
-    server: &Server,
-    request: &VerifiedRequest,
-    session: &Session,
-    body: &[u8],
-) -> Result<MessageStream, Rejection> {
-    let asked: PushStream = action::parse(body).map_err(|_| Rejection::BodyMalformed)?;
+async fn open(server: &Server, request: &Verified<PushStream>) -> Result<MessageStream, Rejection> {
+    let asked = request.action();
     if let Some(rejected) = asked.rejected {
-        // The signing frame says so. Somebody between here and there changes frames, or a clock is wrong.
+        // Something between server and frame changes messages, or a clock is wrong.
         note(server, request.session(), request.user(), "push_rejected", rejected.name());
     }
-    Ok(server.hub().open(*request.session(), session, &asked).await?)
+    Ok(server.hub().open(*request.session(), request.session_state(), asked).await?)
 }
 
 /// Puts the end of a connection on record.

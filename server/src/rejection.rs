@@ -1,5 +1,7 @@
 //! Why a request is refused: precisely for the log, and in one of few public codes for the client.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -33,6 +35,9 @@ pub enum Rejection {
     /// No such function, or not with this method.
     #[error("there is no such function")]
     UnknownFunction,
+    /// A handler got a request that was not verified as its action: an error of the program.
+    #[error("not verified as the handler's action")]
+    Unverified,
     /// The body is over the limit.
     #[error("the body is too large")]
     BodyTooLarge,
@@ -190,6 +195,7 @@ impl Rejection {
             | Self::ProofOfAnotherAction
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
+            Self::Unverified => (Code::Unavailable, Some(StatusCode::INTERNAL_SERVER_ERROR)),
             Self::Store(_) | Self::Randomness(_) | Self::NoAddress | Self::Busy | Self::Conflict => {
                 (Code::Unavailable, None)
             }
@@ -228,19 +234,22 @@ impl IntoResponse for Rejection {
         if let Some(status) = status {
             problem.status = status.as_u16();
         }
-        match self {
-            Self::NoSession(ended) => problem.ended = ended,
+        match &self {
+            Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
             Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_AGAIN),
-            Self::Limited(policy, quota) => {
-                problem.retry_after = Some(seconds(&quota));
-                let mut response = respond(&problem);
-                response.headers_mut().extend(rate_limit_headers(policy, &quota));
-                return response;
+            Self::Limited(_, quota) => {
+                problem.retry_after = Some(seconds(quota));
             }
             _ => {}
         }
-        respond(&problem)
+        let mut response = respond(&problem);
+        if let Self::Limited(policy, quota) = &self {
+            response.headers_mut().extend(rate_limit_headers(policy, quota));
+        }
+        // For the verification middleware, which records what a handler rejects.
+        response.extensions_mut().insert(Arc::new(self));
+        response
     }
 }
 

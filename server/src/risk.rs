@@ -229,7 +229,7 @@ mod tests {
         Proof {
             v: 1,
             by: Recorder::App,
-            action: "display_name".into(),
+            action: "title".into(),
             kind,
             at: 0,
             hold: 90,

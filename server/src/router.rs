@@ -1,45 +1,97 @@
 //! Both origins as one router, and the order of the middleware.
 
-use axum::{Router, middleware::from_fn_with_state};
-use protocol::{
-    action::Action,
-    catalogue::{CATALOGUE, Nonces, PushKeys, PushStream, RestoreBrowser},
+use axum::{
+    Router,
+    middleware::{from_fn_with_state, map_request, map_response_with_state},
 };
+use protocol::{
+    action::{ActionEntry, Catalogue, Target},
+    built_in,
+};
+use tower::ServiceBuilder;
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::{
     Functions, Server, StartError,
     auth::enter,
-    middleware::{host_routing, verification},
-    push,
+    extract::ActionRouter,
+    middleware::{
+        host_routing::{self, Hosts},
+        request_id::{self, REQUEST_ID, RandomId},
+        security_headers,
+        verification::{Protected, verify},
+    },
+    nonces, push,
     sign_origin::SignOrigin,
 };
 
 impl Server {
-    /// Both origins as one router: the application behind the verification layer, and the signing frame's origin.
+    /// Both origins as one router: the application behind the verification middleware, and the sign origin.
+    ///
+    /// ```text
+    /// request id, trace and metrics, security headers, host routing
+    /// ├─ app origin
+    /// │  ├─ POST /enter, GET /api/jitterbug/socket: check their requests themselves
+    /// │  └─ verification
+    /// │     ├─ nonces, restore_browser, jitterbug/stream
+    /// │     └─ the application's router
+    /// └─ sign origin
+    ///    ├─ verification: jitterbug/keys
+    ///    └─ pages, sign-in, binding
+    /// ```
     ///
     /// # Errors
-    /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly one or the other:
-    /// forgetting to protect something stops the start.
+    /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly protected or public:
+    /// forgetting to protect a function prevents the start.
     pub fn router(&self, app: Router, functions: &Functions) -> Result<Router, StartError> {
-        let is_protected = |path: &str| CATALOGUE.iter().any(|entry| entry.path == path);
-        if let Some(path) = functions.public.iter().find(|path| is_protected(path)) {
-            return Err(StartError::Ambiguous((*path).to_owned()));
-        }
-        if let Some(path) = functions.served.iter().find(|path| !is_protected(path) && !functions.public.contains(path))
-        {
-            return Err(StartError::Unprotected((*path).to_owned()));
-        }
-        let own = [Nonces::PATH, RestoreBrowser::PATH, PushKeys::PATH, PushStream::PATH];
-        for entry in CATALOGUE.iter().filter(|entry| !own.contains(&entry.path)) {
-            if !functions.served.contains(&entry.path) {
-                tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");
-            }
-        }
-        let guard = from_fn_with_state((self.clone(), functions.public), verification::guard);
-        // As a fallback service, so that the guard also stands before paths that the application does not route.
-        let app = Router::new().fallback_service(app).layer(guard);
+        let Functions { catalogue, public, observed, .. } = *functions;
+        check(functions)?;
+        let verification = |target, public| {
+            from_fn_with_state((self.clone(), Protected { target, catalogue, public, observed }), verify)
+        };
+        let app = Router::new()
+            .action(nonces::nonces)
+            .action(nonces::restore_browser)
+            .action(push::stream)
+            .with_state(self.clone())
+            // As a fallback service, so that the middleware also stands before paths that the application does not route.
+            .fallback_service(app)
+            .layer(verification(Target::App, public));
         let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);
-        let sign = SignOrigin { server: self.clone(), register: functions.register }.router();
-        Ok(host_routing::Hosts { server: self.clone(), app, sign }.router())
+
+        let push_keys =
+            Router::new().action(push::agree_keys).with_state(self.clone()).layer(verification(Target::Sign, &[]));
+        let sign = SignOrigin { server: self.clone(), register: functions.register }.router().merge(push_keys);
+
+        // The first layer sees a request first.
+        let stack = ServiceBuilder::new()
+            .layer(map_request(request_id::remove))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn_with_state(self.clone(), host_routing::trace))
+            .layer(map_response_with_state(self.clone(), security_headers::add));
+        Ok(Hosts { server: self.clone(), app, sign }.router().layer(stack))
     }
+}
+
+/// Checks that every server function is either protected or public.
+fn check(functions: &Functions) -> Result<(), StartError> {
+    let Functions { catalogue, public, observed, served, .. } = functions;
+    if let Some(path) = observed.iter().find(|path| !catalogue.own().iter().any(|entry| entry.path == **path)) {
+        return Err(StartError::NotObservable((*path).to_owned()));
+    }
+    if let Some(path) = public.iter().find(|path| catalogue.at(path).is_some()) {
+        return Err(StartError::Ambiguous((*path).to_owned()));
+    }
+    if let Some(path) = served.iter().find(|path| catalogue.at(path).is_none() && !public.contains(path)) {
+        return Err(StartError::Unprotected((*path).to_owned()));
+    }
+    for entry in served_by_application(*catalogue).filter(|entry| !served.contains(&entry.path)) {
+        tracing::warn!(action = entry.name, "in the catalogue, but no server function serves it");
+    }
+    Ok(())
+}
+
+fn served_by_application(catalogue: Catalogue) -> impl Iterator<Item = &'static ActionEntry> {
+    built_in::sessions::ACTIONS.iter().chain(catalogue.own())
 }

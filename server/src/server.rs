@@ -10,14 +10,14 @@ use std::{
 };
 
 use axum::response::{IntoResponse, Response};
-use protocol::{token::SessionHandle, value::UserName};
+use protocol::{action::Catalogue, token::SessionHandle, user::UserName};
 
 use crate::{
     audit::{self, Chain, EntryBody, Event, Outcome},
     auth::accounts::Accounts,
     clock::{self, Clock},
     metrics::Metrics,
-    middleware::{security_headers, theft::Presented, verification::VerifiedRequest},
+    middleware::{security_headers, verified_request::VerifiedRequest},
     push::{self, Hub, Root},
     rejection::Rejection,
     serve::Stopping,
@@ -37,11 +37,14 @@ pub enum StartError {
         error: StoreError,
     },
     /// A server function would be served that nobody has decided about.
-    #[error("the server function {0} is neither in protocol's catalogue nor declared public")]
+    #[error("the server function {0} is neither in the catalogue nor declared public")]
     Unprotected(String),
     /// A function cannot be both.
-    #[error("the server function {0} is declared public and is in protocol's catalogue")]
+    #[error("the server function {0} is declared public and is in the catalogue")]
     Ambiguous(String),
+    /// Only the application's own actions can be observed.
+    #[error("{0} cannot be observed: it is no action of the application")]
+    NotObservable(String),
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
     Randomness(#[from] getrandom::Error),
@@ -50,15 +53,51 @@ pub enum StartError {
     Listen(SocketAddr, #[source] io::Error),
 }
 
-/// The application's server functions.
+/// The application's endpoints.
 #[derive(Clone, Debug)]
 pub struct Functions {
-    /// Paths that anybody may POST to from the app origin.
-    pub public: &'static [&'static str],
-    /// Every path that the application's router serves as a function. Each must be public or in the catalogue.
-    pub served: Vec<&'static str>,
-    /// Whether users can register, and with which records. Without it there is no registration page.
-    pub register: Option<NewAccount>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) public: &'static [&'static str],
+    pub(crate) observed: &'static [&'static str],
+    pub(crate) served: Vec<&'static str>,
+    pub(crate) register: Option<NewAccount>,
+}
+
+impl Functions {
+    /// The protected actions.
+    pub fn new(catalogue: Catalogue) -> Self {
+        Self { catalogue, public: &[], observed: &[], served: Vec::new(), register: None }
+    }
+
+    /// Paths that anyone may POST to from the app origin.
+    #[must_use]
+    pub fn public(mut self, paths: &'static [&'static str]) -> Self {
+        self.public = paths;
+        self
+    }
+
+    /// Paths of the catalogue that are introduced gradually: an unsigned request with the token of a live session is let
+    /// through and counted, but has no [`Verified`](crate::Verified). **Such a path is not protected yet.**
+    #[must_use]
+    pub fn observed(mut self, paths: &'static [&'static str]) -> Self {
+        self.observed = paths;
+        self
+    }
+
+    /// Every path that the application's router serves as a function. Each must be public or in the catalogue, or the server
+    /// does not start.
+    #[must_use]
+    pub fn served(mut self, paths: Vec<&'static str>) -> Self {
+        self.served = paths;
+        self
+    }
+
+    /// Lets users register, with these records of the application. Without it there is no registration page.
+    #[must_use]
+    pub fn register(mut self, new_account: NewAccount) -> Self {
+        self.register = Some(new_account);
+        self
+    }
 }
 
 /// Gives the records that the application writes together with a new account: both or neither are written.
@@ -170,11 +209,9 @@ impl Server {
         Ok(entries.into_iter().map(|entry| entry.body).collect())
     }
 
-    /// Refuses a request, and puts that on record. `presented` is the session that is known to be meant.
-    pub(crate) fn reject(&self, presented: Option<&Presented>, action: &'static str, reason: Rejection) -> Response {
-        let session = presented.map(|presented| presented.handle);
-        let user = presented.map(|presented| presented.session.user.clone());
-        self.record_rejection(session, user, action, &reason);
+    /// Rejects a request of no known session, and records that.
+    pub(crate) fn reject(&self, action: &'static str, reason: Rejection) -> Response {
+        self.record_rejection(None, None, action, &reason);
         reason.into_response()
     }
 
@@ -196,6 +233,12 @@ impl Server {
         }
         let (outcome, reason) = (Outcome::Refused, Some(reason.name().into()));
         self.record(Event { session, user, action: action.into(), outcome, reason });
+    }
+
+    /// Records an unsigned request that was let through to an observed path.
+    pub(crate) fn record_observed(&self, session: SessionHandle, user: UserName, action: &'static str) {
+        let (outcome, reason) = (Outcome::Noticed, Some("unsigned".into()));
+        self.record(Event { session: Some(session), user: Some(user), action: action.into(), outcome, reason });
     }
 
     /// The Content-Security-Policy of a page with this nonce.

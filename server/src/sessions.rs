@@ -8,7 +8,7 @@ use protocol::{
     problem::Ended,
     push::{Push, Security},
     token::{EntryTicket, SessionHandle, SessionToken, SignSecret},
-    value::UserName,
+    user::UserName,
 };
 
 use crate::{

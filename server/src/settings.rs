@@ -22,7 +22,8 @@ mod store;
 mod value;
 
 pub use audit::Audit;
-pub use lifetimes::Lifetimes;
+pub use lifetimes::{FRESHNESS, Lifetimes};
+pub(crate) use lifetimes::{ROUNDING, millis};
 pub use limits::Limits;
 pub(crate) use limits::per_minute;
 pub use monitoring::Observe;

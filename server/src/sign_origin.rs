@@ -9,9 +9,9 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
-use protocol::{action::Action, catalogue::PushKeys, sign_origin::Time};
+use protocol::sign_origin::Time;
 
-use crate::{NewAccount, Server, auth::sign_in, middleware::verification};
+use crate::{NewAccount, Server, auth::sign_in};
 
 pub(crate) mod assets;
 mod bind;
@@ -47,7 +47,6 @@ impl SignOrigin {
             .route("/time", get(async |State(server): State<Server>| Json(Time { now: server.now() })))
             .route("/challenge", post(bind::challenge))
             .route("/bind", post(bind::bind))
-            .route(PushKeys::PATH, post(verification::push_keys))
             .fallback(get(asset))
             .with_state(self)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::value::UserName;
+use protocol::user::UserName;
 use server::{
     auth::accounts::{AccountError, Accounts, MAX_PASSWORD_BYTES, WeakPassword},
     store::{RecordKey, RecordStore, Write, memory::MemoryStore},

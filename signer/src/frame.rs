@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use actions::CATALOGUE;
 use js_sys::{JSON, Reflect};
 use protocol::{
     json,
@@ -61,7 +62,7 @@ impl Frame {
             sign_authority,
             port,
             clock: Clock::default(),
-            policy: RefCell::default(),
+            policy: RefCell::new(Policy::new(CATALOGUE)),
             tolerance,
             listening: RefCell::default(),
         });

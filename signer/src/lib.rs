@@ -30,6 +30,8 @@ mod locks;
 mod pages;
 mod port;
 mod sign;
+#[cfg(test)]
+mod test_actions;
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;

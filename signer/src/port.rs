@@ -1,17 +1,40 @@
 //! The one line to the application's page.
 //!
 //! The frame says to its parent, and the confirmation window to its opener, that it is ready, and takes the first port that
-//! comes back from that window at the app origin. It takes no second one, and listens to no other window.
+//! comes back from that window at the app origin. It takes no second one, and listens to no other window. Until that port
+//! comes it repeats that it is ready. Browsers can lose a message to a page of another process: Chromium does while a debugger
+//! holds a window that the page is opening.
+
+use std::{cell::Cell, rc::Rc};
 
 use js_sys::{Array, Promise};
 use protocol::message::{CONNECT, READY};
 use serde::Serialize;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, MessagePort, Window};
 
 /// The longest message that is read, in bytes: a body of 64 KiB, whose JSON text may be escaped, and a proof.
 const MAX_MESSAGE: usize = 512 * 1024;
+
+/// How often the page is told again that a port can be taken, in ms.
+const REPEAT: i32 = 500;
+
+/// Says to `peer` that this page is ready, until `is_claimed`.
+async fn repeat_ready(window: Window, peer: Window, app_origin: String, is_claimed: Rc<Cell<bool>>) {
+    while !is_claimed.get() {
+        // Fails only when the origin is no URL.
+        if peer.post_message(&READY.into(), &app_origin).is_err() {
+            return;
+        }
+        let pause = Promise::new(&mut |resolve, _| {
+            // A timer can always be set.
+            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, REPEAT);
+        });
+        // It never rejects.
+        let _ = JsFuture::from(pause).await;
+    }
+}
 
 /// The port, claimed.
 pub(crate) struct Port(MessagePort);
@@ -40,8 +63,10 @@ impl Port {
         let listener = listener.ok_or(JsValue::NULL)?;
         let callback = listener.as_ref().unchecked_ref();
         window.add_event_listener_with_callback("message", callback)?;
-        peer.post_message(&READY.into(), app_origin)?;
+        let is_claimed = Rc::new(Cell::new(false));
+        spawn_local(repeat_ready(window.clone(), peer.clone(), app_origin.to_owned(), Rc::clone(&is_claimed)));
         let port = JsFuture::from(first).await?.unchecked_into();
+        is_claimed.set(true);
         window.remove_event_listener_with_callback("message", callback)?;
         Ok(Self(port))
     }

@@ -3,11 +3,9 @@
 //! Each takes the catalogue's own type as its one, flattened argument: the body that the frame showed and signed is the
 //! body that is executed, and the two cannot drift apart.
 
+use actions::value::{Amount, DisplayName, Note};
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::{
-    catalogue,
-    value::{Amount, DisplayName, Note, UserName},
-};
+use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 
 use crate::{error::AppError, pan::client::SignedClient};
@@ -57,7 +55,7 @@ pub enum Direction {
 #[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = SignedClient)]
 pub async fn read_account() -> Result<Account, AppError> {
     use crate::{demo::ledger::Ledger, server_context};
-    let request = server_context::verified::<catalogue::ReadAccount>()?;
+    let request = server_context::verified::<ReadAccount, actions::ReadAccount>()?;
     let server = server_context::server()?;
     Ok(Ledger::new(server.stores().records.as_ref()).account(request.user()).await?)
 }
@@ -70,10 +68,10 @@ pub async fn read_account() -> Result<Account, AppError> {
 pub async fn rename(
     /// What was signed.
     #[server(flatten)]
-    order: catalogue::Rename,
+    order: actions::Rename,
 ) -> Result<(), AppError> {
     use crate::{demo::ledger::Ledger, server_context};
-    let request = server_context::verified::<catalogue::Rename>()?;
+    let request = server_context::verified::<Rename, actions::Rename>()?;
     let server = server_context::server()?;
     let note = format!("You are now called “{}”.", order.name);
     Ledger::new(server.stores().records.as_ref()).rename(request.user(), order.name).await?;
@@ -89,16 +87,18 @@ pub async fn rename(
 pub async fn transfer(
     /// What was signed.
     #[server(flatten)]
-    order: catalogue::Transfer,
+    order: actions::Transfer,
 ) -> Result<(), AppError> {
     use crate::{demo::ledger::Ledger, server_context};
     use protocol::push::Push;
-    let request = server_context::verified::<catalogue::Transfer>()?;
+    let request = server_context::verified::<Transfer, actions::Transfer>()?;
     let server = server_context::server()?;
     let (from, to, amount) = (request.user(), order.to.clone(), order.amount);
     Ledger::new(server.stores().records.as_ref()).transfer(from, order).await?;
     server.publish(from, server_context::activity(&request, format!("You sent {amount} to {to}."))).await;
     let received = format!("You received {amount} from {from}.");
-    server.publish(&to, Push::Activity { action: request.action().to_owned(), session: None, note: received }).await;
+    server
+        .publish(&to, Push::Activity { action: request.action_name().to_owned(), session: None, note: received })
+        .await;
     Ok(())
 }

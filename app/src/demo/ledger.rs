@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use protocol::{
-    catalogue::Transfer,
-    value::{DisplayName, UserName, money},
+use actions::{
+    Transfer,
+    value::{DisplayName, money},
 };
+use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 use server::store::{Record, RecordKey, RecordStore, StoreError, Write};
 
@@ -199,7 +200,7 @@ fn now() -> u64 {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use protocol::value::{Amount, Note};
+    use actions::value::{Amount, Note};
     use server::store::memory::MemoryStore;
 
     use super::*;

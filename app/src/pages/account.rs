@@ -1,11 +1,11 @@
 //! The account: balance, history, and what can be done with it.
 
-use leptos::{ev::SubmitEvent, html::Input, prelude::*};
-use protocol::{
-    catalogue::{Rename, Transfer},
-    push::Push,
-    value::{Amount, DisplayName, Note, UserName, money, visible},
+use actions::{
+    Rename, Transfer,
+    value::{Amount, DisplayName, Note, money},
 };
+use leptos::{ev::SubmitEvent, html::Input, prelude::*};
+use protocol::{display::visible, push::Push, user::UserName};
 
 use super::{
     form::{Field, Form, Submit, Wrong, clear, text},

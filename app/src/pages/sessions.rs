@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::A;
-use protocol::{catalogue::Revoke, key::KeyThumbprint, push::Push, token::SessionHandle};
+use protocol::{built_in::Revoke, key::KeyThumbprint, push::Push, token::SessionHandle};
 
 use super::{
     form::Alert,

@@ -6,13 +6,14 @@
 
 use std::rc::Rc;
 
+use actions::CATALOGUE;
 use futures::{Sink, Stream, sink, stream};
 use leptos::server_fn::{
     Bytes, client::Client, error::FromServerFnError as _, request::ClientReq, response::ClientRes,
 };
 use protocol::{
     action::{Action, ActionEntry, Level},
-    catalogue::{self, RestoreBrowser},
+    built_in::{self, RestoreBrowser},
     message::{FrameRequest, SignRequest, ToWindow},
     problem::Code,
     proof::Proof,
@@ -56,7 +57,7 @@ impl Client<AppError> for SignedClient {
         // The browser has one thread; on the server nothing calls this.
         SendWrapper::new(async move {
             let tab = Tab::get()?;
-            let reply = match catalogue::at(&request.path) {
+            let reply = match CATALOGUE.at(&request.path) {
                 Some(entry) => {
                     let session = tab.session.handle().ok_or_else(|| tab.session.absence())?;
                     Call { tab: Rc::clone(&tab), session, entry, body: request.body }.make().await?
@@ -145,7 +146,7 @@ impl Call {
         let (session, path, body) = (self.session, self.entry.path.to_owned(), self.body.clone());
         let work = async {
             let nonce = match self.entry.path {
-                catalogue::Nonces::PATH => None,
+                built_in::Nonces::PATH => None,
                 _ => Some(self.tab.nonce(session, LIFE).await?),
             };
             let order = SignRequest { session, path, body, level: self.entry.level, nonce, proof };

@@ -106,7 +106,8 @@ pub(super) struct Opened {
     tab: Rc<Tab>,
     events: UnboundedReceiver<Event>,
     began: u64,
-    port: Option<(MessagePort, EventListener)>,
+    /// The ports that were offered to the window, one for each time that it said that it is ready. It takes one of them.
+    ports: Vec<(MessagePort, EventListener)>,
     order: Option<ToWindow>,
     /// The window shows how it ended, and closes itself if there is nothing to read.
     has_answered: bool,
@@ -123,8 +124,15 @@ impl Opened {
         tab.confirmation.0.replace(Some(Current { window: None, events: sender }));
         let tab = Rc::clone(tab);
         let listener = listen(&tab);
-        let opened =
-            Self { tab, events, began: now(), port: None, order: None, has_answered: false, _listener: listener };
+        let opened = Self {
+            tab,
+            events,
+            began: now(),
+            ports: Vec::new(),
+            order: None,
+            has_answered: false,
+            _listener: listener,
+        };
         opened.open_outside().await;
         Ok(opened)
     }
@@ -159,7 +167,7 @@ impl Opened {
             Either::Right((over, _)) => return over,
         };
         self.order = Some(order);
-        self.hand_over();
+        self.ports.iter().for_each(|(port, _)| self.hand_over(port));
         self.run().await
     }
 
@@ -173,12 +181,7 @@ impl Opened {
                 leaves = false;
             }
             match select(self.events.next(), TimeoutFuture::new(POLL)).await {
-                // A window that is loaded again has forgotten its request.
-                Either::Left((Some(Event::Ready), _)) if self.port.is_some() => return Err(AppError::Cancelled),
-                Either::Left((Some(Event::Ready), _)) => {
-                    self.connect();
-                    self.hand_over();
-                }
+                Either::Left((Some(Event::Ready), _)) => self.connect(),
                 Either::Left((Some(Event::Said(FromWindow::Shown {})), _)) => {}
                 Either::Left((Some(Event::Said(FromWindow::Signed(headers))), _)) => {
                     self.has_answered = true;
@@ -203,6 +206,8 @@ impl Opened {
         }
     }
 
+    /// Offers the window a port, with the request on it if that is there already. The window says that it is ready until it
+    /// has one. After it was reloaded it says so again; what it showed before, it has cancelled.
     fn connect(&mut self) {
         let (Ok(channel), Some(window)) = (MessageChannel::new(), self.tab.confirmation.window()) else { return };
         let port = channel.port1();
@@ -218,12 +223,13 @@ impl Opened {
         let origin = self.tab.session.sign_origin();
         // Fails only when the window has been navigated elsewhere: then no window takes the port.
         let _ = window.post_message_with_transfer(&JsValue::from_str(CONNECT), origin, &ports);
-        self.port = Some((port, listener));
+        self.hand_over(&port);
+        self.ports.push((port, listener));
     }
 
-    /// Says what to confirm, once both the window and the request are there.
-    fn hand_over(&self) {
-        if let (Some((port, _)), Some(order)) = (&self.port, &self.order) {
+    /// Says what to confirm, once that is known.
+    fn hand_over(&self, port: &MessagePort) {
+        if let Some(order) = &self.order {
             let text = serde_json::to_string(order).unwrap_or_default();
             // A text can always be posted.
             let _ = port.post_message(&JsValue::from_str(&text));

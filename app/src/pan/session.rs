@@ -56,6 +56,8 @@ pub struct Session {
     push: ArcRwSignal<push::State>,
     confirming: ArcRwSignal<Confirming>,
     outcome: ArcRwSignal<Option<Result<(), AppError>>>,
+    /// The other sessions that the browser's cookies name, the likeliest last.
+    others: ArcStoredValue<Vec<SessionHandle>>,
     sign_origin: String,
 }
 
@@ -69,6 +71,7 @@ impl Session {
             push: ArcRwSignal::default(),
             confirming: ArcRwSignal::default(),
             outcome: ArcRwSignal::default(),
+            others: ArcStoredValue::default(),
             sign_origin,
         }
     }
@@ -76,11 +79,20 @@ impl Session {
     /// The session that the server wrote into this page's [`META`].
     pub fn of_page() -> Self {
         let names = meta(META).unwrap_or_default();
-        let handles: Vec<_> = names.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
+        let mut handles: Vec<_> = names.split(' ').filter_map(|handle| SessionHandle::parse(handle).ok()).collect();
         // Of several cookies all but one were planted: not the one that this browser had before.
-        let known = TabSync::last().flatten().filter(|known| handles.contains(known));
-        let handle = known.or(handles.first().copied());
-        Self::new(handle, meta(frame::ORIGIN_META).unwrap_or_default())
+        let known = TabSync::last().flatten().and_then(|known| handles.iter().position(|handle| *handle == known));
+        let handle = (!handles.is_empty()).then(|| handles.remove(known.unwrap_or_default()));
+        let session = Self::new(handle, meta(frame::ORIGIN_META).unwrap_or_default());
+        handles.reverse();
+        session.others.set_value(handles);
+        session
+    }
+
+    /// The next of the other sessions that the browser's cookies name, if this one is still the page's.
+    pub(crate) fn take_other(&self, session: SessionHandle) -> Option<SessionHandle> {
+        let is_present = self.handle() == Some(session);
+        is_present.then(|| self.others.try_update_value(Vec::pop).flatten()).flatten()
     }
 
     /// The sign origin, where users sign in and confirm.

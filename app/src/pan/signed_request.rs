@@ -1,8 +1,9 @@
 //! A request of the session: a nonce for it, the signature, and what the reply says of the session.
 
+use actions::CATALOGUE;
 use protocol::{
     action::{Action, Level},
-    catalogue::{self, Nonces},
+    built_in::Nonces,
     message::{Answer, FrameRequest, SignRequest, SignedHeaders},
     problem::Code,
     token::{Nonce, SessionHandle},
@@ -104,7 +105,14 @@ impl Tab {
         match error {
             AppError::Ended => self.end(session, SessionState::Ended(None)).await,
             AppError::EndedBecause(why) => self.end(session, SessionState::Ended(Some(*why))).await,
-            AppError::LostKey => self.end(session, SessionState::KeyLost).await,
+            AppError::LostKey => {
+                // The session may be that of a planted cookie.
+                let other = self.session.take_other(session);
+                self.end(session, other.map_or(SessionState::KeyLost, SessionState::In)).await;
+                if other.is_some() {
+                    self.other_tabs.tell(other);
+                }
+            }
             AppError::FrameKeyLost(key) if self.session.handle() == Some(session) => {
                 self.nonces.clear();
                 self.stand(SessionState::FrameKeyLost { session, key: *key });
@@ -115,5 +123,5 @@ impl Tab {
 }
 
 fn is_change(path: &str) -> bool {
-    catalogue::at(path).is_some_and(|entry| entry.level > Level::Signed)
+    CATALOGUE.at(path).is_some_and(|entry| entry.level > Level::Signed)
 }

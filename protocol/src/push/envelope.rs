@@ -5,7 +5,7 @@ use core::fmt;
 use base64ct::{Base64, Encoding};
 
 use super::{ConnectionId, Cursor, KeyId, MAX_FRAME};
-use crate::{Malformed, encoding::text_newtype};
+use crate::{Malformed, text_newtype};
 
 macro_rules! bytes_in_base64 {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {

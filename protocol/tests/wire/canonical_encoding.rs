@@ -12,10 +12,13 @@ use protocol::{
     push::{ConnectionId, Cursor, KeyId, Mac, PushNonce},
     signature::{Signature, SignatureInput},
     token::{Challenge, EntryTicket, Nonce, SessionHandle, SessionToken, SignSecret},
-    value::{DisplayName, Note, UserName},
+    user::UserName,
 };
 
-use crate::strategies::{self, Damage, Secret};
+use crate::{
+    strategies::{self, Damage, Secret},
+    test_actions::{Remark, Title},
+};
 
 /// A value is read from its spelling, in headers and in JSON alike.
 fn round_trips<T>(value: &T) -> TestCaseResult
@@ -87,8 +90,8 @@ text_newtype! {
     signature: Signature = strategies::signature();
     signature_input: SignatureInput = strategies::signature_input();
     user_name: UserName = strategies::user_name();
-    display_name: DisplayName = strategies::display_name();
-    note: Note = strategies::note();
+    title: Title = strategies::title();
+    remark: Remark = strategies::remark();
     connection_id: ConnectionId = strategies::bytes().prop_map(ConnectionId::new);
     key_id: KeyId = strategies::key_id();
     cursor: Cursor = strategies::cursor();

@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 use protocol::{
-    catalogue::{Rename, Transfer},
     json,
     message::{FromFrame, FromWindow, ToFrame, ToWindow},
     proof::Proof,
@@ -13,6 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     strategies::{self, Damage},
     test,
+    test_actions::{Order, Rename},
 };
 
 /// What is accepted is what `serde_json` reads, too; the other way round, what is spelled is read.
@@ -26,7 +26,7 @@ fn agrees<T: Serialize + DeserializeOwned>(text: &str) -> Result<(), TestCaseErr
 
 proptest! {
     #[test]
-    fn every_text_comes_back(name in strategies::display_name()) {
+    fn every_text_comes_back(name in strategies::title()) {
         let rename = Rename { name };
         prop_assert_eq!(json::read(&serde_json::to_vec(&rename).unwrap()), Ok(rename));
     }
@@ -37,10 +37,10 @@ proptest! {
     }
 
     #[test]
-    fn damaged_text_is_refused_or_read_as_serde_json_reads_it(proof in strategies::proof(), note in strategies::note(), damage in strategies::damage()) {
+    fn damaged_text_is_refused_or_read_as_serde_json_reads_it(proof in strategies::proof(), note in strategies::remark(), damage in strategies::damage()) {
         agrees::<Proof>(&Damage::of(&damage, &serde_json::to_string(&proof).unwrap()))?;
-        let transfer = Transfer { to: "bob".parse().unwrap(), amount: 1.try_into().unwrap(), note };
-        agrees::<Transfer>(&Damage::of(&damage, &serde_json::to_string(&transfer).unwrap()))?;
+        let order = Order { to: "bob".parse().unwrap(), amount: 1.try_into().unwrap(), note };
+        agrees::<Order>(&Damage::of(&damage, &serde_json::to_string(&order).unwrap()))?;
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod action;
 mod canonical_encoding;
+mod display;
 mod json;
 mod message;
 mod proof;
@@ -17,9 +18,9 @@ mod push_verifier;
 mod return_path;
 mod sign_origin;
 mod strategies;
-mod value;
+mod test_actions;
+mod user;
 mod vectors;
-mod worked_example;
 
 /// `#[test]`, on either machine. Every module takes it from here.
 #[cfg(not(target_family = "wasm"))]

@@ -13,8 +13,10 @@ use protocol::{
     push::{ConnectionId, Cursor, KeyId},
     signature::{Signature, SignatureInput},
     token::{EntryTicket, SessionHandle, SessionToken, SignSecret},
-    value::{DisplayName, Note, UserName},
+    user::UserName,
 };
+
+use crate::test_actions::{Remark, Title};
 
 /// `N` bytes.
 pub(crate) fn bytes<const N: usize>() -> impl Strategy<Value = [u8; N]> {
@@ -60,11 +62,11 @@ pub(crate) fn user_name() -> impl Strategy<Value = UserName> {
     "[a-z][a-z0-9_-]{2,31}".prop_map(|text| text.parse().unwrap())
 }
 
-pub(crate) fn display_name() -> impl Strategy<Value = DisplayName> {
+pub(crate) fn title() -> impl Strategy<Value = Title> {
     vec(any::<char>(), 1..=64).prop_map(String::from_iter).prop_filter_map("only white space", |text| text.parse().ok())
 }
 
-pub(crate) fn note() -> impl Strategy<Value = Note> {
+pub(crate) fn remark() -> impl Strategy<Value = Remark> {
     vec(any::<char>(), 0..=140).prop_map(|chars| String::from_iter(chars).parse().unwrap())
 }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use protocol::{token::SessionHandle, value::UserName};
+use protocol::{token::SessionHandle, user::UserName};
 use serde::{Deserialize, Serialize};
 
 /// How many entries a user's own list keeps.

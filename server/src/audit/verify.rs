@@ -171,7 +171,7 @@ mod tests {
                 let event = Event {
                     session: None,
                     user: Some("ada".parse().unwrap()),
-                    action: "transfer".into(),
+                    action: "order".into(),
                     outcome: Outcome::Passed,
                     reason: (n % 2 == 0).then(|| "bad_nonce".into()),
                 };

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use protocol::value::UserName;
+use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -26,8 +26,7 @@ use crate::{
     audit::{Event, Outcome},
     cookies,
     ecdsa::verify,
-    middleware::unverified::single,
-    middleware::verification::read,
+    headers::{read_body, single},
     rejection::Rejection,
     settings::Settings,
     user_agent,
@@ -60,7 +59,7 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     let settings = server.settings();
     check_navigation(settings, &parts.headers)?;
     server.count_address("entries", parts, settings.limits.sign_ins_per_minute_and_address).await?;
-    let body = read(body, MAX_BODY).await?;
+    let body = read_body(body, MAX_BODY).await?;
     let Form { ticket, signature, return_path } = Form::parse(&body).ok_or(Rejection::BodyMalformed)?;
     let token = ticket.token();
     let (handle, now) = (token.handle(), server.now());

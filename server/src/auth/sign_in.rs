@@ -12,18 +12,19 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use protocol::{
+    action::Target,
     json,
     key::PublicKey,
     sign_origin::{SignIn, SignedIn, sign_in_statement},
-    value::UserName,
+    user::UserName,
 };
 
 use crate::{
     NewAccount, Server,
     audit::{Event, Outcome},
     ecdsa::{check_key, verify},
-    middleware::unverified::Target,
-    middleware::verification::{check_source, read},
+    headers::read_body,
+    middleware::source_check::check_source,
     rejection::Rejection,
     sessions::Opened,
     settings::per_minute,
@@ -114,7 +115,7 @@ async fn try_post(
     check_source(server.settings(), &parts.headers, Target::Sign)?;
     let limits = server.settings().limits;
     server.count_address("sign_ins", parts, limits.sign_ins_per_minute_and_address).await?;
-    let body = read(body, MAX_BODY).await?;
+    let body = read_body(body, MAX_BODY).await?;
     let SignIn { user, password, jwk, challenge, signature } =
         json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
     *named = Some(user.clone());
@@ -144,7 +145,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// A password manager has posted the form, or script is off: the page again, with a sentence. Nothing is checked or
 /// counted, because nothing of it is used.
 async fn posted_without_script(server: &Server, page: Page, body: Body) -> Response {
-    let body = read(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
+    let body = read_body(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
     let mut fields = form_urlencoded::parse(&body);
     // Any site can post here: what is no user name is not shown.
     let user = fields.find(|(name, _)| name == "user").and_then(|(_, user)| UserName::parse(&user).ok());

@@ -1,9 +1,12 @@
 //! The security headers of both origins, in one place.
 
-use axum::response::Response;
+use axum::{extract::State, response::Response};
 use http::{HeaderName, HeaderValue, header};
 
-use crate::settings::{Environment, Settings};
+use crate::{
+    Server,
+    settings::{Environment, Settings},
+};
 
 /// What every response of either origin carries.
 const EVERYWHERE: [(HeaderName, &str); 3] = [
@@ -13,7 +16,7 @@ const EVERYWHERE: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("permissions-policy"), DENIED),
 ];
 
-/// What no page of a bank asks a browser for (Permissions Policy, and the registry of its features): sensors and devices,
+/// What no page of a security-critical application needs (Permissions Policy, and the registry of its features): sensors and devices,
 /// what can hide or imitate the browser's own user interface, identity that another origin could ask for in its place, and
 /// what advertisers measure.
 const DENIED: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
@@ -28,7 +31,7 @@ const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'non
 const HSTS: &str = "max-age=63072000; includeSubDomains";
 
 /// Adds to a response what every response must carry, without replacing a policy or a cache rule that it brings.
-pub fn add(settings: &Settings, response: &mut Response) {
+pub(crate) async fn add(State(server): State<Server>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in EVERYWHERE {
         headers.insert(name, HeaderValue::from_static(value));
@@ -43,9 +46,10 @@ pub fn add(settings: &Settings, response: &mut Response) {
     headers
         .entry(HeaderName::from_static("cross-origin-resource-policy"))
         .or_insert(HeaderValue::from_static("same-origin"));
-    if settings.origins.app.is_secure() {
+    if server.settings().origins.app.is_secure() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
+    response
 }
 
 /// The application's Content-Security-Policy (CSP Level 3). `nonce` is fresh for each page.

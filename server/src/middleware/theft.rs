@@ -1,85 +1,96 @@
-//! Theft signals: a living session's token was presented, and its key was not.
+//! Theft signals: the token of a live session was presented without a signature by its key.
 //!
-//! The owner's pages never do that. The frame signs everything that they send, and where it cannot, nothing is sent. So a
-//! refused request that carries a good token is examined once more: if the session's key has signed it, it is the
-//! owner's, late or repeated or limited as it may be; if not, somebody else has the token.
+//! The user's own pages never send such a request: the frame signs everything, and what it cannot sign is not sent. So a
+//! rejected request that carries a valid token is examined: if the session's key has signed it, it is the user's, however
+//! late, repeated or rate-limited; if not, someone else has the token.
 //!
-//! What another site or origin makes the owner's browser send is no signal: it shows an attack, but not that anybody has
-//! the token, and whoever runs a neighbouring origin must not be able to cry wolf. Nor is a page whose session header
-//! names another session than the cookie: signing in again in another tab does that.
+//! Two cases are no signal. A request that another origin made the user's browser send shows an attack, but not that the
+//! token is known; otherwise a sibling origin could raise false alarms. And a session header that names another session than
+//! the cookie: signing in again in another tab does that.
 
 use http::request::Parts;
 use protocol::{
+    action::Target,
     problem::Ended,
     push::{Push, Security},
     token::SessionHandle,
 };
 
+use super::{
+    signature_check::check_signature,
+    source_check::is_from_elsewhere,
+    unverified::{UnverifiedRequest, session_token},
+};
 use crate::{
     Server,
     audit::{Event, Outcome},
-    middleware::unverified::{Target, UnverifiedRequest, session_token, single},
-    middleware::verification::check_signature,
     rejection::Rejection,
     settings::OnTheft,
     store::{Session, StoreError, Theft},
 };
 
-/// The living session whose token a refused request carried.
+/// What verification knew of a request when it rejected it.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// Its headers, once they were parsed.
+    pub(crate) unverified: Option<UnverifiedRequest>,
+    /// Its session, once the store gave it.
+    pub(crate) session: Option<Session>,
+    /// Whether its signature is valid, once that was checked.
+    pub(crate) is_signed: Option<bool>,
+}
+
+/// The live session whose token a rejected request carried.
 pub(crate) struct Presented {
     pub(crate) handle: SessionHandle,
     pub(crate) session: Session,
 }
 
-/// Examines a request that was refused: whose token did it carry, and was it stolen?
+/// Finds the session whose token a rejected request carried, and records a theft signal if its key has not signed the
+/// request.
 ///
 /// # Errors
-/// [`StoreError`] when that cannot be found out.
+/// [`StoreError`] when the store cannot answer.
 pub(crate) async fn examine(
     server: &Server,
     parts: &Parts,
     reason: &Rejection,
+    known: Known,
 ) -> Result<Option<Presented>, StoreError> {
-    let Ok(token) = session_token(&parts.headers) else { return Ok(None) };
+    let Known { unverified, session, is_signed } = known;
     if matches!(reason, Rejection::NoSession(_) | Rejection::Store(_) | Rejection::Randomness(_)) {
         return Ok(None);
     }
-    let handle = token.handle();
-    let idle = server.settings().lifetimes.idle();
-    let Some(session) = server.stores().sessions.find(&handle, idle, server.now()).await? else { return Ok(None) };
-    let presented = Presented { handle, session };
-    if is_from_elsewhere(server, parts) {
-        return Ok(Some(presented));
-    }
-    if !is_signed(server, parts, &presented) {
-        record_theft(server, &presented, reason).await?;
-    }
-    Ok(Some(presented))
-}
-
-/// Whether a browser says that another origin than the application's asks.
-fn is_from_elsewhere(server: &Server, parts: &Parts) -> bool {
-    let says = |name, expected: &str| match single(&parts.headers, name) {
-        Ok(value) => value != expected,
-        Err(Rejection::HeaderMissing(_)) => false,
-        Err(_) => true,
+    let handle = match &unverified {
+        Some(unverified) => unverified.handle,
+        None => match session_token(&parts.headers) {
+            Ok(token) => token.handle(),
+            Err(_) => return Ok(None),
+        },
     };
-    says("origin", server.settings().origins.app.as_str()) || says("sec-fetch-site", "same-origin")
-}
-
-fn is_signed(server: &Server, parts: &Parts, Presented { handle, session }: &Presented) -> bool {
-    UnverifiedRequest::read(&parts.headers, Target::App)
-        .is_ok_and(|read| read.handle == *handle && check_signature(server, parts, Target::App, &read, session).is_ok())
+    let session = match session {
+        Some(session) => Some(session),
+        None => server.stores().sessions.find(&handle, server.settings().lifetimes.idle(), server.now()).await?,
+    };
+    let Some(session) = session else { return Ok(None) };
+    if !is_from_elsewhere(server.settings(), &parts.headers) {
+        let check = |unverified| check_signature(server, parts, Target::App, unverified, &session).is_ok();
+        if !is_signed.unwrap_or_else(|| unverified.as_ref().is_some_and(check)) {
+            record_theft(server, &handle, &session, reason).await?;
+        }
+    }
+    Ok(Some(Presented { handle, session }))
 }
 
 async fn record_theft(
     server: &Server,
-    Presented { handle, session }: &Presented,
+    handle: &SessionHandle,
+    session: &Session,
     reason: &Rejection,
 ) -> Result<(), StoreError> {
     let settings = server.settings();
-    let accused = server.stores().sessions.record_theft(handle, settings.lifetimes.idle(), server.now()).await?;
-    let Some(Theft { times, .. }) = accused else { return Ok(()) };
+    let theft = server.stores().sessions.record_theft(handle, settings.lifetimes.idle(), server.now()).await?;
+    let Some(Theft { times, .. }) = theft else { return Ok(()) };
     server.record(Event {
         session: Some(*handle),
         user: Some(session.user.clone()),
@@ -87,12 +98,11 @@ async fn record_theft(
         outcome: Outcome::Noticed,
         reason: Some(reason.name().into()),
     });
-    // Whoever has one token can present it as often as they like. Told each time, they would flood the server's log, the
-    // log of events that all servers follow, and the owner's pages. At 1, 2, 4, 8 and so on the owner hears of the first
-    // one at once, and of how bad it has become; a million presentations are told twenty times.
+    // A thief can present a token any number of times. Reporting each would flood the log, the event log that all servers
+    // follow, and the user's pages. Reported at 1, 2, 4, 8 and so on: the first one at once, a million in twenty messages.
     if times.is_power_of_two() {
         let user = &session.user;
-        tracing::warn!(session = %handle, %user, %reason, times, "a session's token was presented without its key");
+        tracing::warn!(session = %handle, %user, %reason, times, "session token presented without its key");
         server.publish(user, Push::Security(Security::Theft { session: *handle, times })).await;
     }
     if settings.sessions.on_theft == OnTheft::End {

@@ -1,12 +1,11 @@
-//! What a request claims, read but not believed.
+//! The headers of a signed request, parsed and not yet verified.
 //!
-//! Nothing here reaches a handler: [`crate::middleware::verification`] turns an [`UnverifiedRequest`] into a
-//! [`crate::VerifiedRequest`], or refuses it.
+//! Nothing here reaches a handler: [`super::verification`] turns an [`UnverifiedRequest`] into a
+//! [`VerifiedRequest`](super::verified_request::VerifiedRequest), or rejects it.
 
-use std::str::FromStr;
-
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use protocol::{
+    action::Target,
     digest::ContentDigest,
     message::header as name,
     proof::{self, Proof},
@@ -16,41 +15,22 @@ use protocol::{
 
 use crate::{
     cookies::{session_tokens, sign_cookies},
-    origin::Origin,
+    headers::{parse, text},
     rejection::Rejection,
-    settings::Settings,
 };
 
-/// The origin that a signed request is sent to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Target {
-    /// The app origin: the session cookie names the session.
-    App,
-    /// The sign origin: its own cookie does.
-    Sign,
-}
-
-impl Target {
-    pub(crate) fn origin(self, settings: &Settings) -> &Origin {
-        match self {
-            Self::App => &settings.origins.app,
-            Self::Sign => &settings.origins.sign,
-        }
-    }
-}
-
-/// The headers of a signed request, each there once and spelled as it must be.
+/// The headers of a signed request: each is present once and in its canonical form.
 #[derive(Debug)]
 pub(crate) struct UnverifiedRequest {
-    /// The session that cookie and header agree on.
+    /// The session that both cookie and header name.
     pub(crate) handle: SessionHandle,
     /// On the sign origin, the hashed secret of its cookie.
     pub(crate) sign_secret: Option<String>,
-    /// When, with which nonce, by which key.
+    /// `created`, nonce and key id of the signature.
     pub(crate) input: SignatureInput,
-    /// The signature itself.
+    /// The signature.
     pub(crate) signature: Signature,
-    /// What the body should hash to.
+    /// The digest of the body, as claimed.
     pub(crate) digest: ContentDigest,
     /// The interaction proof, if any.
     pub(crate) proof: Option<Proof>,
@@ -59,10 +39,11 @@ pub(crate) struct UnverifiedRequest {
 }
 
 impl UnverifiedRequest {
-    /// Reads the headers of a signed request.
+    /// Parses the headers of a signed request.
     ///
     /// # Errors
-    /// A [`Rejection`] when one is missing, doubled, oversized or malformed, or when cookie and header disagree.
+    /// A [`Rejection`] when one is missing, repeated, oversized or malformed, or when cookie and header name different
+    /// sessions.
     pub(crate) fn read(headers: &HeaderMap, target: Target) -> Result<Self, Rejection> {
         let (named, sign_secret) = match target {
             Target::App => (session_token(headers)?.handle(), None),
@@ -103,25 +84,4 @@ pub(crate) fn session_token(headers: &HeaderMap) -> Result<SessionToken, Rejecti
         }
         _ => tokens.next().ok_or(Rejection::NoCookie),
     }
-}
-
-/// The only value of a header.
-///
-/// # Errors
-/// [`Rejection::HeaderMissing`] without one, [`Rejection::HeaderMalformed`] for several.
-pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, Rejection> {
-    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value),
-        (None, _) => Err(Rejection::HeaderMissing(name)),
-        (Some(_), Some(_)) => Err(Rejection::HeaderMalformed(name)),
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Rejection> {
-    single(headers, name)?.to_str().map_err(|_| Rejection::HeaderMalformed(name))
-}
-
-fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, Rejection> {
-    text(headers, name)?.parse().map_err(|_| Rejection::HeaderMalformed(name))
 }

@@ -9,7 +9,7 @@ use std::{
 use protocol::{
     push::{ConnectionId, Cursor, Payload, Push},
     token::SessionHandle,
-    value::UserName,
+    user::UserName,
 };
 use tokio::{
     sync::Notify,

@@ -7,11 +7,11 @@ use std::{
 };
 
 use protocol::{
-    catalogue::PushStream,
+    built_in::PushStream,
     key::PublicKey,
     push::{AgreedKey, ConnectionId, Cursor, Push, Security},
     token::SessionHandle,
-    value::UserName,
+    user::UserName,
 };
 
 use super::{

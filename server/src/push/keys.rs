@@ -192,7 +192,7 @@ impl FrameKey {
 pub(crate) fn measure(frames: u32, signed: bool) -> std::time::Duration {
     let root = ConnectionId::new([0; 16]);
     let key = KeyId::parse(&format!("pan.{root}")).ok().and_then(|kid| FrameKey::new(kid, &[7; 32], 0, 0).ok());
-    let push = Push::Activity { action: "transfer".to_owned(), session: None, note: "You sent 12.00 EUR.".to_owned() };
+    let push = Push::Activity { action: "order".to_owned(), session: None, note: "You ordered twelve.".to_owned() };
     let began = std::time::Instant::now();
     for seq in 0..u64::from(frames) {
         let payload = Payload { conn: root, id: Cursor::default(), seq, push: push.clone() };
@@ -323,7 +323,7 @@ mod tests {
     fn what_does_not_fit_is_known_before_it_is_sent() {
         let note = |length| {
             let (session, _) = names();
-            Push::Activity { action: "transfer".into(), session: Some(session), note: "ü".repeat(length) }
+            Push::Activity { action: "order".into(), session: Some(session), note: "ü".repeat(length) }
         };
         assert!(fits(&note(200)));
         assert!(!fits(&note(400)));

@@ -12,8 +12,8 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use protocol::{
-    action::Action,
-    catalogue::{self, PushStream},
+    action::{Action, ActionEntry, Target},
+    built_in::PushStream,
     json,
     message::Hello,
 };
@@ -22,8 +22,12 @@ use tokio::{sync::mpsc, time::timeout};
 use super::connection::{CloseReason, MessageStream};
 use crate::{
     Server,
-    middleware::unverified::{Target, single},
-    middleware::verification::{record_verified, reject, verify_request},
+    extract::Verified,
+    headers::single,
+    middleware::{
+        theft::Known,
+        verification::{reject, verify_request},
+    },
     rejection::Rejection,
 };
 
@@ -32,6 +36,9 @@ const SLOW: Duration = Duration::from_secs(20);
 
 /// How long a socket may take to say hello.
 const HELLO: Duration = Duration::from_secs(5);
+
+/// The action that a hello stands for.
+static STREAM: ActionEntry = ActionEntry::of::<PushStream>();
 
 /// The longest hello, in bytes.
 const MAX_HELLO: usize = 16 * 1024;
@@ -74,7 +81,7 @@ pub(super) async fn socket(State(server): State<Server>, parts: Parts, upgrade: 
     // Browsers let any page open a socket to any host; only the Origin says which page it was.
     match single(&parts.headers, "origin") {
         Ok(origin) if origin == server.settings().origins.app.as_str() => {}
-        _ => return server.reject(None, PushStream::NAME, Rejection::WrongOrigin),
+        _ => return server.reject(PushStream::NAME, Rejection::WrongOrigin),
     }
     upgrade
         .max_message_size(MAX_HELLO)
@@ -98,9 +105,10 @@ async fn converse(server: Server, parts: Parts, mut socket: WebSocket) {
 /// # Errors
 /// The socket's close code.
 async fn listen(server: &Server, upgrade: Parts, hello: &Utf8Bytes) -> Result<MessageStream, u16> {
+    let mut known = Known::default();
     let (parts, opened) = match as_request(&upgrade, hello) {
         Ok((parts, body)) => {
-            let opened = open(server, &parts, body).await;
+            let opened = open(server, &parts, body, &mut known).await;
             (parts, opened)
         }
         Err(reason) => (upgrade, Err(reason)),
@@ -110,17 +118,15 @@ async fn listen(server: &Server, upgrade: Parts, hello: &Utf8Bytes) -> Result<Me
         Err(reason) => {
             let close = close_code(&reason);
             // Looked at with its own signature: an owner's hello that comes too late is no theft.
-            drop(reject(server, &parts, PushStream::NAME, reason).await);
+            drop(reject(server, Target::App, &parts, PushStream::NAME, reason, known).await);
             Err(close)
         }
     }
 }
 
-async fn open(server: &Server, parts: &Parts, body: String) -> Result<MessageStream, Rejection> {
-    let entry = catalogue::at(PushStream::PATH).ok_or(Rejection::UnknownFunction)?;
-    let accepted = verify_request(server, Target::App, entry, parts, Body::from(body)).await?;
-    record_verified(server, &accepted);
-    super::open(server, &accepted.request, &accepted.session, &accepted.body).await
+async fn open(server: &Server, parts: &Parts, body: String, known: &mut Known) -> Result<MessageStream, Rejection> {
+    let accepted = verify_request(server, Target::App, &STREAM, parts, Body::from(body), known).await?;
+    super::open(server, &Verified::new(accepted.request)?).await
 }
 
 /// The request that a hello stands for: by its path that of a stream, with the upgrade's cookie and origin and its own

@@ -68,7 +68,7 @@ impl RecordedInteraction {
         Proof {
             v: 1,
             by: Recorder::App,
-            action: "display_name".to_owned(),
+            action: "title".to_owned(),
             kind: Kind::Pointer,
             at: 0,
             hold: whole(self.hold_ms).unsigned_abs(),

@@ -3,7 +3,18 @@
 use std::time::Duration;
 
 use super::{macros::group, sources::Sources};
-use crate::model::{FRESHNESS, ROUNDING};
+
+/// How far the time of a signature or proof may be from the server's. A spent nonce is remembered for longer, so waiting
+/// makes no replay possible.
+pub const FRESHNESS: Duration = Duration::from_secs(5);
+
+/// `created` of a signature is in whole seconds.
+pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
+
+/// A duration in whole ms.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// Twice as long as a signature is fresh, before and after: a spent nonce is remembered for as long as a nonce lives.
 const LEAST_NONCE: u64 = 2 * (FRESHNESS.as_secs() + ROUNDING.as_secs());

@@ -1,5 +1,7 @@
 //! The two origins.
 
+use protocol::action::Target;
+
 use super::{Environment, sources::Sources};
 use crate::origin::Origin;
 
@@ -21,6 +23,14 @@ const FIRST: &str = "ALLOWED_ORIGINS, first";
 const SECOND: &str = "ALLOWED_ORIGINS, second";
 
 impl Origins {
+    /// The origin that a request is sent to.
+    pub(crate) fn of(&self, target: Target) -> &Origin {
+        match target {
+            Target::App => &self.app,
+            Target::Sign => &self.sign,
+        }
+    }
+
     /// The sign origin is `sign.` before the app origin's host, unless it is given.
     pub(super) fn read(from: &mut Sources) -> Self {
         from.share_out(LIST, ["first", "second"]);

@@ -8,6 +8,7 @@ use axum::{
 };
 use http::request::Parts;
 use protocol::{
+    action::Target,
     json,
     key::PublicKey,
     sign_origin::{self as message, Bound, Challenged, bind_statement},
@@ -19,8 +20,9 @@ use crate::{
     audit::{Event, Outcome},
     cookies::{SignCookie, sign_cookies},
     ecdsa::{check_key, verify},
-    middleware::unverified::Target,
-    middleware::verification::{check_source, fresh_nonces, read},
+    headers::read_body,
+    middleware::source_check::check_source,
+    nonces::fresh_nonces,
     random::random,
     rejection::Rejection,
     store::{BindFrameKey, FrameKeyBinding},
@@ -37,14 +39,14 @@ pub(super) async fn challenge(State(server): State<Server>, request: Request) ->
     let (parts, body) = request.into_parts();
     match try_challenge(&server, &parts, body).await {
         Ok(challenged) => Json(challenged).into_response(),
-        Err(reason) => server.reject(None, "challenge", reason),
+        Err(reason) => server.reject("challenge", reason),
     }
 }
 
 async fn try_challenge(server: &Server, parts: &Parts, body: Body) -> Result<Challenged, Rejection> {
     check_source(server.settings(), &parts.headers, Target::Sign)?;
     server.count_address("challenges", parts, server.settings().limits.binds_per_minute_and_address).await?;
-    if read(body, MAX_BODY).await? != "{}" {
+    if read_body(body, MAX_BODY).await? != "{}" {
         return Err(Rejection::BodyMalformed);
     }
     let (challenge, now) = (Challenge::new(random()?), server.now());
@@ -72,7 +74,7 @@ pub(super) async fn bind(State(server): State<Server>, request: Request) -> Resp
             if matches!(reason, Rejection::NoSession(_) | Rejection::BadSignature | Rejection::BadChallenge) {
                 server.record_auth_failure(&parts);
             }
-            server.reject(None, "bind", reason)
+            server.reject("bind", reason)
         }
     }
 }
@@ -84,7 +86,7 @@ async fn try_bind(server: &Server, parts: &Parts, body: Body) -> Result<Bound, R
     server.count_address("binds", parts, settings.limits.binds_per_minute_and_address).await?;
     let cookie = sign_cookies(&parts.headers).into_iter().next().ok_or(Rejection::NoSignCookie)?;
     let SignCookie { handle, secret: sign_secret } = cookie;
-    let body = read(body, MAX_BODY).await?;
+    let body = read_body(body, MAX_BODY).await?;
     let message::Bind { jwk, challenge, signature } = json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Rejection::BadKey)?;

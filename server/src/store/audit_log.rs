@@ -1,7 +1,7 @@
 //! The audit log: an append-only, chained list of entries.
 
 use async_trait::async_trait;
-use protocol::value::UserName;
+use protocol::user::UserName;
 
 use super::error::Result;
 #[cfg(doc)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use protocol::{
     push::{Cursor, Push},
-    value::UserName,
+    user::UserName,
 };
 use serde::{Deserialize, Serialize};
 

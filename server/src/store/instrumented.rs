@@ -12,7 +12,7 @@ use protocol::{
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 
 use super::{

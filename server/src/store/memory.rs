@@ -19,7 +19,7 @@ use protocol::{
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 use tokio::{sync::Notify, time};
 

@@ -8,7 +8,7 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     token::{Nonce, SessionHandle},
-    value::UserName,
+    user::UserName,
 };
 
 use super::error::Result;

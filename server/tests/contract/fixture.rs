@@ -9,7 +9,7 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     token::{Challenge, Nonce, SessionHandle, SessionToken},
-    value::UserName,
+    user::UserName,
 };
 use server::{
     clock::Clock,

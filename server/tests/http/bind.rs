@@ -1,11 +1,12 @@
 //! The two keys of a session: how the frame's is bound and replaced, and what each may sign (attacks 4 and 9).
 
+use crate::test_actions::{Order, ReadNotes, Rename};
 use axum::body::Body;
 use http::{StatusCode, header};
 use p256::ecdsa::SigningKey;
 use protocol::{
     action::{Action, Level},
-    catalogue::{Nonces, PushKeys, ReadAccount, Rename, RestoreBrowser, Transfer},
+    built_in::{Nonces, PushKeys, RestoreBrowser},
     problem::Code,
     push::ConnectionId,
     sign_origin::{Bind, Bound},
@@ -19,7 +20,7 @@ use server::{
 use crate::{
     TestApp, app,
     browser::{Browser, Reply, Signed, from_frame, new_key, proof_of, public},
-    owner_still_acts, read, rename, transfer,
+    order, owner_still_acts, read, rename,
 };
 
 fn invented() -> Nonce {
@@ -30,7 +31,7 @@ fn invented() -> Nonce {
 async fn another_frame_key_is_pending() {
     let app = app();
     let mut browser = app.entered("ada").await;
-    let early = browser.sign::<ReadAccount>(app.now() / 1000, invented(), "{}".into(), None);
+    let early = browser.sign::<ReadNotes>(app.now() / 1000, invented(), "{}".into(), None);
     assert_eq!(app.send(early.build()).await.code(), Code::UseFreshNonce, "no nonce yet");
     let bound: Bound = browser.bind(&app).await.json();
     assert_eq!((bound.session, bound.nonces.len(), bound.pending), (browser.handle, 4, false));
@@ -148,7 +149,7 @@ async fn attack_9_each_level_takes_its_own_key_only() {
     let by = |level, key: &SigningKey, browser: &Browser| match level {
         Level::Signed => signed_with(&app, browser, &read(), level, key),
         Level::Interaction => signed_with(&app, browser, &rename(), level, key),
-        Level::Confirmed => signed_with(&app, browser, &transfer(), level, key),
+        Level::Confirmed => signed_with(&app, browser, &order(), level, key),
     };
     for (level, right, wrong) in [
         (Level::Signed, &frame, &confirmation),
@@ -164,8 +165,8 @@ async fn attack_9_each_level_takes_its_own_key_only() {
         browser.issue_nonces(&app).await;
     }
     // A frame's signature with the other key's name on it.
-    let claims = signed_with(&app, &browser, &transfer(), Level::Confirmed, &confirmation);
-    let forged = signed_with(&app, &browser, &transfer(), Level::Confirmed, &frame);
+    let claims = signed_with(&app, &browser, &order(), Level::Confirmed, &confirmation);
+    let forged = signed_with(&app, &browser, &order(), Level::Confirmed, &frame);
     let forged = claims.with("signature", forged.headers["signature"].to_str().unwrap());
     assert_eq!(app.send(forged.build()).await.code(), Code::InvalidProof);
 }
@@ -176,7 +177,7 @@ async fn keyid_names_the_key_that_signs() {
     let browser = app.browser("ada").await;
     let sign = |at: usize, key: &SigningKey| {
         let (created, thumbprint) = (app.now() / 1000, public(key).thumbprint());
-        browser.sign_as::<ReadAccount>(created, browser.nonces[at], "{}".into(), None, &browser.key, thumbprint)
+        browser.sign_as::<ReadNotes>(created, browser.nonces[at], "{}".into(), None, &browser.key, thumbprint)
     };
     for (at, other) in [&new_key(), &browser.confirmation].into_iter().enumerate() {
         assert_eq!(app.send(sign(at, other).build()).await.code(), Code::InvalidProof);
@@ -311,5 +312,5 @@ async fn higher_levels_do_for_lower_ones_with_their_own_key() {
     let browser = app.browser("ada").await;
     let signed = signed_with::<Rename>(&app, &browser, &rename(), Level::Confirmed, &browser.confirmation);
     assert_eq!(app.send(signed.build()).await.status, StatusCode::OK);
-    assert_eq!(Transfer::LEVEL, Level::Confirmed);
+    assert_eq!(Order::LEVEL, Level::Confirmed);
 }

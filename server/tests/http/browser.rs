@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
     action::{Action, Level},
-    catalogue::{Nonces, PushKeys},
+    built_in::{Nonces, PushKeys},
     digest::ContentDigest,
     key::{KeyThumbprint, PublicKey},
     message::header as name,

@@ -1,14 +1,10 @@
 //! Attack 22: the server's clock is hours off, is set back, or is stepped forward. Honest people pass or are told to sign in
 //! again; whoever has kept something of before gains nothing.
 
+use crate::test_actions::ReadNotes;
 use axum::body::Body;
 use http::{Request, StatusCode};
-use protocol::{
-    catalogue::{Nonces, ReadAccount},
-    problem::Code,
-    sign_origin::Time,
-    token::Nonce,
-};
+use protocol::{built_in::Nonces, problem::Code, sign_origin::Time, token::Nonce};
 use server::{audit::Outcome, random::random};
 
 use crate::{
@@ -50,7 +46,7 @@ async fn attack_22_a_server_whose_clock_is_hours_off_is_followed() {
         let device = app.now() + behind - ahead;
         let mut sign = |created: u64| {
             let nonce = browser.nonces.pop().unwrap();
-            browser.sign::<ReadAccount>(created / 1000, nonce, "{}".into(), None)
+            browser.sign::<ReadNotes>(created / 1000, nonce, "{}".into(), None)
         };
         assert_eq!(app.send(sign(device).build()).await.code(), Code::UseFreshNonce);
         assert_eq!(app.send(sign(told_time(&app).await).build()).await.status, StatusCode::OK);

@@ -2,7 +2,7 @@
 //! user out nor outlive the next sign-in.
 
 use http::{HeaderValue, StatusCode, header};
-use protocol::{catalogue::SignOut, problem::Code, token::SessionToken};
+use protocol::{built_in::SignOut, problem::Code, token::SessionToken};
 use server::{audit::Outcome, random::random};
 
 use crate::{

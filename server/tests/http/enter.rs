@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use protocol::{
-    catalogue::ReadSessions,
+    built_in::ReadSessions,
     problem::Code,
     push::{Cursor, Push, Security},
     token::{EntryTicket, Nonce, SessionHandle},
@@ -103,7 +103,7 @@ async fn attack_25_a_stolen_ticket_enters_nothing() {
     form[1].1 = thief.form("/account")[1].1.clone();
     assert_rejected(&app.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "another's signature");
     let mut form = owner.form("/account");
-    form[2].1 = "/transfer?to=eve".to_owned();
+    form[2].1 = "/order?to=eve".to_owned();
     assert_rejected(&app.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "redirected");
     let invented = Browser { ticket: Some(EntryTicket::new(random().unwrap())), ..owner.clone() };
     assert_rejected(&post(&app, &invented).await, StatusCode::UNAUTHORIZED, "invented");

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 
 use http::StatusCode;
 use protocol::{
-    catalogue::{Revoke, SignOut},
+    built_in::{Revoke, SignOut},
     problem::Code,
     push::{Push, Security},
 };
 use server::store::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::{TestApp, browser::Reply, push_client::PushClient, read, redis_server::RedisServer, rename, transfer};
+use crate::{TestApp, browser::Reply, order, push_client::PushClient, read, redis_server::RedisServer, rename};
 
 /// Started once; it ends with the tests.
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
@@ -111,7 +111,7 @@ async fn a_verified_request_costs_redis_one_command() {
 
     let watch = server.watch();
     let replies =
-        [browser.call(&app, &read()).await, browser.call(&app, &rename()).await, browser.call(&app, &transfer()).await];
+        [browser.call(&app, &read()).await, browser.call(&app, &rename()).await, browser.call(&app, &order()).await];
     assert_eq!(accepted(&replies), 3, "{replies:?}");
     app.server.flush().await;
     let sent = watch.stop();

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use crate::test_actions::{ReadNotes, Rename};
 use axum::{body::Body, extract::ConnectInfo};
 use http::{StatusCode, header};
 use protocol::{
     action::Action,
-    catalogue::{Nonces, ReadAccount, Rename, SignOut},
+    built_in::{Nonces, SignOut},
     problem::{Code, Problem},
     token::{Challenge, Nonce},
 };
@@ -28,7 +29,7 @@ async fn a_nonce_passes_once_and_only_in_its_session() {
     assert_eq!(app.send(good.build()).await.code(), Code::UseFreshNonce, "replayed");
     let invented = Nonce::new(random().unwrap());
     for nonce in [other.nonces[0], invented] {
-        let signed = browser.sign::<ReadAccount>(app.now() / 1000, nonce, "{}".into(), None);
+        let signed = browser.sign::<ReadNotes>(app.now() / 1000, nonce, "{}".into(), None);
         assert_eq!(app.send(signed.build()).await.code(), Code::UseFreshNonce);
     }
     owner_still_acts(&app, &mut browser).await;

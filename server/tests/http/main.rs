@@ -7,6 +7,7 @@ mod browser;
 mod clocks;
 mod cookies;
 mod enter;
+mod existing_axum;
 mod instances;
 mod limits;
 mod metrics;
@@ -20,32 +21,32 @@ mod requests;
 mod sessions;
 mod sign_in;
 mod store_outage;
+mod test_actions;
 mod test_app;
 
+use std::num::NonZeroU32;
+
 use http::StatusCode;
-use protocol::{
-    catalogue::{ReadAccount, Rename, Transfer},
-    value::Amount,
-};
 use server::store::Stores;
 
 use browser::Browser;
+use test_actions::{Order, ReadNotes, Rename};
 use test_app::TestApp;
 
 fn app() -> TestApp {
     TestApp::new(Stores::memory())
 }
 
-fn read() -> ReadAccount {
-    ReadAccount {}
+fn read() -> ReadNotes {
+    ReadNotes {}
 }
 
 fn rename() -> Rename {
-    Rename { name: "Ada".parse().unwrap() }
+    Rename { name: "Ada".into() }
 }
 
-fn transfer() -> Transfer {
-    Transfer { to: "bob".parse().unwrap(), amount: Amount::try_from(1200).unwrap(), note: "rent".parse().unwrap() }
+fn order() -> Order {
+    Order { to: "bob".into(), amount: NonZeroU32::new(1200).unwrap(), note: "rent".into() }
 }
 
 /// What was refused has cost the owner nothing: the same nonce still works.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{StatusCode, header};
 use protocol::{
-    catalogue::{RevokeOthers, SignOut},
+    built_in::{RevokeOthers, SignOut},
     problem::Code,
     token::Challenge,
 };

@@ -4,7 +4,7 @@ use axum::{Router, body::Body, routing::post};
 use http::{Request, StatusCode, header};
 use server::{Functions, Server, StartError, clock::Clock, settings::Settings, store::Stores};
 
-use crate::{TestApp, app, browser::from_app, owner_still_acts, read};
+use crate::{TestApp, app, browser::from_app, owner_still_acts, read, test_actions::CATALOGUE};
 
 #[tokio::test]
 async fn hosts_are_told_apart() {
@@ -105,12 +105,12 @@ async fn assets_are_compressed_for_who_takes_that() {
 async fn forgetting_to_protect_a_function_stops_the_start() {
     let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
-    let undecided = Functions { public: &[], served: vec!["/api/new"], register: None };
+    let undecided = Functions::new(CATALOGUE).served(vec!["/api/new"]);
     assert!(matches!(server.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));
-    let both = Functions { public: &["/api/transfer"], served: vec![], register: None };
+    let both = Functions::new(CATALOGUE).public(&["/api/order"]);
     assert!(matches!(server.router(app(), &both), Err(StartError::Ambiguous(_))));
     // And served without being declared at all, it is not reached.
-    let router = server.router(app(), &Functions { public: &[], served: vec![], register: None }).unwrap();
+    let router = server.router(app(), &Functions::new(CATALOGUE)).unwrap();
     let reply = tower::ServiceExt::oneshot(router, from_app("/api/new").body(Body::from("{}")).unwrap()).await.unwrap();
     assert_eq!(reply.status(), StatusCode::NOT_FOUND);
 }
@@ -119,7 +119,7 @@ async fn forgetting_to_protect_a_function_stops_the_start() {
 async fn an_action_without_its_function_is_not_found_however_well_it_is_signed() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    let empty = app.server.router(Router::new(), &Functions { public: &[], served: vec![], register: None }).unwrap();
+    let empty = app.server.router(Router::new(), &Functions::new(CATALOGUE)).unwrap();
     let signed = browser.request(&app, &read()).build();
     assert_eq!(tower::ServiceExt::oneshot(empty, signed).await.unwrap().status(), StatusCode::NOT_FOUND);
     owner_still_acts(&app, &mut browser).await;

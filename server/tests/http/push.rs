@@ -3,7 +3,7 @@
 use base64ct::Encoding;
 use http::StatusCode;
 use protocol::{
-    catalogue::{PushKeys, PushStream, ReadActivity, SignOut},
+    built_in::{PushKeys, PushStream, ReadActivity, SignOut},
     key::PublicKey,
     problem::{Code, Ended, Problem},
     push::{ConnectionId, Cursor, Envelope, Push, Security},

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::StatusCode;
 use p256::{NonZeroScalar, SecretKey, ecdh::diffie_hellman, elliptic_curve::sec1::ToSec1Point};
 use protocol::{
-    catalogue::{PushKeys, PushStream},
+    built_in::{PushKeys, PushStream},
     key::PublicKey,
     push::{AgreedKey, ConnectionId, Cursor, Envelope, Payload, Push, PushVerifier, Rejected, Tolerance, key_info},
 };

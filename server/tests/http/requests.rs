@@ -1,10 +1,11 @@
 //! What a request must be to reach a handler.
 
+use crate::test_actions::{CATALOGUE, Order, ReadNotes, Rename};
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use protocol::{
     action::{Action, Level},
-    catalogue::{CATALOGUE, Nonces, PushKeys, ReadAccount, Rename, Transfer},
+    built_in::{Nonces, PushKeys},
     message::header as name,
     problem::Code,
     proof::Proof,
@@ -15,7 +16,7 @@ use server::random::random;
 use crate::{
     app,
     browser::{Browser, Signed, from_app, new_key, proof_of},
-    owner_still_acts, read, rename, transfer,
+    order, owner_still_acts, read, rename,
 };
 
 /// What an attacker does to a captured request.
@@ -26,7 +27,7 @@ async fn every_level_passes_with_what_it_needs() {
     let app = app();
     let mut browser = app.browser("ada").await;
     for reply in
-        [browser.call(&app, &read()).await, browser.call(&app, &rename()).await, browser.call(&app, &transfer()).await]
+        [browser.call(&app, &read()).await, browser.call(&app, &rename()).await, browser.call(&app, &order()).await]
     {
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         assert_eq!(reply.body, b"ada");
@@ -38,8 +39,8 @@ async fn every_level_passes_with_what_it_needs() {
 async fn a_cookie_alone_reads_nothing_and_does_nothing() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    assert!(CATALOGUE.len() > 5);
-    for entry in CATALOGUE {
+    assert!(CATALOGUE.entries().count() > 5);
+    for entry in CATALOGUE.entries() {
         let path = entry.path;
         let request = from_app(path).header(header::COOKIE, &browser.session).body(Body::from("{}")).unwrap();
         // Push keys are agreed on the sign origin.
@@ -53,10 +54,10 @@ async fn a_cookie_alone_reads_nothing_and_does_nothing() {
 async fn a_level_below_the_actions_asks_to_step_up() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    let body = serde_json::to_string(&transfer()).unwrap();
+    let body = serde_json::to_string(&order()).unwrap();
     for level in [Level::Signed, Level::Interaction] {
-        let proof = proof_of::<Transfer>(level, app.now());
-        let signed = browser.sign::<Transfer>(app.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref());
+        let proof = proof_of::<Order>(level, app.now());
+        let signed = browser.sign::<Order>(app.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref());
         assert_eq!(app.send(signed.build()).await.code(), Code::StepUpRequired);
     }
     owner_still_acts(&app, &mut browser).await;
@@ -104,13 +105,13 @@ async fn whatever_is_signed_cannot_be_changed() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let mut other = app.browser("bob").await;
-    let theirs = other.request(&app, &transfer());
+    let theirs = other.request(&app, &order());
     let theirs = theirs.headers[name::SIGNATURE].to_str().unwrap();
     let handle = other.handle.to_string();
     let bends: [(&str, Code, Bend); 7] = [
         ("body", Code::InvalidProof, &|good| Signed { body: good.body.replace("1200", "9900"), ..good }),
-        ("action", Code::Malformed, &|good| Signed { path: "/api/display_name".into(), ..good }),
-        ("query", Code::InvalidProof, &|good| Signed { path: "/api/transfer?to=eve".into(), ..good }),
+        ("action", Code::Malformed, &|good| Signed { path: "/api/title".into(), ..good }),
+        ("query", Code::InvalidProof, &|good| Signed { path: "/api/order?to=eve".into(), ..good }),
         ("session", Code::InvalidSession, &|good| good.with(name::SESSION, &handle)),
         ("cookie", Code::InvalidSession, &|good| good.with("cookie", &other.session)),
         ("both", Code::UseFreshNonce, &|good| good.with(name::SESSION, &handle).with("cookie", &other.session)),
@@ -118,14 +119,14 @@ async fn whatever_is_signed_cannot_be_changed() {
     ];
     for (what, code, bend) in bends {
         // A fresh nonce each time: only the bending can be what is refused.
-        let good = browser.request(&app, &transfer());
+        let good = browser.request(&app, &order());
         assert_eq!(app.send(bend(good).build()).await.code(), code, "{what}");
         if browser.nonces.is_empty() {
             browser.nonces.push(Nonce::new(random().unwrap()));
             browser.call(&app, &Nonces {}).await;
         }
     }
-    let good = browser.request(&app, &transfer());
+    let good = browser.request(&app, &order());
     for (host, status) in [
         ("sign.pan.localhost:3000", StatusCode::METHOD_NOT_ALLOWED),
         ("evil.example", StatusCode::MISDIRECTED_REQUEST),
@@ -147,7 +148,7 @@ async fn a_signature_is_good_for_five_seconds() {
     let hoarded = browser.request(&app, &read());
     app.wait(7_000);
     assert_eq!(app.send(hoarded.build()).await.code(), Code::UseFreshNonce);
-    let early = browser.sign::<ReadAccount>(app.now() / 1000 + 8, browser.nonces[0], "{}".into(), None);
+    let early = browser.sign::<ReadNotes>(app.now() / 1000 + 8, browser.nonces[0], "{}".into(), None);
     assert_eq!(app.send(early.build()).await.code(), Code::UseFreshNonce);
     owner_still_acts(&app, &mut browser).await;
 }
@@ -160,7 +161,7 @@ async fn a_proof_is_of_this_action_and_fresh() {
     let sign = |proof: Option<Proof>| {
         browser.sign::<Rename>(app.now() / 1000, browser.nonces[0], body.clone(), proof.as_ref())
     };
-    let wrong = sign(proof_of::<Transfer>(Level::Confirmed, app.now()));
+    let wrong = sign(proof_of::<Order>(Level::Confirmed, app.now()));
     assert_eq!(app.send(wrong.build()).await.code(), Code::InvalidProof);
     for at in [app.now() - 7_000, app.now() + 7_000, 0, u64::MAX] {
         let stale = sign(proof_of::<Rename>(Level::Interaction, at));
@@ -174,7 +175,7 @@ async fn another_key_does_not_do() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let thief = Browser { key: new_key(), ..browser.clone() };
-    let signed = thief.sign::<ReadAccount>(app.now() / 1000, thief.nonces[0], "{}".into(), None);
+    let signed = thief.sign::<ReadNotes>(app.now() / 1000, thief.nonces[0], "{}".into(), None);
     assert_eq!(app.send(signed.build()).await.code(), Code::InvalidProof);
     browser.nonces.remove(0);
     owner_still_acts(&app, &mut browser).await;
@@ -210,11 +211,11 @@ async fn bodies_are_the_actions_and_within_the_limit() {
     let app = app();
     let mut browser = app.browser("ada").await;
     for body in ["", "[]", "null", "{} {}", r#"{"x":1}"#, "{", "\u{feff}{}"] {
-        let signed = browser.sign::<ReadAccount>(app.now() / 1000, browser.nonces[0], body.into(), None);
+        let signed = browser.sign::<ReadNotes>(app.now() / 1000, browser.nonces[0], body.into(), None);
         assert_eq!(app.send(signed.build()).await.code(), Code::Malformed, "{body}");
     }
     let large = format!("{{{}}}", " ".repeat(64 * 1024));
-    let signed = browser.sign::<ReadAccount>(app.now() / 1000, browser.nonces[0], large.clone(), None);
+    let signed = browser.sign::<ReadNotes>(app.now() / 1000, browser.nonces[0], large.clone(), None);
     let reply = app.send(signed.build()).await;
     assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::PAYLOAD_TOO_LARGE));
     let reply = app.send(from_app("/api/public").body(large.into()).unwrap()).await;
@@ -225,10 +226,10 @@ async fn bodies_are_the_actions_and_within_the_limit() {
 #[tokio::test]
 async fn unknown_functions_are_refused_before_any_handler() {
     let app = app();
-    for path in ["/api/unheard_of", "/api/%74ransfer", "/api/transfer/", "//api/transfer", "/", "/account"] {
+    for path in ["/api/unheard_of", "/api/%6frder", "/api/order/", "//api/order", "/", "/account"] {
         let reply = app.send(from_app(path).body(Body::from("{}")).unwrap()).await;
         assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::NOT_FOUND), "{path}");
     }
-    let get = Request::get("/api/account").header("host", "pan.localhost:3000").body(Body::empty()).unwrap();
+    let get = Request::get("/api/notes").header("host", "pan.localhost:3000").body(Body::empty()).unwrap();
     assert_eq!(app.send(get).await.status, StatusCode::NOT_FOUND);
 }

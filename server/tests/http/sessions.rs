@@ -2,7 +2,7 @@
 
 use http::{StatusCode, header};
 use protocol::{
-    catalogue::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
+    built_in::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
     problem::{Code, Ended, Problem},
     push::{Cursor, Push, Security},
     token::{Nonce, SessionHandle, SignSecret},
@@ -141,7 +141,7 @@ async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
     let presented = [
         (
             "no signature at all",
-            from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap(),
+            from_app("/api/notes").header(header::COOKIE, &browser.session).body("{}".into()).unwrap(),
         ),
         ("a key of their own", own_key.build()),
         (
@@ -171,7 +171,7 @@ async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
     let app = app();
     let mut browser = app.browser("ada").await;
     for _ in 0..20 {
-        let request = from_app("/api/account").header(header::COOKIE, &browser.session).body("{}".into()).unwrap();
+        let request = from_app("/api/notes").header(header::COOKIE, &browser.session).body("{}".into()).unwrap();
         assert_eq!(app.send(request).await.code(), Code::InvalidSession);
     }
     assert_eq!(thefts(&app, &mut browser).await, 20);
@@ -254,6 +254,6 @@ async fn a_user_reads_their_own_activity_and_nobody_elses() {
     app.server.flush().await;
     let body: Vec<EntryBody> = ada.call(&app, &ReadActivity {}).await.json();
     let actions: Vec<&str> = body.iter().map(|body| &*body.event.action).collect();
-    assert_eq!(actions, ["display_name", "bind", "enter", "register"], "newest first; what asks is not in it yet");
+    assert_eq!(actions, ["title", "bind", "enter", "register"], "newest first; what asks is not in it yet");
     assert!(body.iter().all(|body| body.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));
 }

@@ -18,6 +18,7 @@ use crate::{
     TestApp, app,
     browser::{Browser, PASSWORD, Reply, encoded, from_app, from_frame, new_key, public},
     owner_still_acts,
+    test_actions::CATALOGUE,
 };
 
 /// What is done to an honest body.
@@ -247,7 +248,7 @@ async fn registration_writes_the_account_with_its_records() {
 #[tokio::test]
 async fn without_the_hook_nobody_registers() {
     let app = app();
-    let functions = Functions { public: &[], served: vec![], register: None };
+    let functions = Functions::new(CATALOGUE);
     let router = app.server.router(Router::new(), &functions).unwrap();
     let browser = Browser::new();
     let body = serde_json::to_vec(&browser.credentials(browser.challenge(&app).await, "ada", PASSWORD)).unwrap();

@@ -6,7 +6,7 @@ use std::{process::Command, time::Duration};
 use axum::body::Body;
 use http::StatusCode;
 use protocol::{
-    catalogue::Nonces,
+    built_in::Nonces,
     problem::Code,
     token::{Challenge, Nonce},
 };
@@ -17,9 +17,9 @@ use tokio::time::sleep;
 use crate::{
     TestApp,
     browser::{Browser, PASSWORD, Reply, encoded, enter_form, from_frame},
-    read,
+    order, read,
     redis_server::RedisServer,
-    rename, transfer,
+    rename,
 };
 
 async fn app(server: &RedisServer) -> TestApp {
@@ -37,7 +37,7 @@ async fn nothing_works(app: &TestApp, browser: &mut Browser) {
     let replies = [
         browser.call(app, &read()).await,
         browser.call(app, &rename()).await,
-        browser.call(app, &transfer()).await,
+        browser.call(app, &order()).await,
         issue_nonces,
         app.send(from_frame("/challenge").body(Body::from("{}")).unwrap()).await,
         browser.send_bind(app, browser.statement(challenge)).await,
@@ -88,7 +88,7 @@ async fn a_store_that_comes_back_empty_knows_nobody() {
     let mut server = RedisServer::start();
     let app = app(&server).await;
     let mut browser = app.browser("ada").await;
-    let kept = browser.request(&app, &transfer());
+    let kept = browser.request(&app, &order());
     server.kill();
     server.restart();
     assert_eq!(answered(&app, || kept.build()).await.code(), Code::InvalidSession);

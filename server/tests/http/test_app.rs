@@ -9,27 +9,31 @@ use std::{
 };
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     body::Body,
-    extract::ConnectInfo,
+    extract::{ConnectInfo, State},
     response::{AppendHeaders, IntoResponse},
     routing::post,
 };
 use http::{Request, Response, StatusCode};
 use protocol::{
-    catalogue::{CATALOGUE, Revoke},
+    built_in::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
     problem::Code,
 };
 use server::{
-    Functions, Server, VerifiedRequest,
+    Functions, Server, Verified,
     audit::{AuditEntry, EntryBody, Outcome},
     clock::Clock,
+    extract::ActionRouter,
     settings::Settings,
     store::{RecordKey, Stores, Write},
 };
 use tower::ServiceExt;
 
-use crate::browser::{Browser, PASSWORD, Reply};
+use crate::{
+    browser::{Browser, PASSWORD, Reply},
+    test_actions::{CATALOGUE, Order, ReadNotes, Rename},
+};
 
 /// The clock of the tests starts here: Unix ms.
 pub(crate) const START: u64 = 1_750_000_000_000;
@@ -43,38 +47,47 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    pub(crate) fn new(stores: Stores) -> Self {
-        Self::with(stores, Settings::default())
+    pub(crate) fn new(store: Stores) -> Self {
+        Self::with(store, Settings::default())
     }
 
-    pub(crate) fn with(stores: Stores, settings: Settings) -> Self {
+    pub(crate) fn with(store: Stores, settings: Settings) -> Self {
+        let functions = Functions::new(CATALOGUE)
+            .public(&["/api/public"])
+            .served(CATALOGUE.entries().map(|entry| entry.path).chain(["/api/public"]).collect());
+        Self::serving(store, settings, functions, |server| {
+            Router::new()
+                .action(async |_: State<Server>, request: Verified<ReadNotes>| request.user().to_string())
+                .action(async |_: State<Server>, request: Verified<Rename>| request.user().to_string())
+                .action(async |_: State<Server>, request: Verified<Order>| request.user().to_string())
+                .action(sign_out)
+                .action(sessions)
+                .action(revoke)
+                .action(revoke_others)
+                .action(activity)
+                .route("/api/public", post(async || Json(())))
+                .with_state(server)
+        })
+    }
+
+    /// Serves an application of the test.
+    pub(crate) fn serving(
+        store: Stores,
+        settings: Settings,
+        functions: Functions,
+        app: impl FnOnce(Server) -> Router,
+    ) -> Self {
         let now = Arc::new(AtomicU64::new(START));
         let clock = Clock::new({
             let now = now.clone();
             move || now.load(Ordering::SeqCst)
         });
-        let server = Server::with(settings, stores, clock).expect("randomness");
-        let echo = || post(async |Extension(verified): Extension<VerifiedRequest>| verified.user().to_string());
-        let app = Router::new()
-            .route("/api/account", echo())
-            .route("/api/display_name", echo())
-            .route("/api/transfer", echo())
-            .route("/api/sign_out", post(sign_out))
-            .route("/api/sessions", post(sessions))
-            .route("/api/revoke", post(revoke))
-            .route("/api/revoke_others", post(revoke_others))
-            .route("/api/activity", post(activity))
-            .route("/api/public", post(async || Json(())))
-            .layer(Extension(server.clone()));
-        let functions = Functions {
-            public: &["/api/public"],
-            served: CATALOGUE.iter().map(|entry| entry.path).chain(["/api/public"]).collect(),
-            register: Some(|user| {
-                let key = RecordKey(format!("balance:{user}"));
-                Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
-            }),
-        };
-        let router = server.router(app, &functions).expect("all is decided");
+        let server = Server::with(settings, store, clock).expect("randomness");
+        let functions = functions.register(|user| {
+            let key = RecordKey(format!("balance:{user}"));
+            Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
+        });
+        let router = server.router(app(server.clone()), &functions).expect("all is decided");
         Self { server, router, now }
     }
 
@@ -151,38 +164,22 @@ impl TestApp {
     }
 }
 
-async fn sign_out(
-    Extension(server): Extension<Server>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    (AppendHeaders(server.sign_out(&verified).await.expect("a store")), Json(()))
+async fn sign_out(State(server): State<Server>, request: Verified<SignOut>) -> impl IntoResponse {
+    (AppendHeaders(server.sign_out(&request).await.expect("a store")), Json(()))
 }
 
-async fn sessions(
-    Extension(server): Extension<Server>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    Json(server.sessions(&verified).await.expect("a store"))
+async fn sessions(State(server): State<Server>, request: Verified<ReadSessions>) -> impl IntoResponse {
+    Json(server.sessions(&request).await.expect("a store"))
 }
 
-async fn revoke(
-    Extension(server): Extension<Server>,
-    Extension(verified): Extension<VerifiedRequest>,
-    Json(order): Json<Revoke>,
-) -> impl IntoResponse {
-    Json(server.revoke(&verified, &order.session).await.expect("a store"))
+async fn revoke(State(server): State<Server>, request: Verified<Revoke>) -> impl IntoResponse {
+    Json(server.revoke(&request, &request.action().session).await.expect("a store"))
 }
 
-async fn revoke_others(
-    Extension(server): Extension<Server>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    Json(server.revoke_others(&verified).await.expect("a store"))
+async fn revoke_others(State(server): State<Server>, request: Verified<RevokeOthers>) -> impl IntoResponse {
+    Json(server.revoke_others(&request).await.expect("a store"))
 }
 
-async fn activity(
-    Extension(server): Extension<Server>,
-    Extension(verified): Extension<VerifiedRequest>,
-) -> impl IntoResponse {
-    Json(server.activity(&verified).await.expect("a store"))
+async fn activity(State(server): State<Server>, request: Verified<ReadActivity>) -> impl IntoResponse {
+    Json(server.activity(&request).await.expect("a store"))
 }

@@ -45,7 +45,7 @@ pub(crate) const MEASURED: &[Kind] = &[
         hold_ms: 0.0,
         ..bezier(rng, rate, eased, 0.0)
     }),
-    ("the mouse of this project's browser tests (end2end/support/hand.ts)", |rng, _| hand(rng)),
+    ("the mouse of this project's browser tests (end2end/support/input-device.ts)", |rng, _| hand(rng)),
 ];
 
 /// The best of the plain ones.

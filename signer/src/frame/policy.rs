@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    action::{Action as _, ActionEntry, Level},
-    catalogue::{self, Nonces},
+    action::{Action as _, ActionEntry, Catalogue, Level},
+    built_in::Nonces,
     message::{Refusal, SignRequest},
     proof::Recorder,
     token::Nonce,
@@ -22,20 +22,25 @@ const MINUTE: f64 = 60_000.0;
 /// after this time the server refuses it anyway. With the limit above this also bounds the memory.
 const MEMORY: f64 = 300_000.0;
 
-/// What was signed lately.
-#[derive(Default)]
+/// The rules, and what was signed lately.
 pub(crate) struct Policy {
+    catalogue: Catalogue,
     /// Nonces and when each was spent, oldest first.
     spent: VecDeque<(f64, Nonce)>,
 }
 
 impl Policy {
+    /// Permits the actions of this catalogue.
+    pub(crate) fn new(catalogue: Catalogue) -> Self {
+        Self { catalogue, spent: VecDeque::new() }
+    }
+
     /// Judges a request, and gives the action that it is. `now` is on a clock that never goes back, in ms. Nothing is spent
     /// yet.
     pub(crate) fn judge(&self, ask: &SignRequest, now: f64) -> Result<&'static ActionEntry, Refusal> {
         // A query is no part of any path in the catalogue, so it is refused here too.
-        let entry = catalogue::at(&ask.path).ok_or(Refusal::UnknownAction)?;
-        entry.summarize(ask.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
+        let entry = self.catalogue.at(&ask.path).ok_or(Refusal::UnknownAction)?;
+        entry.parse(ask.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
         if ask.level == Level::Confirmed {
             return Err(Refusal::NotHere);
         }
@@ -92,9 +97,10 @@ mod tests {
     };
 
     use super::*;
+    use crate::test_actions::CATALOGUE;
 
     const RENAME: &str = r#"{"name":"Ada"}"#;
-    const TRANSFER: &str = r#"{"to":"grace","amount":1200,"note":"rent"}"#;
+    const ORDER: &str = r#"{"to":"grace","amount":1200,"note":"rent"}"#;
 
     fn nonce(n: u16) -> Nonce {
         let mut bytes = [0; 16];
@@ -133,38 +139,34 @@ mod tests {
     }
 
     fn refusal(ask: &SignRequest) -> Option<Refusal> {
-        Policy::default().judge(ask, 0.0).err()
+        Policy::new(CATALOGUE).judge(ask, 0.0).err()
     }
 
     #[test]
     fn each_action_is_permitted_at_its_level() {
-        assert_eq!(refusal(&ask("/api/account", "{}", Level::Signed)), None);
-        let rename =
-            SignRequest { proof: Some(proof("display_name")), ..ask("/api/display_name", RENAME, Level::Interaction) };
+        assert_eq!(refusal(&ask("/api/notes", "{}", Level::Signed)), None);
+        let rename = SignRequest { proof: Some(proof("title")), ..ask("/api/title", RENAME, Level::Interaction) };
         assert_eq!(refusal(&rename), None);
     }
 
     #[test]
     fn confirmed_requests_are_never_signed_here() {
-        for (path, body) in [("/api/transfer", TRANSFER), ("/api/display_name", RENAME), ("/api/account", "{}")] {
+        for (path, body) in [("/api/order", ORDER), ("/api/title", RENAME), ("/api/notes", "{}")] {
             assert_eq!(refusal(&ask(path, body, Level::Confirmed)), Some(Refusal::NotHere), "{path}");
         }
     }
 
     #[test]
     fn a_level_below_the_catalogue_is_refused() {
-        assert_eq!(refusal(&ask("/api/transfer", TRANSFER, Level::Signed)), Some(Refusal::LevelTooLow));
-        let forged =
-            SignRequest { proof: Some(proof("transfer")), ..ask("/api/transfer", TRANSFER, Level::Interaction) };
+        assert_eq!(refusal(&ask("/api/order", ORDER, Level::Signed)), Some(Refusal::LevelTooLow));
+        let forged = SignRequest { proof: Some(proof("order")), ..ask("/api/order", ORDER, Level::Interaction) };
         assert_eq!(refusal(&forged), Some(Refusal::LevelTooLow));
-        assert_eq!(refusal(&ask("/api/display_name", RENAME, Level::Signed)), Some(Refusal::LevelTooLow));
+        assert_eq!(refusal(&ask("/api/title", RENAME, Level::Signed)), Some(Refusal::LevelTooLow));
     }
 
     #[test]
     fn a_path_that_is_not_exactly_in_the_catalogue_is_refused() {
-        for path in
-            ["/api/sign_in", "/api/account?", "/api/account?a=1", "/api/account/", "api/account", "/API/account", ""]
-        {
+        for path in ["/api/sign_in", "/api/notes?", "/api/notes?a=1", "/api/notes/", "api/notes", "/API/notes", ""] {
             assert_eq!(refusal(&ask(path, "{}", Level::Signed)), Some(Refusal::UnknownAction), "{path}");
         }
     }
@@ -172,35 +174,35 @@ mod tests {
     #[test]
     fn a_body_that_is_not_that_action_is_refused() {
         for body in ["", "{", "[]", "null", RENAME, r#"{"to":"grace","amount":0,"note":""}"#, "{}{}"] {
-            let refused = refusal(&ask("/api/transfer", body, Level::Confirmed));
+            let refused = refusal(&ask("/api/order", body, Level::Confirmed));
             assert_eq!(refused, Some(Refusal::UnknownArguments), "{body}");
         }
         let twice = r#"{"to":"grace","to":"mallory","amount":1,"note":""}"#;
-        assert_eq!(refusal(&ask("/api/transfer", twice, Level::Confirmed)), Some(Refusal::UnknownArguments));
+        assert_eq!(refusal(&ask("/api/order", twice, Level::Confirmed)), Some(Refusal::UnknownArguments));
     }
 
     #[test]
     fn a_proof_is_there_exactly_when_the_page_recorded_it_for_this_action() {
-        let rename = |proof| SignRequest { proof, ..ask("/api/display_name", RENAME, Level::Interaction) };
+        let rename = |proof| SignRequest { proof, ..ask("/api/title", RENAME, Level::Interaction) };
         let wrong = [
             None,
-            Some(proof("transfer")),
-            Some(Proof { v: 2, ..proof("display_name") }),
-            Some(Proof { by: Recorder::Signer, ..proof("display_name") }),
-            Some(Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(900), ..proof("display_name") }),
-            Some(Proof { kind: Kind::Confirm, ..proof("display_name") }),
-            Some(Proof { path: vec![[1, 1, 1]; 101], ..proof("display_name") }),
+            Some(proof("order")),
+            Some(Proof { v: 2, ..proof("title") }),
+            Some(Proof { by: Recorder::Signer, ..proof("title") }),
+            Some(Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(900), ..proof("title") }),
+            Some(Proof { kind: Kind::Confirm, ..proof("title") }),
+            Some(Proof { path: vec![[1, 1, 1]; 101], ..proof("title") }),
         ];
         for proof in wrong {
             assert_eq!(refusal(&rename(proof.clone())), Some(Refusal::BadProof), "{proof:?}");
         }
-        let signed = SignRequest { proof: Some(proof("account")), ..ask("/api/account", "{}", Level::Signed) };
+        let signed = SignRequest { proof: Some(proof("notes")), ..ask("/api/notes", "{}", Level::Signed) };
         assert_eq!(refusal(&signed), Some(Refusal::BadProof));
     }
 
     #[test]
     fn the_page_brings_the_nonce_except_where_the_frame_invents_it() {
-        let without = SignRequest { nonce: None, ..ask("/api/account", "{}", Level::Signed) };
+        let without = SignRequest { nonce: None, ..ask("/api/notes", "{}", Level::Signed) };
         assert_eq!(refusal(&without), Some(Refusal::BadNonce));
         assert_eq!(refusal(&ask("/api/nonces", "{}", Level::Signed)), Some(Refusal::BadNonce));
         assert_eq!(refusal(&SignRequest { nonce: None, ..ask("/api/nonces", "{}", Level::Signed) }), None);
@@ -208,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_nonce_is_spent_once_and_not_by_judging() {
-        let mut policy = Policy::default();
-        let account = ask("/api/account", "{}", Level::Signed);
+        let mut policy = Policy::new(CATALOGUE);
+        let account = ask("/api/notes", "{}", Level::Signed);
         assert!(policy.judge(&account, 0.0).is_ok());
         assert!(policy.judge(&account, 0.0).is_ok());
         assert_eq!(policy.spend(nonce(0), 1.0), Ok(()));
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn signatures_are_limited_by_the_minute_and_the_memory_of_them_is_bounded() {
-        let mut policy = Policy::default();
+        let mut policy = Policy::new(CATALOGUE);
         for n in 0..120 {
             assert_eq!(policy.spend(nonce(n), 0.0), Ok(()));
         }

@@ -6,7 +6,7 @@
 
 use protocol::{
     action::{Action, Level},
-    catalogue::{PushKeys, PushStream},
+    built_in::{PushKeys, PushStream, push},
     key::PublicKey,
     message::{Answer, Refusal, SignRequest, SignedHeaders},
     push::{AgreedKey, ConnectionId, Cursor, Envelope, KeyId, PushVerifier, Rejected},
@@ -33,7 +33,7 @@ pub(crate) struct Listening {
 
 /// Whether a page's request is one that only the frame writes.
 pub(crate) fn is_ours(path: &str) -> bool {
-    path == PushKeys::PATH || path == PushStream::PATH
+    push::ACTIONS.iter().any(|entry| entry.path == path)
 }
 
 /// Agrees a key with the frame's own origin.

@@ -5,6 +5,7 @@ use std::{
     rc::Rc,
 };
 
+use actions::CATALOGUE;
 use js_sys::{Function, Promise};
 use protocol::{
     message::{FromWindow, SignedHeaders, WindowRejection},
@@ -41,7 +42,7 @@ const TICK: i32 = 50;
 /// How long the outcome is shown before the window closes itself, in ms.
 const FAREWELL: i32 = 700;
 
-/// After how long without a request the window says so, in ms.
+/// After how long without anything to confirm the window says so, in ms.
 const SLOW: i32 = 10_000;
 
 /// Held while a confirmation is open: one at a time in this browser profile.
@@ -55,7 +56,7 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     let view = Rc::new(ConfirmView::find(&page.dom)?);
     match fragment::take(&page)? {
         Some(Ok(link)) => {
-            let decided = decide(&page, &view, Request::judge(link.request), || {}).await;
+            let decided = decide(&page, &view, Request::judge(CATALOGUE, link.request), || {}).await;
             return fragment::answer(&page, &link.return_path, &message(decided));
         }
         Some(Err(reason)) => {
@@ -71,10 +72,12 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
         view.show_outcome("Nothing to confirm", "This page opens by itself when there is something to confirm.");
         return Ok(());
     }
-    let slow = Rc::clone(&view);
-    page.dom.after(SLOW, move || slow.show_slow())?;
+    let has_request = Rc::new(Cell::new(false));
+    let (slow, came) = (Rc::clone(&view), Rc::clone(&has_request));
+    page.dom.after(SLOW, move || slow.show_slow(came.get()))?;
     let port = Rc::new(Port::claim(&page.dom.window, opener.unchecked_ref::<Window>(), &page.app_origin).await?);
-    let request = Request::from_message(&port.first().await?);
+    let request = Request::from_message(CATALOGUE, &port.first().await?);
+    has_request.set(true);
 
     // A window that is closed, reloaded or navigated has cancelled.
     let is_decided = Rc::new(Cell::new(false));

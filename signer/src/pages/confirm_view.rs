@@ -3,7 +3,7 @@
 //! Only text is ever written. Every value goes through [`visible`], and `bdi` elements keep its direction from reordering
 //! what stands around it.
 
-use protocol::{message::WindowRejection, value::visible};
+use protocol::{display::visible, message::WindowRejection};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{HtmlElement, Node};
 
@@ -58,12 +58,25 @@ impl ConfirmView {
         })
     }
 
-    /// Says that the request has not come for a while.
-    pub(super) fn show_slow(&self) {
-        set_text(
-            &self.waiting,
-            "The page that opened this window has not said what to confirm. Close it and try again.",
-        );
+    /// Says that nothing can be confirmed yet, and why: the request has not come, or checking it takes long. A request that
+    /// comes later is shown all the same.
+    pub(super) fn show_slow(&self, has_request: bool) {
+        // Not waiting any more: the request is shown, or how it ended.
+        if self.waiting.hidden() {
+            return;
+        }
+        let (title, text) = if has_request {
+            (
+                "This takes long",
+                "The server or this browser's storage does not answer. Wait, or close this window and try again.",
+            )
+        } else {
+            (
+                "Nothing to confirm yet",
+                "The page that opened this window has not said what to confirm. Close this window and try again.",
+            )
+        };
+        self.show_outcome(title, text);
     }
 
     /// Shows a request: once, and nothing of it changes afterwards.
@@ -82,6 +95,7 @@ impl ConfirmView {
             self.dom.append(&shown, "bdi", &visible(value))?;
         }
         self.waiting.set_hidden(true);
+        self.outcome.set_hidden(true);
         self.request.set_hidden(false);
         self.title.focus()
     }
@@ -116,7 +130,7 @@ impl ConfirmView {
         set_text(&self.status, &text);
     }
 
-    /// Shows how it ended, in place of the request.
+    /// Shows a heading, a text and a button that closes the window, in place of the request.
     pub(super) fn show_outcome(&self, title: &str, text: &str) {
         for section in [&self.waiting, &self.request] {
             section.set_hidden(true);

@@ -9,7 +9,7 @@ use protocol::{
     problem::{Code, Problem},
     return_path,
     sign_origin::{Challenged, Password, SignIn, SignedIn, sign_in_statement},
-    value::UserName,
+    user::UserName,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;

@@ -8,7 +8,7 @@ use gloo_net::websocket::{Message, futures::WebSocket};
 use leptos::prelude::window;
 use protocol::{
     action::Action,
-    catalogue::PushStream,
+    built_in::PushStream,
     message::{FrameRequest, Hello},
     push::SOCKET,
     token::SessionHandle,

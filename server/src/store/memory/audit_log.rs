@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::value::UserName;
+use protocol::user::UserName;
 
 use crate::{
     audit::entry::{AuditEntry, Head, MAX_OF_USER},

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
-use protocol::{problem::Ended, token::SessionHandle, value::UserName};
+use protocol::{problem::Ended, token::SessionHandle, user::UserName};
 
 use super::{stored_session::StoredSession, timing::MAX_SKEW};
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::value::UserName;
+use protocol::user::UserName;
 use redis::cmd;
 
 use super::{

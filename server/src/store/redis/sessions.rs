@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{problem::Ended, token::SessionHandle, value::UserName};
+use protocol::{problem::Ended, token::SessionHandle, user::UserName};
 use redis::cmd;
 
 use super::{

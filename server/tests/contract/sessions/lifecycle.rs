@@ -1,6 +1,6 @@
 //! When a session is live, and that it stays ended (attack 18).
 
-use protocol::{problem::Ended, value::UserName};
+use protocol::{problem::Ended, user::UserName};
 use server::store::{AtCap, Authorization, AuthorizeRequest, Creation, NewSession, SessionCap, Theft};
 
 use crate::contract::fixture::*;

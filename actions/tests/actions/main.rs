@@ -1,0 +1,13 @@
+//! The application's actions, natively and as WebAssembly.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod catalogue;
+mod values;
+mod worked_example;
+
+/// `#[test]`, on either machine. Every module takes it from here.
+#[cfg(not(target_family = "wasm"))]
+use core::prelude::v1::test;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,0 +1,39 @@
+import { test as base, expect } from "@playwright/test";
+import { BankPage, newUserName } from "./bank-page.ts";
+import { sharedServers } from "./global-setup.ts";
+import { Mouse } from "./input-device.ts";
+import { IsolatedServers } from "./isolated-servers.ts";
+import { NodeClient } from "./node-client.ts";
+import type { TestServer } from "./test-server.ts";
+
+export interface Options {
+  /** The store of the server under test. */
+  store: "memory" | "redis";
+}
+
+interface Fixtures {
+  /** The server that all tests share. */
+  server: TestServer;
+  /** The application in a fresh browser, used with a mouse. */
+  bank: BankPage;
+  /** The same, registered and signed in. */
+  account: BankPage;
+  /** A registered and signed-in user without a browser. */
+  client: NodeClient;
+  /** Servers for this test only, none started yet. */
+  isolated: IsolatedServers;
+}
+
+export const test = base.extend<Options & Fixtures>({
+  store: ["memory", { option: true }],
+  server: async ({ store }, use) => use(sharedServers()[store]),
+  bank: async ({ page, server }, use) => use(new BankPage(page, server.app, new Mouse(page))),
+  account: async ({ bank }, use) => {
+    await bank.registerQuickly(newUserName());
+    await use(bank);
+  },
+  client: async ({ server }, use) => use(await NodeClient.registered(server)),
+  isolated: async ({ store }, use) => IsolatedServers.use(store, use),
+});
+
+export { expect };

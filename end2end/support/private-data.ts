@@ -1,0 +1,25 @@
+import { expect } from "@playwright/test";
+import type { BankPage } from "./bank-page.ts";
+import { NodeClient } from "./node-client.ts";
+import { sessionToken } from "./session-token.ts";
+import type { TestServer } from "./test-server.ts";
+
+/** Private data of an account, which a thief wants. */
+export interface PrivateData {
+  /** The `Cookie` header. */
+  cookie: string;
+  /** Texts that only the owner may see. */
+  secrets: string[];
+}
+
+/** Gives an account private data. Each text is unique, so that a test can search for it. */
+export async function createPrivateData(account: BankPage, server: TestServer): Promise<PrivateData> {
+  const friend = await NodeClient.registered(server);
+  const displayName = `Secretive ${account.user}`;
+  await account.changeName(displayName);
+  const note = `for ${account.user}'s eyes`;
+  await account.submitTransfer({ to: friend.name, amount: "123.45", note });
+  await account.confirm("Send 123.45 EUR");
+  await expect(account.balance).toHaveText("876.55 EUR");
+  return { cookie: `__Host-pan=${await sessionToken(account.page)}`, secrets: [displayName, note, friend.name, "876.55", "123.45"] };
+}

@@ -1,0 +1,102 @@
+//! The actions that every application has.
+
+pub use self::{
+    nonces::{Nonces, RestoreBrowser},
+    push::{PushKeys, PushStream},
+    sessions::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
+};
+
+/// Served by `server`. The client invents the nonce that these are signed with, and the response brings nonces.
+pub mod nonces {
+    use crate::{action::Summary, actions, key::KeyThumbprint};
+
+    actions! {
+        /// Issues nonces to a page that has none.
+        Nonces at "nonces" needs Signed {}
+        summary |_nonces| Summary::plain("Keep this session working", "Continue")
+
+        /// Replaces a frame key that the browser has lost. The page has no nonce then, so the confirmation window invents one.
+        RestoreBrowser at "restore_browser" needs Confirmed {
+            /// The frame's new key, which is pending.
+            key: KeyThumbprint,
+        }
+        summary |restore| Summary {
+            title: "Restore this browser",
+            lines: vec![("New key", restore.key.to_string())],
+            button: "Restore".into(),
+        }
+    }
+}
+
+/// Served by `server`. The signing frame writes these requests itself; the page does so without the user.
+pub mod push {
+    #[cfg(doc)]
+    use crate::push::SOCKET;
+    use crate::{
+        action::Summary,
+        actions,
+        key::PublicKey,
+        push::{ConnectionId, Cursor, KeyId, Rejected},
+    };
+
+    actions! {
+        /// Agrees a key for push messages (ECDH). The frame writes this request, and sends it to the sign origin.
+        PushKeys at "jitterbug/keys" needs Signed on Sign {
+            /// The frame's ephemeral public key.
+            key: PublicKey,
+            /// The connection that the key is for.
+            conn: ConnectionId,
+        }
+        summary |_keys| Summary::plain("Receive notifications", "Continue")
+
+        /// Opens a push connection: the response is an event stream. On the WebSocket at [`SOCKET`] this request is the first
+        /// message.
+        PushStream at "jitterbug/stream" needs Signed {
+            /// The connection.
+            conn: ConnectionId,
+            /// The key that was agreed for it.
+            kid: KeyId,
+            /// The frame's ephemeral public key of that agreement.
+            key: PublicKey,
+            /// The last event that the page has received; `None` for new events only.
+            after: Option<Cursor>,
+            /// Why the frame rejected a message of the previous connection, if it did.
+            rejected: Option<Rejected>,
+        }
+        summary |_stream| Summary::plain("Receive notifications", "Continue")
+    }
+}
+
+/// Served by functions of the application.
+pub mod sessions {
+    use crate::{action::Summary, actions, token::SessionHandle};
+
+    actions! {
+        /// Ends this session.
+        SignOut at "sign_out" needs Signed {}
+        summary |_sign_out| Summary::plain("Sign out", "Sign out")
+
+        /// Lists the user's sessions.
+        ReadSessions at "sessions" needs Signed {}
+        summary |_read| Summary::plain("Show where you are signed in", "Show")
+
+        /// Ends one of the user's sessions.
+        Revoke at "revoke" needs Confirmed {
+            /// The session to end.
+            session: SessionHandle,
+        }
+        summary |revoke| Summary {
+            title: "End a session",
+            lines: vec![("Session", revoke.session.to_string())],
+            button: "End it".into(),
+        }
+
+        /// Ends all of the user's other sessions.
+        RevokeOthers at "revoke_others" needs Confirmed {}
+        summary |_revoke| Summary::plain("End all your other sessions", "End them")
+
+        /// Lists recent events of the user's account.
+        ReadActivity at "activity" needs Signed {}
+        summary |_read| Summary::plain("Show what happened in your account", "Show")
+    }
+}

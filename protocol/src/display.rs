@@ -1,0 +1,72 @@
+//! Text as a person is shown it.
+
+use core::fmt::Write as _;
+
+/// Text as the confirmation window shows it: characters that a person cannot see, or that change how others are seen,
+/// are written out as `⟨U+202E⟩`, so that what is read is what is signed.
+///
+/// ```
+/// assert_eq!(protocol::display::visible("rent\u{202e}"), "rent⟨U+202E⟩");
+/// ```
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut before = ' ';
+    for c in text.chars() {
+        // A space is only seen between two other characters.
+        let is_lost_space = c == ' ' && before == ' ';
+        if is_hidden(c) || is_lost_space {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "⟨U+{:04X}⟩", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+        before = c;
+    }
+    if let Some(rest) = shown.strip_suffix(' ') {
+        shown = format!("{rest}⟨U+0020⟩");
+    }
+    shown
+}
+
+/// Control, format, bidirectional, private, surrogate-free blank and default-ignorable characters (Unicode 16: general
+/// categories Cc, Cf, Co, Zl, Zp, Zs but U+0020, and the property `Default_Ignorable_Code_Point`), and the brackets
+/// that mark them.
+fn is_hidden(c: char) -> bool {
+    const HIDDEN: &[core::ops::RangeInclusive<u32>] = &[
+        0x00A0..=0x00A0,     // no-break space
+        0x00AD..=0x00AD,     // soft hyphen
+        0x034F..=0x034F,     // combining grapheme joiner
+        0x0600..=0x0605,     // Arabic number signs
+        0x061C..=0x061C,     // Arabic letter mark
+        0x06DD..=0x06DD,     // Arabic end of ayah
+        0x070F..=0x070F,     // Syriac abbreviation mark
+        0x0890..=0x0891,     // Arabic pound marks
+        0x08E2..=0x08E2,     // Arabic disputed end of ayah
+        0x115F..=0x1160,     // Hangul fillers
+        0x1680..=0x1680,     // Ogham space
+        0x17B4..=0x17B5,     // Khmer inherent vowels
+        0x180B..=0x180F,     // Mongolian selectors
+        0x2000..=0x200F,     // spaces, zero-width, directional marks
+        0x2028..=0x202F,     // separators, bidirectional embeddings and overrides
+        0x205F..=0x206F,     // mathematical space, invisible operators, isolates
+        0x27E8..=0x27E9,     // ⟨ ⟩, which mark what is hidden
+        0x2800..=0x2800,     // blank Braille
+        0x3000..=0x3000,     // ideographic space
+        0x3164..=0x3164,     // Hangul filler
+        0xE000..=0xF8FF,     // private use
+        0xFE00..=0xFE0F,     // variation selectors
+        0xFEFF..=0xFEFF,     // byte order mark
+        0xFFA0..=0xFFA0,     // half-width Hangul filler
+        0xFFF0..=0xFFFC,     // specials
+        0x110BD..=0x110BD,   // Kaithi number sign
+        0x110CD..=0x110CD,   // Kaithi number sign above
+        0x13430..=0x13442,   // Egyptian format controls and blanks
+        0x16FE4..=0x16FE4,   // Khitan filler
+        0x1BCA0..=0x1BCA3,   // shorthand format controls
+        0x1D159..=0x1D159,   // musical null note head
+        0x1D173..=0x1D17A,   // musical format controls
+        0xE0000..=0xE0FFF,   // tags, variation selectors
+        0xF0000..=0x10_FFFF, // private use
+    ];
+    c.is_control() || HIDDEN.iter().any(|range| range.contains(&u32::from(c)))
+}

@@ -1,0 +1,50 @@
+//! Reading request headers and bodies.
+
+use std::str::FromStr;
+
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::rejection::Rejection;
+
+/// The only value of a header.
+///
+/// # Errors
+/// [`Rejection::HeaderMissing`] without one, [`Rejection::HeaderMalformed`] for several.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, Rejection> {
+    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(Rejection::HeaderMissing(name)),
+        (Some(_), Some(_)) => Err(Rejection::HeaderMalformed(name)),
+    }
+}
+
+/// The only value of a header, as text.
+///
+/// # Errors
+/// As [`single`].
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Rejection> {
+    single(headers, name)?.to_str().map_err(|_| Rejection::HeaderMalformed(name))
+}
+
+/// The only value of a header, parsed.
+///
+/// # Errors
+/// As [`single`].
+pub(crate) fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, Rejection> {
+    text(headers, name)?.parse().map_err(|_| Rejection::HeaderMalformed(name))
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// [`Rejection::BodyTooLarge`], [`Rejection::BodyUnreadable`].
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Rejection> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::BodyTooLarge),
+        Err(_) => Err(Rejection::BodyUnreadable),
+    }
+}
