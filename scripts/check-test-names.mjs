@@ -38,11 +38,14 @@ function browserTests() {
   return files;
 }
 
-/** The names of the test functions in a Rust file. A rule of the store contract is a test if `contract!` lists it. */
+/** The names of the test functions in a Rust file. A rule of the store contract is a test if the suite's `rules!` lists it. */
 function rustTests(file) {
-  if (file.startsWith(`${RUST_TESTS}/contract/`)) {
-    const list = readFileSync(`${RUST_TESTS}/store_contract.rs`, "utf8").match(/^contract! \{\n([\s\S]*?)^\}/m)?.[1] ?? "";
-    return list.match(new RegExp(`\\b${basename(file, ".rs")}:([^;]*);`))?.[1].trim().split(/\s+/) ?? [];
+  const suite = file.match(`^${RUST_TESTS}/contract/(\\w+)`)?.[1];
+  if (suite) {
+    const lists = readFileSync(`${RUST_TESTS}/contract/${suite}.rs`, "utf8").matchAll(/rules! \{\s*\$store => \w+:([^}]*)\}/g);
+    const listed = new Set([...lists].flatMap(([, names]) => names.trim().split(/\s+/)));
+    const functions = readFileSync(file, "utf8").matchAll(/^pub\(crate\) async fn (\w+)/gm);
+    return [...functions].map(([, name]) => name).filter((name) => listed.has(name));
   }
   const attribute = /#\[(?:\w+::)*\w*test\b[^\n]*\]\s*/;
   const others = /(?:#\[[^\n]*\]\s*|\/\/[^\n]*\n\s*)*/;

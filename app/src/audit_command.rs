@@ -5,13 +5,14 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use server::{
     StartError,
     audit::{self, Chain, Head},
     settings::{Settings, SettingsError},
-    store::{SharedStore, StoreError},
+    store::{AuditStore, StoreError},
 };
 
 use crate::command::AuditCommand;
@@ -51,7 +52,7 @@ pub async fn run(command: AuditCommand) -> Result<ExitCode, AuditError> {
 }
 
 async fn export() -> Result<ExitCode, AuditError> {
-    let lines = lines(&open(&Settings::load()?).await?, u64::MAX).await?;
+    let lines = lines(open(&Settings::load()?).await?.as_ref(), u64::MAX).await?;
     let mut out = io::stdout().lock();
     for line in lines {
         writeln!(out, "{line}").map_err(|error| AuditError::File("the output".to_owned(), error))?;
@@ -69,10 +70,10 @@ async fn verify(file: Option<&Path>, head: Option<Head>) -> Result<ExitCode, Aud
     } else {
         let store = open(&settings).await?;
         // Read first: entries appended meanwhile are in the lines and do not count as missing at the end.
-        let last = store.audit_head().await?;
-        let lines = lines(&store, last.n).await?;
+        let last = store.head().await?;
+        let lines = lines(store.as_ref(), last.n).await?;
         // Read last: entries dropped meanwhile do not count as missing at the beginning.
-        kept = Some((store.audit_head().await?.n, settings.audit.keep));
+        kept = Some((store.head().await?.n, settings.audit.keep));
         (lines, Some(head.unwrap_or(last)))
     };
     let mut report = audit::verify(&Chain::new(&settings.audit.secret), lines.iter().map(String::as_str), last);
@@ -88,19 +89,19 @@ async fn verify(file: Option<&Path>, head: Option<Head>) -> Result<ExitCode, Aud
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn open(settings: &Settings) -> Result<SharedStore, AuditError> {
+async fn open(settings: &Settings) -> Result<Arc<dyn AuditStore>, AuditError> {
     if settings.redis.is_none() {
         return Err(AuditError::NoStore);
     }
-    Ok(server::open_store(settings).await?)
+    Ok(server::open_stores(settings).await?.audit_log)
 }
 
 /// The lines of the log up to number `last`.
-async fn lines(store: &SharedStore, last: u64) -> Result<Vec<String>, AuditError> {
+async fn lines(store: &dyn AuditStore, last: u64) -> Result<Vec<String>, AuditError> {
     let mut lines = Vec::new();
     let mut after = 0;
     loop {
-        let page = store.audit_after(after, PAGE).await?;
+        let page = store.lines_after(after, PAGE).await?;
         match page.last() {
             Some(&(n, _)) if after < last => after = n,
             _ => return Ok(lines),

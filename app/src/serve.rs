@@ -158,16 +158,14 @@ async fn with_status(response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use http::Request;
-    use server::{clock::Clock, store::memory::MemoryStore};
-    use std::sync::Arc;
+    use server::{clock::Clock, store::Stores};
     use tower::ServiceExt;
 
     use super::*;
 
     /// The server with the application.
     fn app() -> Router {
-        let server =
-            Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
         let options = LeptosOptions::builder().output_name("pan").build();
         server.router(router(server.clone(), options), &functions()).expect("every function is in the catalogue")
     }
@@ -189,8 +187,7 @@ mod tests {
                 std::fs::write(folder.path().join(format!("{name}{extension}")), content).expect("a file");
             }
         }
-        let server =
-            Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).expect("randomness");
+        let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
         let root = folder.path().to_str().expect("text").to_owned();
         let options = LeptosOptions::builder().output_name("pan").site_root(root).build();
         (folder, router(server, options))

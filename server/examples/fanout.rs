@@ -47,7 +47,7 @@ use server::{
     push,
     random::random,
     settings::Settings,
-    store::{AtCap, Bind, Binding, Cap, NewSession, SharedStore, memory::MemoryStore},
+    store::{AtCap, BindFrameKey, FrameKeyBinding, NewSession, SessionCap, SessionStore, Stores},
 };
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -79,10 +79,10 @@ async fn serve(many: usize) -> Outcome<()> {
     println!("signed on one core: {:.0} frames a second", f64::from(frames) / signed.as_secs_f64());
     println!("of a frame's making, signing is {:.0} %", 100.0 * (1.0 - unsigned.as_secs_f64() / signed.as_secs_f64()));
 
-    let store: SharedStore = Arc::new(MemoryStore::new());
+    let stores = Stores::memory();
     let (token, key) = (SessionToken::new(random()?), random::<32>()?);
-    let nonce = session(&store, &token, &key).await?;
-    let server = Server::with(settings(many), store, Clock::system())?;
+    let nonce = session(stores.sessions.as_ref(), &token, &key).await?;
+    let server = Server::with(settings(many), stores, Clock::system())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;
@@ -128,10 +128,10 @@ fn settings(many: usize) -> Settings {
 }
 
 /// A session that is bound to this key. Gives its first nonce.
-async fn session(store: &SharedStore, token: &SessionToken, key: &[u8; 32]) -> Outcome<Nonce> {
+async fn session(store: &dyn SessionStore, token: &SessionToken, key: &[u8; 32]) -> Outcome<Nonce> {
     let now = Clock::system().now();
     let (handle, sign_secret, idle) = (token.handle(), SIGN_SECRET.hashed(), Duration::from_secs(1800));
-    let cap = Cap { max: 3, at_cap: AtCap::EndOldest };
+    let cap = SessionCap { max: 3, at_cap: AtCap::EndOldest };
     let session = NewSession {
         handle,
         user: "ada".parse()?,
@@ -145,10 +145,10 @@ async fn session(store: &SharedStore, token: &SessionToken, key: &[u8; 32]) -> O
     };
     let nonce = Nonce::new(random()?);
     let key = PublicKey::from_sec1(SigningKey::from_slice(key)?.verifying_key().to_sec1_point(false).as_bytes())?;
-    store.open(session, cap, idle).await?;
+    store.create(session, cap, idle).await?;
     store.enter(&handle, now).await?.ok_or("not entered")?;
-    match store.bind(Bind { handle, sign_secret, key, nonces: vec![nonce], idle, now }).await? {
-        Binding::Bound(_) => Ok(nonce),
+    match store.bind_frame_key(BindFrameKey { handle, sign_secret, key, nonces: vec![nonce], idle, now }).await? {
+        FrameKeyBinding::Bound(_) => Ok(nonce),
         other => Err(format!("not bound: {other:?}").into()),
     }
 }

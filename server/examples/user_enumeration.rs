@@ -14,7 +14,6 @@
 use std::{
     error::Error,
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,8 +26,7 @@ use protocol::{
     signature::Signature,
 };
 use server::{
-    Functions, Server, auth::accounts::Accounts, clock::Clock, random::random, settings::Settings,
-    store::memory::MemoryStore,
+    Functions, Server, auth::accounts::Accounts, clock::Clock, random::random, settings::Settings, store::Stores,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -91,13 +89,13 @@ async fn main() -> Outcome<()> {
 /// A server as the application starts one, but that its limits are raised: without that the eleventh guess in a minute would
 /// be answered by a limit.
 async fn serve() -> Outcome<SocketAddr> {
-    let store = Arc::new(MemoryStore::new());
-    Accounts::new(store.clone()).register(&NAMES[0].parse()?, "vT9#plover-quartz-41").await?;
+    let stores = Stores::memory();
+    Accounts::new(stores.records.clone()).register(&NAMES[0].parse()?, "vT9#plover-quartz-41").await?;
     let mut settings = Settings::default();
     settings.limits.sign_ins_per_minute_and_address = u32::MAX;
     settings.limits.sign_ins_per_minute_and_account = u32::MAX;
     settings.limits.binds_per_minute_and_address = u32::MAX;
-    let server = Server::with(settings, store, Clock::system())?;
+    let server = Server::with(settings, stores, Clock::system())?;
     let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -18,7 +18,8 @@
 //! | [`auth`] | accounts, sign-in, entering the app origin |
 //! | `sign_origin` | pages of the sign origin; binds frame keys |
 //! | [`ecdsa`] | verifies signatures |
-//! | [`store`] | keeps state and decides what must be atomic |
+//! | [`model`] | sessions and limits: types that several modules share |
+//! | [`store`] | keeps state and decides what must be atomic; one trait per noun |
 //! | [`audit`] | writes the audit log |
 //! | [`push`] | pushes signed events to pages |
 //! | [`risk`] | judges interaction proofs |
@@ -34,6 +35,7 @@ pub mod extract;
 mod headers;
 mod metrics;
 pub mod middleware;
+pub mod model;
 mod nonces;
 pub mod origin;
 pub mod push;
@@ -66,4 +68,4 @@ pub mod fuzz {
 pub use cookies::session_tokens;
 pub use extract::Verified;
 pub use middleware::verified_request::VerifiedRequest;
-pub use server::{Functions, NewAccount, Server, StartError, open_store};
+pub use server::{Functions, NewAccount, Server, StartError, open_stores};

@@ -24,7 +24,7 @@ use prometheus_client::{
 use protocol::problem::Ended;
 
 use crate::{
-    audit::{Event, Outcome},
+    audit::entry::{Event, Outcome},
     client_ip::ClientIp,
 };
 

@@ -69,8 +69,8 @@ pub(crate) async fn issue(
 ) -> Result<Issued, Rejection> {
     let lifetimes = server.settings().lifetimes;
     let handle = unverified.handle;
-    let session = server.store().session(&handle, lifetimes.idle(), server.now()).await?;
-    let gone = async || match server.store().end_reason(&handle).await {
+    let session = server.stores().sessions.find(&handle, lifetimes.idle(), server.now()).await?;
+    let gone = async || match server.stores().sessions.end_reason(&handle).await {
         Ok(why) => Rejection::NoSession(why),
         Err(error) => Rejection::Store(error),
     };
@@ -85,7 +85,7 @@ pub(crate) async fn issue(
     };
     let nonces = fresh_nonces()?;
     let created = unverified.input.created().saturating_mul(1000);
-    let refilled = server.store().issue_nonces(IssueNonces {
+    let refilled = server.stores().sessions.issue_nonces(IssueNonces {
         handle,
         spent: *unverified.input.nonce(),
         restore,
@@ -96,7 +96,7 @@ pub(crate) async fn issue(
         now: server.now(),
     });
     match refilled.await? {
-        NonceIssue::Done => {
+        NonceIssue::Issued => {
             let confirmation = session.confirmation_key.thumbprint();
             let detail = restore.map(|key| format!("frame {}, confirmation {confirmation}", key.thumbprint()).into());
             Ok(Issued { session, nonces, quota, detail })

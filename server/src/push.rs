@@ -62,7 +62,7 @@ impl Server {
             return;
         }
         let news = UserEvent { user: user.clone(), push };
-        if let Err(error) = self.store().publish(&news, self.settings().push.keep, self.now()).await {
+        if let Err(error) = self.stores().event_log.publish(&news, self.settings().push.keep, self.now()).await {
             // What happened has happened; that it is not told must not undo it.
             tracing::error!(%error, "an event could not be published");
         }

@@ -37,7 +37,7 @@ impl Server {
     /// # Errors
     /// [`Rejection::Limited`], [`Rejection::Store`].
     pub(crate) async fn count(&self, kind: &'static str, counter: &str, limit: Limit) -> Result<Quota, Rejection> {
-        match self.store().count(counter, limit, self.now()).await? {
+        match self.stores().rate_limits.count(counter, limit, self.now()).await? {
             Counted::Within(quota) => Ok(quota),
             Counted::Over(quota) => Err(Rejection::Limited(kind, quota)),
         }

@@ -81,7 +81,7 @@ impl Server {
 
     /// Whether the store answers and the server is not stopping.
     async fn is_ready(&self) -> bool {
-        let asked = timeout(PATIENCE, self.store().events_since(Cursor::default(), 1)).await;
+        let asked = timeout(PATIENCE, self.stores().event_log.since(Cursor::default(), 1)).await;
         !self.stopping().is_so() && asked.is_ok_and(|answer| answer.is_ok())
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     rejection::Rejection,
     serve::Stopping,
     settings::{Environment, Settings},
-    store::{SharedStore, StoreError, Write, instrumented::Instrumented, memory::MemoryStore, redis::RedisStore},
+    store::{StoreError, Stores, Write, instrumented::instrument, memory::MemoryStore, redis::RedisStore},
 };
 
 /// Why the server does not start, or stopped.
@@ -109,7 +109,7 @@ pub struct Server(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    store: SharedStore,
+    stores: Stores,
     accounts: Accounts,
     audit: audit::Writer,
     hub: Arc<Hub>,
@@ -121,16 +121,16 @@ struct Inner {
 }
 
 impl Server {
-    /// Opens the store that the settings name.
+    /// Opens the store that the settings name and starts.
     ///
     /// # Errors
-    /// [`StartError::Store`] when it cannot be reached.
+    /// [`StartError::Store`] when the store cannot be reached; [`StartError::Randomness`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let store = open_store(&settings).await?;
+        let stores = open_stores(&settings).await?;
         // A request for nonces that was signed before now may have been answered by the server before this one, so those of
         // this very second are refused. Nobody shall meet that.
         clock::next_second().await;
-        Self::with(settings, store, Clock::system())
+        Self::with(settings, stores, Clock::system())
     }
 
     /// Puts the parts together. Must be called inside a tokio runtime, in which the audit log is written and the log of
@@ -138,17 +138,18 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError::Randomness`].
-    pub fn with(settings: Settings, store: SharedStore, clock: Clock) -> Result<Self, StartError> {
+    pub fn with(settings: Settings, stores: Stores, clock: Clock) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let store: SharedStore = Arc::new(Instrumented::new(store, metrics.store()));
+        let stores = instrument(stores, &metrics.store());
         let hosts = [settings.origins.app.host(), settings.origins.sign.host()];
-        let accounts =
-            Accounts::new(store.clone()).with_context_words(hosts.into_iter().flat_map(|host| host.split('.')));
-        let audit = audit::Writer::start(store.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
+        let accounts = Accounts::new(stores.records.clone())
+            .with_context_words(hosts.into_iter().flat_map(|host| host.split('.')));
+        let audit =
+            audit::Writer::start(stores.audit_log.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
         let root = Root::new(&settings.push)?;
-        let hub = Hub::start(store.clone(), clock.clone(), &settings, root);
+        let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
-        let inner = Arc::new(Inner { settings, store, accounts, audit, hub, metrics, stopping, verified, clock });
+        let inner = Arc::new(Inner { settings, stores, accounts, audit, hub, metrics, stopping, verified, clock });
         let weak = Arc::downgrade(&inner);
         let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
         push::start_sources(&inner.hub, verified);
@@ -176,9 +177,9 @@ impl Server {
         &self.0.settings
     }
 
-    /// The store; an application keeps its own records there too.
-    pub fn store(&self) -> &SharedStore {
-        &self.0.store
+    /// The stores. An application keeps its own records in `records`.
+    pub fn stores(&self) -> &Stores {
+        &self.0.stores
     }
 
     /// The accounts.
@@ -204,7 +205,7 @@ impl Server {
     /// # Errors
     /// [`StoreError`] when the store cannot answer.
     pub async fn activity(&self, request: &VerifiedRequest) -> Result<Vec<EntryBody>, StoreError> {
-        let entries = self.store().audit_of(request.user()).await?;
+        let entries = self.stores().audit_log.entries_of_user(request.user()).await?;
         Ok(entries.into_iter().map(|entry| entry.body).collect())
     }
 
@@ -261,15 +262,15 @@ impl Server {
 ///
 /// # Errors
 /// [`StartError::Store`] when it cannot be reached.
-pub async fn open_store(settings: &Settings) -> Result<SharedStore, StartError> {
+pub async fn open_stores(settings: &Settings) -> Result<Stores, StartError> {
     Ok(match (&settings.redis, &settings.store.snapshot) {
         (Some(redis), _) => {
             let failed = |error| StartError::Store { at: redis.to_string(), error };
-            Arc::new(RedisStore::connect(redis).await.map_err(failed)?)
+            RedisStore::connect(redis).await.map_err(failed)?.into()
         }
         (None, Some(path)) if settings.environment == Environment::Development => {
-            Arc::new(MemoryStore::with_snapshot(path.clone()))
+            MemoryStore::with_snapshot(path.clone()).into()
         }
-        (None, _) => Arc::new(MemoryStore::new()),
+        (None, _) => Stores::memory(),
     })
 }

@@ -18,7 +18,7 @@ use crate::{
     cookies,
     random::random,
     rejection::Rejection,
-    store::{NewSession, Opening, Session, StoreError},
+    store::{Creation, NewSession, Session, StoreError},
 };
 
 /// How long a browser has to enter the app origin after signing in.
@@ -71,8 +71,9 @@ impl Server {
             agent: agent.chars().take(MAX_AGENT).collect(),
             sign_secret: secret.hashed(),
         };
-        let opening = self.store().open(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
-        let Opening::Opened(displaced) = opening else { return Err(Rejection::TooManySessions) };
+        let creation =
+            self.stores().sessions.create(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
+        let Creation::Created(displaced) = creation else { return Err(Rejection::TooManySessions) };
         for ended in displaced {
             self.record_session_end(&ended, user, Ended::Replaced).await;
         }
@@ -108,7 +109,7 @@ impl Server {
     }
 
     async fn living(&self, handle: &SessionHandle) -> Result<Option<Session>, StoreError> {
-        self.store().session(handle, self.settings().lifetimes.idle(), self.now()).await
+        self.stores().sessions.find(handle, self.settings().lifetimes.idle(), self.now()).await
     }
 
     /// Ends the session that asks, at once and everywhere. Gives the headers to answer with: they remove the cookie, a
@@ -130,7 +131,7 @@ impl Server {
     /// # Errors
     /// [`StoreError`] when the store cannot answer.
     pub async fn sessions(&self, request: &VerifiedRequest) -> Result<Vec<(SessionHandle, Session)>, StoreError> {
-        self.store().sessions(request.user(), self.settings().lifetimes.idle(), self.now()).await
+        self.stores().sessions.list(request.user(), self.settings().lifetimes.idle(), self.now()).await
     }
 
     /// Ends one of the sessions of whoever asks, at once and everywhere. `false` when they have no such session.
@@ -150,7 +151,7 @@ impl Server {
     pub async fn revoke_others(&self, request: &VerifiedRequest) -> Result<usize, StoreError> {
         let idle = self.settings().lifetimes.idle();
         let mut ended = 0;
-        for handle in self.store().handles(request.user(), idle, self.now()).await? {
+        for handle in self.stores().sessions.handles(request.user(), idle, self.now()).await? {
             if handle != *request.session() {
                 ended += usize::from(self.end(&handle, request.user(), Ended::Revoked).await?);
             }
@@ -159,7 +160,7 @@ impl Server {
     }
 
     pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended) -> Result<bool, StoreError> {
-        let ended = self.store().end(handle, user, why, self.now()).await?;
+        let ended = self.stores().sessions.end(handle, user, why, self.now()).await?;
         if ended {
             self.record_session_end(handle, user, why).await;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use protocol::user::UserName;
 use server::{
     auth::accounts::{AccountError, Accounts, MAX_PASSWORD_BYTES, WeakPassword},
-    store::{RecordKey, SharedStore, Write, memory::MemoryStore},
+    store::{RecordKey, RecordStore, Write, memory::MemoryStore},
 };
 
 const PASSWORD: &str = "correct horse";
@@ -14,7 +14,7 @@ fn name(text: &str) -> UserName {
     text.parse().expect("a user name")
 }
 
-fn store() -> SharedStore {
+fn store() -> Arc<dyn RecordStore> {
     Arc::new(MemoryStore::new())
 }
 

@@ -19,7 +19,7 @@ pub async fn read_account() -> Result<Account, AppError> {
     use crate::{demo::ledger::Ledger, server_context};
     let request = server_context::verified::<ReadAccount, actions::ReadAccount>()?;
     let server = server_context::server()?;
-    Ok(Ledger::new(server.store().as_ref()).account(request.user()).await?)
+    Ok(Ledger::new(server.stores().records.as_ref()).account(request.user()).await?)
 }
 
 /// Changes the name that other users see.
@@ -36,7 +36,7 @@ pub async fn rename(
     let request = server_context::verified::<Rename, actions::Rename>()?;
     let server = server_context::server()?;
     let note = format!("Your display name is now “{}”.", order.name);
-    Ledger::new(server.store().as_ref()).rename(request.user(), order.name).await?;
+    Ledger::new(server.stores().records.as_ref()).rename(request.user(), order.name).await?;
     server.publish(request.user(), server_context::activity(&request, note)).await;
     Ok(())
 }
@@ -56,7 +56,7 @@ pub async fn transfer(
     let request = server_context::verified::<Transfer, actions::Transfer>()?;
     let server = server_context::server()?;
     let (from, to, amount) = (request.user(), order.to.clone(), order.amount);
-    Ledger::new(server.store().as_ref()).transfer(from, order).await?;
+    Ledger::new(server.stores().records.as_ref()).transfer(from, order).await?;
     server.publish(from, server_context::activity(&request, format!("You sent {amount} to {to}."))).await;
     let received = format!("You received {amount} from {from}.");
     server

@@ -9,7 +9,7 @@ use actions::{
 use client::ClientError;
 use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
-use server::store::{Record, RecordKey, Store, StoreError, Write};
+use server::store::{Record, RecordKey, RecordStore, StoreError, Write};
 
 use super::account::{Account, Direction, Movement};
 use crate::error::AppError;
@@ -100,11 +100,11 @@ pub fn new_account(user: &UserName) -> Result<Vec<Write>, StoreError> {
 }
 
 /// The ledger in a store.
-pub struct Ledger<'a>(&'a dyn Store);
+pub struct Ledger<'a>(&'a dyn RecordStore);
 
 impl<'a> Ledger<'a> {
     /// The ledger in that store.
-    pub fn new(store: &'a dyn Store) -> Self {
+    pub fn new(store: &'a dyn RecordStore) -> Self {
         Self(store)
     }
 

@@ -6,7 +6,10 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::{AuditEntry, Chain, Hash, Head};
+use super::{
+    chain::Chain,
+    entry::{AuditEntry, Hash, Head},
+};
 
 /// Something that is wrong with a log.
 #[derive(Clone, PartialEq, Eq, Debug)]

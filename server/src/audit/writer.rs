@@ -11,8 +11,11 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Appended, AuditEntry, Chain, Event, Head, Outcome};
-use crate::store::{SharedStore, StoreError};
+use super::{
+    chain::Chain,
+    entry::{AuditEntry, Event, Head, Outcome},
+};
+use crate::store::{Appended, AuditStore, StoreError};
 
 /// How many events may wait. More are counted and forgotten: the log then says how many.
 const WAITING: usize = 16_384;
@@ -43,7 +46,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the task, which ends when the writer is dropped and everything is written.
-    pub(crate) fn start(store: SharedStore, chain: Chain, keep: usize) -> Self {
+    pub(crate) fn start(store: Arc<dyn AuditStore>, chain: Chain, keep: usize) -> Self {
         let (commands, waiting) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let log = Log { store, chain, keep, head: Head::default(), lost: lost.clone() };
@@ -68,7 +71,7 @@ impl Writer {
 }
 
 struct Log {
-    store: SharedStore,
+    store: Arc<dyn AuditStore>,
     chain: Chain,
     keep: usize,
     /// The last entry, as far as is known here.

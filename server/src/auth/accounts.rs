@@ -13,7 +13,7 @@ use crate::{
     auth::opaque_string::{self, Disallowed},
     auth::password::{HashError, Hasher},
     auth::password_strength,
-    store::{Record, RecordKey, SharedStore, StoreError, Write},
+    store::{Record, RecordKey, RecordStore, StoreError, Write},
 };
 
 /// The fewest characters of a password, counted as code points after normalization.
@@ -108,7 +108,7 @@ impl From<HashError> for AccountError {
 /// Everybody who can sign in.
 #[derive(Clone)]
 pub struct Accounts {
-    store: SharedStore,
+    records: Arc<dyn RecordStore>,
     hasher: Hasher,
     context_words: Arc<[String]>,
 }
@@ -120,9 +120,9 @@ struct Account {
 }
 
 impl Accounts {
-    /// The accounts in this store.
-    pub fn new(store: SharedStore) -> Self {
-        Self { store, hasher: Hasher::new(), context_words: CONTEXT_WORDS.map(str::to_owned).into() }
+    /// The accounts in this store of records.
+    pub fn new(records: Arc<dyn RecordStore>) -> Self {
+        Self { records, hasher: Hasher::new(), context_words: CONTEXT_WORDS.map(str::to_owned).into() }
     }
 
     /// Adds words that make a password easy to guess, such as the names of the application.
@@ -185,7 +185,7 @@ impl Accounts {
         let value = serde_json::to_string(&account).map_err(broken)?;
         let mut writes = vec![Write { key: key(name), seen: 0, value }];
         writes.extend(records);
-        if self.store.write(&writes).await? {
+        if self.records.write(&writes).await? {
             Ok(())
         } else if self.find(name).await?.is_some() {
             Err(AccountError::NameTaken)
@@ -206,7 +206,7 @@ impl Accounts {
     }
 
     async fn find(&self, name: &UserName) -> Result<Option<Account>, AccountError> {
-        let found = self.store.read(&[key(name)]).await?.into_iter().next().flatten();
+        let found = self.records.read(&[key(name)]).await?.into_iter().next().flatten();
         let account = found.map(|Record { value, .. }| serde_json::from_str(&value)).transpose();
         Ok(account.map_err(broken)?)
     }

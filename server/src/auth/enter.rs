@@ -63,12 +63,12 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     let Form { ticket, signature, return_path } = Form::parse(&body).ok_or(Rejection::BodyMalformed)?;
     let token = ticket.token();
     let (handle, now) = (token.handle(), server.now());
-    let session = server.store().unentered(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
+    let session = server.stores().sessions.find_unentered(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
     let statement = enter_statement(settings.origins.app.authority(), &handle, &return_path);
     verify(session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363())
         .map_err(|_| Rejection::BadSignature)?;
     // Of several requests with one ticket only one gets it.
-    let session = server.store().enter(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
+    let session = server.stores().sessions.enter(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
     server.end_previous_of_page(&session.user, &handle, &parts.headers).await?;
     server.record(Event {
         session: Some(handle),

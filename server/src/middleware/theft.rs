@@ -70,7 +70,7 @@ pub(crate) async fn examine(
     };
     let session = match session {
         Some(session) => Some(session),
-        None => server.store().session(&handle, server.settings().lifetimes.idle(), server.now()).await?,
+        None => server.stores().sessions.find(&handle, server.settings().lifetimes.idle(), server.now()).await?,
     };
     let Some(session) = session else { return Ok(None) };
     if !is_from_elsewhere(server.settings(), &parts.headers) {
@@ -89,7 +89,7 @@ async fn record_theft(
     reason: &Rejection,
 ) -> Result<(), StoreError> {
     let settings = server.settings();
-    let theft = server.store().record_theft(handle, settings.lifetimes.idle(), server.now()).await?;
+    let theft = server.stores().sessions.record_theft(handle, settings.lifetimes.idle(), server.now()).await?;
     let Some(Theft { times, .. }) = theft else { return Ok(()) };
     server.record(Event {
         session: Some(*handle),

@@ -115,7 +115,7 @@ async fn check_observed(
 ) -> Result<(SessionHandle, UserName, Bytes), Rejection> {
     check_source(server.settings(), &parts.headers, target)?;
     let handle = session_token(&parts.headers)?.handle();
-    let session = server.store().session(&handle, server.settings().lifetimes.idle(), server.now()).await?;
+    let session = server.stores().sessions.find(&handle, server.settings().lifetimes.idle(), server.now()).await?;
     let session = session.ok_or(Rejection::NoSession(None))?;
     Ok((handle, session.user, read_body(body, server.settings().limits.body).await?))
 }
@@ -294,7 +294,7 @@ async fn authorize(
     let proof = unverified.proof.as_ref().filter(|proof| proof.by == Recorder::App);
     let sample = proof.filter(|proof| !risk::judge(proof, &History::default()).is_raised()).and_then(risk::sample);
     let next = Nonce::new(random()?);
-    let authorization = server.store().authorize_request(AuthorizeRequest {
+    let authorization = server.stores().sessions.authorize_request(AuthorizeRequest {
         handle: unverified.handle,
         nonce: *unverified.input.nonce(),
         next,

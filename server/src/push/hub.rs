@@ -21,7 +21,7 @@ use super::{
 use crate::{
     clock::Clock,
     settings::{PushSettings, Settings},
-    store::{Session, SharedStore, Since, StoreError, UserEvent},
+    store::{EventStore, Session, SessionStore, Since, StoreError, Stores, UserEvent},
 };
 
 /// How often it is looked at whether a connection's session lives: ms. Its end is an event as well, which comes at once,
@@ -40,7 +40,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The connections.
 pub(crate) struct Hub {
-    store: SharedStore,
+    events: Arc<dyn EventStore>,
+    sessions: Arc<dyn SessionStore>,
     clock: Clock,
     settings: PushSettings,
     /// How long a session may be unused.
@@ -75,9 +76,10 @@ pub(crate) enum HubError {
 
 impl Hub {
     /// Starts following the log.
-    pub(crate) fn start(store: SharedStore, clock: Clock, settings: &Settings, root: Root) -> Arc<Self> {
+    pub(crate) fn start(stores: &Stores, clock: Clock, settings: &Settings, root: Root) -> Arc<Self> {
+        let (events, sessions) = (stores.event_log.clone(), stores.sessions.clone());
         let (idle, settings) = (settings.lifetimes.idle(), settings.push.clone());
-        let hub = Arc::new(Self { store, clock, settings, idle, root, state: Mutex::default() });
+        let hub = Arc::new(Self { events, sessions, clock, settings, idle, root, state: Mutex::default() });
         let weak = Arc::downgrade(&hub);
         tokio::spawn(async move {
             while let Some(hub) = weak.upgrade() {
@@ -168,7 +170,7 @@ impl Hub {
         let mut missed = Vec::new();
         let mut at = after;
         loop {
-            let Since::UserEvent(page) = self.store.events_since(at, AT_ONCE).await? else { return Ok(None) };
+            let Since::Events(page) = self.events.since(at, AT_ONCE).await? else { return Ok(None) };
             let Some(&(last, _)) = page.last() else { break };
             at = last;
             let read = page.into_iter().filter_map(|(cursor, news)| Some((cursor, news?)));
@@ -190,15 +192,15 @@ impl Hub {
         if let Some(known) = known {
             return Ok(known);
         }
-        let head = self.store.event_head().await?;
+        let head = self.events.head().await?;
         Ok(*self.state().known.get_or_insert(head))
     }
 
     /// Waits for the next events of the log, and tells them to whom they concern.
     async fn follow(&self) -> Result<(), StoreError> {
         let after = self.place().await?;
-        match self.store.wait_for_events(after, AT_ONCE, PATIENCE).await? {
-            Since::UserEvent(page) => page.into_iter().for_each(|(cursor, news)| self.tell(cursor, news.as_ref())),
+        match self.events.wait_since(after, AT_ONCE, PATIENCE).await? {
+            Since::Events(page) => page.into_iter().for_each(|(cursor, news)| self.tell(cursor, news.as_ref())),
             Since::Gone => {
                 // The store was replaced by an empty or an older one: nobody knows what was missed. Pages come back, and are
                 // told so.
@@ -271,7 +273,7 @@ impl ConnectionGuard {
         let Self { hub, session, .. } = self;
         let now = hub.clock.now();
         let idle = u64::try_from(hub.idle.as_millis()).unwrap_or(u64::MAX);
-        match hub.store.session(session, hub.idle, now).await {
+        match hub.sessions.find(session, hub.idle, now).await {
             Ok(living) => living.map(|living| living.seen.saturating_add(idle).min(now.saturating_add(LOOK_EVERY))),
             // Nobody can say: asked again soon. The connection's key ends it before long.
             Err(error) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{macros::group, sources::Sources};
-use crate::store::Limit;
+use crate::model::Limit;
 
 group! {
     /// How much is let through. None may be 0.

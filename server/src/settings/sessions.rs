@@ -1,7 +1,7 @@
 //! How many sessions a user has, and what ends them.
 
 use super::{macros::group, sources::Sources};
-use crate::store::{AtCap, Cap};
+use crate::model::{AtCap, SessionCap};
 
 group! {
     /// How many sessions a user has, and what ends them.
@@ -28,8 +28,8 @@ pub enum OnTheft {
 
 impl Sessions {
     /// The cap, as the store takes it.
-    pub fn cap(self) -> Cap {
-        Cap { max: self.max, at_cap: self.at_cap }
+    pub fn cap(self) -> SessionCap {
+        SessionCap { max: self.max, at_cap: self.at_cap }
     }
 
     pub(super) fn check(from: &mut Sources) {

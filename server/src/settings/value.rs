@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{Environment, OnTheft};
-use crate::{origin::Origin, store::AtCap};
+use crate::{model::AtCap, origin::Origin};
 
 /// How TOML writes a value. The environment has text only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

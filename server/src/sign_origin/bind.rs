@@ -25,7 +25,7 @@ use crate::{
     nonces::fresh_nonces,
     random::random,
     rejection::Rejection,
-    store::{Bind, Binding},
+    store::{BindFrameKey, FrameKeyBinding},
 };
 
 /// The largest body, in bytes.
@@ -50,7 +50,7 @@ async fn try_challenge(server: &Server, parts: &Parts, body: Body) -> Result<Cha
         return Err(Rejection::BodyMalformed);
     }
     let (challenge, now) = (Challenge::new(random()?), server.now());
-    server.store().add_challenge(&challenge, now.saturating_add(CHALLENGE_LIFE), now).await?;
+    server.stores().challenges.add(&challenge, now.saturating_add(CHALLENGE_LIFE), now).await?;
     Ok(Challenged { challenge, now })
 }
 
@@ -59,7 +59,7 @@ async fn try_challenge(server: &Server, parts: &Parts, body: Body) -> Result<Cha
 /// # Errors
 /// [`Rejection::BadChallenge`] when it was taken before, expired, or was never given out.
 pub(crate) async fn take_challenge(server: &Server, challenge: &Challenge) -> Result<(), Rejection> {
-    let is_taken = server.store().take_challenge(challenge, server.now()).await?;
+    let is_taken = server.stores().challenges.take(challenge, server.now()).await?;
     if is_taken { Ok(()) } else { Err(Rejection::BadChallenge) }
 }
 
@@ -94,12 +94,12 @@ async fn try_bind(server: &Server, parts: &Parts, body: Body) -> Result<Bound, R
     verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
     take_challenge(server, &challenge).await?;
     let (nonces, now) = (fresh_nonces()?, server.now());
-    let bind = Bind { handle, sign_secret, key, nonces: nonces.clone(), idle: settings.lifetimes.idle(), now };
-    let (session, action, nonces) = match server.store().bind(bind).await? {
-        Binding::Bound(session) | Binding::Again(session) => (session, "bind", nonces),
-        Binding::Pending(session) => (session, "bind_pending", Vec::new()),
-        Binding::ConfirmationKey => return Err(Rejection::KeyReused),
-        Binding::NoSession => return Err(Rejection::NoSession(None)),
+    let bind = BindFrameKey { handle, sign_secret, key, nonces: nonces.clone(), idle: settings.lifetimes.idle(), now };
+    let (session, action, nonces) = match server.stores().sessions.bind_frame_key(bind).await? {
+        FrameKeyBinding::Bound(session) | FrameKeyBinding::Again(session) => (session, "bind", nonces),
+        FrameKeyBinding::Pending(session) => (session, "bind_pending", Vec::new()),
+        FrameKeyBinding::ConfirmationKey => return Err(Rejection::KeyReused),
+        FrameKeyBinding::NoSession => return Err(Rejection::NoSession(None)),
     };
     let keys = format!("frame {}, confirmation {}", key.thumbprint(), session.confirmation_key.thumbprint());
     server.record(Event {

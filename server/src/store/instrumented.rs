@@ -1,8 +1,11 @@
-//! The store as it is watched: how long each verb takes, and how often it fails.
+//! Stores with metrics: how long each method takes, and how often it fails.
 //!
-//! It stands before whatever store there is and changes nothing of what that says.
+//! The labels of the metrics are the words of earlier versions, because dashboards use them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use protocol::{
@@ -13,23 +16,46 @@ use protocol::{
 };
 
 use super::{
-    Authorization, AuthorizeRequest, Bind, Binding, Cap, Counted, IssueNonces, Limit, NewSession, NonceIssue, Opening,
-    Record, RecordKey, Result, Session, SharedStore, Since, Store, Theft, UserEvent, Write,
+    Stores,
+    audit_log::{Appended, AuditStore},
+    challenges::ChallengeStore,
+    error::Result,
+    event_log::{EventStore, Since, UserEvent},
+    rate_limits::{Counted, RateLimitStore},
+    records::{Record, RecordKey, RecordStore, Write},
+    sessions::{
+        Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
+        SessionStore,
+    },
 };
 use crate::{
-    audit::{Appended, AuditEntry, Head},
+    audit::entry::{AuditEntry, Head},
     metrics::StoreMetrics,
+    model::{Limit, Session, SessionCap, Theft},
 };
 
-/// A store, and its counts.
-pub(crate) struct Instrumented {
-    store: SharedStore,
+/// The same stores, counted by these metrics.
+pub(crate) fn instrument(stores: Stores, metrics: &StoreMetrics) -> Stores {
+    let Stores { sessions, challenges, rate_limits, records, audit_log, event_log } = stores;
+    Stores {
+        sessions: Instrumented::new(sessions, metrics),
+        challenges: Instrumented::new(challenges, metrics),
+        rate_limits: Instrumented::new(rate_limits, metrics),
+        records: Instrumented::new(records, metrics),
+        audit_log: Instrumented::new(audit_log, metrics),
+        event_log: Instrumented::new(event_log, metrics),
+    }
+}
+
+/// A store and its metrics. It changes no result.
+struct Instrumented<S: ?Sized> {
+    store: Arc<S>,
     metrics: StoreMetrics,
 }
 
-impl Instrumented {
-    pub(crate) fn new(store: SharedStore, metrics: StoreMetrics) -> Self {
-        Self { store, metrics }
+impl<S: ?Sized> Instrumented<S> {
+    fn new(store: Arc<S>, metrics: &StoreMetrics) -> Arc<Self> {
+        Arc::new(Self { store, metrics: metrics.clone() })
     }
 
     async fn timed<T>(&self, verb: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -41,45 +67,37 @@ impl Instrumented {
 }
 
 #[async_trait]
-impl Store for Instrumented {
-    async fn add_challenge(&self, challenge: &Challenge, expires: u64, now: u64) -> Result<()> {
-        self.timed("add_challenge", self.store.add_challenge(challenge, expires, now)).await
+impl SessionStore for Instrumented<dyn SessionStore> {
+    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation> {
+        self.timed("open", self.store.create(session, cap, idle)).await
     }
 
-    async fn take_challenge(&self, challenge: &Challenge, now: u64) -> Result<bool> {
-        self.timed("take_challenge", self.store.take_challenge(challenge, now)).await
-    }
-
-    async fn open(&self, session: NewSession, cap: Cap, idle: Duration) -> Result<Opening> {
-        self.timed("open", self.store.open(session, cap, idle)).await
-    }
-
-    async fn unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        self.timed("unentered", self.store.unentered(handle, now)).await
+    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.timed("unentered", self.store.find_unentered(handle, now)).await
     }
 
     async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
         self.timed("enter", self.store.enter(handle, now)).await
     }
 
-    async fn bind(&self, bind: Bind) -> Result<Binding> {
-        self.timed("bind", self.store.bind(bind)).await
+    async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding> {
+        self.timed("bind", self.store.bind_frame_key(bind)).await
     }
 
-    async fn authorize_request(&self, authorize_request: AuthorizeRequest) -> Result<Authorization> {
-        self.timed("admit", self.store.authorize_request(authorize_request)).await
+    async fn authorize_request(&self, request: AuthorizeRequest) -> Result<Authorization> {
+        self.timed("admit", self.store.authorize_request(request)).await
     }
 
-    async fn session(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
-        self.timed("session", self.store.session(handle, idle, now)).await
+    async fn find(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
+        self.timed("session", self.store.find(handle, idle, now)).await
     }
 
     async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
         self.timed("why_ended", self.store.end_reason(handle)).await
     }
 
-    async fn sessions(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
-        self.timed("sessions", self.store.sessions(user, idle, now)).await
+    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+        self.timed("sessions", self.store.list(user, idle, now)).await
     }
 
     async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
@@ -90,18 +108,35 @@ impl Store for Instrumented {
         self.timed("accuse", self.store.record_theft(handle, idle, now)).await
     }
 
-    async fn issue_nonces(&self, issue_nonces: IssueNonces) -> Result<NonceIssue> {
-        self.timed("refill", self.store.issue_nonces(issue_nonces)).await
+    async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue> {
+        self.timed("refill", self.store.issue_nonces(request)).await
     }
 
-    async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended, now: u64) -> Result<bool> {
-        self.timed("end", self.store.end(handle, user, why, now)).await
+    async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended, now: u64) -> Result<bool> {
+        self.timed("end", self.store.end(handle, user, reason, now)).await
+    }
+}
+
+#[async_trait]
+impl ChallengeStore for Instrumented<dyn ChallengeStore> {
+    async fn add(&self, challenge: &Challenge, expires: u64, now: u64) -> Result<()> {
+        self.timed("add_challenge", self.store.add(challenge, expires, now)).await
     }
 
+    async fn take(&self, challenge: &Challenge, now: u64) -> Result<bool> {
+        self.timed("take_challenge", self.store.take(challenge, now)).await
+    }
+}
+
+#[async_trait]
+impl RateLimitStore for Instrumented<dyn RateLimitStore> {
     async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted> {
         self.timed("count", self.store.count(counter, limit, now)).await
     }
+}
 
+#[async_trait]
+impl RecordStore for Instrumented<dyn RecordStore> {
     async fn read(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         self.timed("read", self.store.read(keys)).await
     }
@@ -109,47 +144,51 @@ impl Store for Instrumented {
     async fn write(&self, writes: &[Write]) -> Result<bool> {
         self.timed("write", self.store.write(writes)).await
     }
+}
 
+#[async_trait]
+impl AuditStore for Instrumented<dyn AuditStore> {
     async fn append(&self, head: &Head, entries: &[AuditEntry], keep: usize) -> Result<Appended> {
         self.timed("append", self.store.append(head, entries, keep)).await
     }
 
-    async fn audit_head(&self) -> Result<Head> {
-        self.timed("audit_head", self.store.audit_head()).await
+    async fn head(&self) -> Result<Head> {
+        self.timed("audit_head", self.store.head()).await
     }
 
-    async fn audit_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
-        self.timed("audit_after", self.store.audit_after(after, count)).await
+    async fn lines_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
+        self.timed("audit_after", self.store.lines_after(after, count)).await
     }
 
-    async fn publish(&self, news: &UserEvent, keep: usize, now: u64) -> Result<Cursor> {
-        self.timed("publish", self.store.publish(news, keep, now)).await
+    async fn entries_of_user(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
+        self.timed("audit_of", self.store.entries_of_user(user)).await
+    }
+}
+
+#[async_trait]
+impl EventStore for Instrumented<dyn EventStore> {
+    async fn publish(&self, event: &UserEvent, keep: usize, now: u64) -> Result<Cursor> {
+        self.timed("publish", self.store.publish(event, keep, now)).await
     }
 
-    async fn event_head(&self) -> Result<Cursor> {
-        self.timed("news_head", self.store.event_head()).await
+    async fn head(&self) -> Result<Cursor> {
+        self.timed("news_head", self.store.head()).await
     }
 
-    async fn events_since(&self, after: Cursor, count: usize) -> Result<Since> {
-        self.timed("news_since", self.store.events_since(after, count)).await
+    async fn since(&self, after: Cursor, count: usize) -> Result<Since> {
+        self.timed("news_since", self.store.since(after, count)).await
     }
 
-    /// Not timed: it waits on purpose.
-    async fn wait_for_events(&self, after: Cursor, count: usize, patience: Duration) -> Result<Since> {
-        let answer = self.store.wait_for_events(after, count, patience).await;
+    /// Errors only: the time is not counted, because waiting is its purpose.
+    async fn wait_since(&self, after: Cursor, count: usize, timeout: Duration) -> Result<Since> {
+        let answer = self.store.wait_since(after, count, timeout).await;
         self.metrics.count_error("wait_news", answer.is_err());
         answer
-    }
-
-    async fn audit_of(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
-        self.timed("audit_of", self.store.audit_of(user)).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
         metrics::Metrics,
@@ -157,13 +196,15 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn what_fails_is_counted_and_still_fails() {
+    async fn store_errors_are_counted_and_returned() {
         let metrics = Metrics::new();
-        let store = Instrumented::new(Arc::new(MemoryStore::new()), metrics.store());
-        assert!(store.read(&[]).await.is_ok());
-        let away = async { Err::<(), _>(StoreError("away".into())) };
-        assert!(store.timed("read", away).await.is_err());
-        assert!(store.wait_for_events(Cursor::default(), 1, Duration::ZERO).await.is_ok());
+        let stores = instrument(Stores::memory(), &metrics.store());
+        assert!(stores.records.read(&[]).await.is_ok());
+        let records: Arc<dyn RecordStore> = Arc::new(MemoryStore::new());
+        let records = Instrumented::new(records, &metrics.store());
+        let failure = async { Err::<(), _>(StoreError::new("away")) };
+        assert!(records.timed("read", failure).await.is_err());
+        assert!(stores.event_log.wait_since(Cursor::default(), 1, Duration::ZERO).await.is_ok());
         let text = metrics.text(0, 0, true).expect("a text");
         for line in [
             "pan_store_errors_total{verb=\"read\"} 1\n",
@@ -172,6 +213,6 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}{text}");
         }
-        assert!(!text.contains("pan_store_seconds_count{verb=\"wait_news\"}"), "it waits on purpose");
+        assert!(!text.contains("pan_store_seconds_count{verb=\"wait_news\"}"), "waiting is not timed");
     }
 }

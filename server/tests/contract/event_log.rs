@@ -1,106 +1,120 @@
-//! The log of events: everybody reads it in one order, from wherever they were.
+//! The contract of [`EventStore`]: all servers read the events in one order, from any cursor.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use protocol::push::{Cursor, Push};
-use server::store::{SharedStore, Since, UserEvent};
+use server::store::{EventStore, Since, UserEvent};
 use tokio::sync::Mutex;
 
 use super::fixture::*;
 
-/// The tests of one Redis share one log: each has it for itself.
-static ALONE: Mutex<()> = Mutex::const_new(());
+/// Makes a test of each rule of [`EventStore`], on the store that `$store` returns.
+macro_rules! event_store {
+    ($store:expr) => {
+        rules! {
+            $store => event_log:
+                events_are_read_in_order_from_any_cursor
+                unknown_cursor_is_gone
+                waiting_call_returns_new_event
+                concurrent_publishes_lose_no_event
+        }
+    };
+}
+pub(crate) use event_store;
+
+/// Held by a test while it uses the log, which the tests of one Redis share.
+static EXCLUSIVE: Mutex<()> = Mutex::const_new(());
 
 const KEEP: usize = 1000;
 
-fn news(number: u64) -> UserEvent {
+fn event(number: u64) -> UserEvent {
     UserEvent { user: user(), push: Push::Hb { latest: number } }
 }
 
-async fn publish(store: &SharedStore, news: &UserEvent) -> Cursor {
-    store.publish(news, KEEP, *T0).await.expect("the store answers")
+async fn publish(store: &dyn EventStore, event: &UserEvent) -> Cursor {
+    store.publish(event, KEEP, *T0).await.expect("the store answers")
 }
 
-async fn since(store: &SharedStore, after: Cursor) -> Vec<(Cursor, UserEvent)> {
-    match store.events_since(after, KEEP).await.expect("the store answers") {
-        Since::UserEvent(news) => read(news),
-        Since::Gone => panic!("the place is known"),
+async fn since(store: &dyn EventStore, after: Cursor) -> Vec<(Cursor, UserEvent)> {
+    match store.since(after, KEEP).await.expect("the store answers") {
+        Since::Events(events) => read(events),
+        Since::Gone => panic!("the cursor is known"),
     }
 }
 
-fn read(news: Vec<(Cursor, Option<UserEvent>)>) -> Vec<(Cursor, UserEvent)> {
-    news.into_iter().map(|(cursor, news)| (cursor, news.expect("it is of this version"))).collect()
+fn read(events: Vec<(Cursor, Option<UserEvent>)>) -> Vec<(Cursor, UserEvent)> {
+    events.into_iter().map(|(cursor, event)| (cursor, event.expect("an event of this version"))).collect()
 }
 
-async fn head(store: &SharedStore) -> Cursor {
-    store.event_head().await.expect("the store answers")
+async fn head(store: &dyn EventStore) -> Cursor {
+    store.head().await.expect("the store answers")
 }
 
-pub(crate) async fn events_are_read_in_order_from_any_place(store: SharedStore) {
-    let _alone = ALONE.lock().await;
-    publish(&store, &news(0)).await;
-    let start = head(&store).await;
+pub(crate) async fn events_are_read_in_order_from_any_cursor(store: Arc<dyn EventStore>) {
+    let _exclusive = EXCLUSIVE.lock().await;
+    publish(store.as_ref(), &event(0)).await;
+    let start = head(store.as_ref()).await;
     let mut expected = Vec::new();
     for number in 1..=20 {
-        let one = news(number);
-        expected.push((publish(&store, &one).await, one));
+        let one = event(number);
+        expected.push((publish(store.as_ref(), &one).await, one));
     }
     assert!(expected.is_sorted_by(|one, other| one.0 < other.0));
-    assert_eq!(since(&store, start).await, expected);
-    assert_eq!(since(&store, expected[4].0).await, expected[5..]);
-    assert_eq!(since(&store, expected[19].0).await, []);
-    assert_eq!(head(&store).await, expected[19].0);
-    let Since::UserEvent(some) = store.events_since(start, 3).await.expect("the store answers") else {
-        panic!("it is known")
+    assert_eq!(since(store.as_ref(), start).await, expected);
+    assert_eq!(since(store.as_ref(), expected[4].0).await, expected[5..]);
+    assert_eq!(since(store.as_ref(), expected[19].0).await, []);
+    assert_eq!(head(store.as_ref()).await, expected[19].0);
+    let Since::Events(events) = store.since(start, 3).await.expect("the store answers") else {
+        panic!("the cursor is known")
     };
-    assert_eq!(read(some), expected[..3]);
+    assert_eq!(read(events), expected[..3]);
 }
 
-pub(crate) async fn a_place_that_is_not_in_the_log_is_gone(store: SharedStore) {
-    let _alone = ALONE.lock().await;
-    let old = publish(&store, &news(0)).await;
+pub(crate) async fn unknown_cursor_is_gone(store: Arc<dyn EventStore>) {
+    let _exclusive = EXCLUSIVE.lock().await;
+    let old = publish(store.as_ref(), &event(0)).await;
     let gone = |after| {
         let store = store.clone();
-        async move { store.events_since(after, KEEP).await.expect("the store answers") == Since::Gone }
+        async move { store.since(after, KEEP).await.expect("the store answers") == Since::Gone }
     };
-    assert!(gone(Cursor { ms: 1, n: 1 }).await, "never there");
+    assert!(gone(Cursor { ms: 1, n: 1 }).await, "never in the log");
     assert!(gone(Cursor { ms: u64::MAX, n: 0 }).await, "of another store");
-    // Redis gives up whole nodes of a stream, so "about 1".
+    // Redis trims whole nodes of a stream, so it keeps about one event.
     for number in 0..500 {
-        store.publish(&news(number), 1, *T0).await.expect("the store answers");
+        store.publish(&event(number), 1, *T0).await.expect("the store answers");
     }
-    assert!(gone(old).await && gone(Cursor::default()).await, "no longer there");
-    assert!(!gone(head(&store).await).await);
+    assert!(gone(old).await && gone(Cursor::default()).await, "no longer in the log");
+    assert!(!gone(head(store.as_ref()).await).await);
 }
 
-pub(crate) async fn who_waits_for_events_hears_them(store: SharedStore) {
-    let _alone = ALONE.lock().await;
-    publish(&store, &news(0)).await;
-    let start = head(&store).await;
+pub(crate) async fn waiting_call_returns_new_event(store: Arc<dyn EventStore>) {
+    let _exclusive = EXCLUSIVE.lock().await;
+    publish(store.as_ref(), &event(0)).await;
+    let start = head(store.as_ref()).await;
     let waiting = {
         let store = store.clone();
-        tokio::spawn(async move { store.wait_for_events(start, 10, Duration::from_secs(60)).await })
+        tokio::spawn(async move { store.wait_since(start, 10, Duration::from_secs(60)).await })
     };
-    let one = news(7);
-    let cursor = publish(&store, &one).await;
-    let heard = waiting.await.expect("no panic").expect("the store answers");
-    assert_eq!(heard, Since::UserEvent(vec![(cursor, Some(one))]));
-    let nothing = store.wait_for_events(cursor, 10, Duration::from_millis(1)).await.expect("the store answers");
-    assert_eq!(nothing, Since::UserEvent(vec![]));
+    let one = event(7);
+    let cursor = publish(store.as_ref(), &one).await;
+    let received = waiting.await.expect("no panic").expect("the store answers");
+    assert_eq!(received, Since::Events(vec![(cursor, Some(one))]));
+    let nothing = store.wait_since(cursor, 10, Duration::from_millis(1)).await.expect("the store answers");
+    assert_eq!(nothing, Since::Events(vec![]));
 }
 
-pub(crate) async fn many_publish_at_once_and_nothing_is_lost(store: SharedStore) {
-    let _alone = ALONE.lock().await;
-    publish(&store, &news(0)).await;
-    let start = head(&store).await;
-    let mut published = at_once(100, |number| {
+pub(crate) async fn concurrent_publishes_lose_no_event(store: Arc<dyn EventStore>) {
+    let _exclusive = EXCLUSIVE.lock().await;
+    publish(store.as_ref(), &event(0)).await;
+    let start = head(store.as_ref()).await;
+    let mut published = concurrently(100, |number| {
         let store = store.clone();
         async move {
-            let one = news(number as u64);
-            (publish(&store, &one).await, one)
+            let one = event(number as u64);
+            (publish(store.as_ref(), &one).await, one)
         }
     })
     .await;
     published.sort_by_key(|(cursor, _)| *cursor);
-    assert_eq!(since(&store, start).await, published);
+    assert_eq!(since(store.as_ref(), start).await, published);
 }

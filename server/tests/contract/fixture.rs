@@ -1,6 +1,9 @@
-//! Sessions to test with. Handles are random, so tests of one Redis do not meet.
+//! Test data. Handles and user names are random, so that tests can share one Redis.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use protocol::{
     key::PublicKey,
@@ -12,10 +15,12 @@ use server::{
     clock::Clock,
     random::random,
     store::{
-        AtCap, Authorization, AuthorizeRequest, Authorized, Bind, Binding, Cap, IssueNonces, Limit, NewSession,
-        NonceIssue, Opening, SharedStore,
+        AtCap, Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
+        Limit, NewSession, NonceIssue, SessionCap, SessionStore,
     },
 };
+
+pub(crate) type Sessions = Arc<dyn SessionStore>;
 
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
 pub(crate) const NONCE_LIFE: Duration = Duration::from_secs(300);
@@ -23,10 +28,10 @@ pub(crate) const MINUTE: u64 = 60_000;
 pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const AMPLE: Limit = Limit { max: 1_000_000, window: Duration::from_secs(60) };
 
-/// When every session here was opened. An hour ahead, so that it is after any store was started.
+/// The time at which sessions are created: an hour ahead, so that it is later than the start of every store.
 pub(crate) static T0: LazyLock<u64> = LazyLock::new(|| Clock::system().now() + HOUR);
 
-pub(crate) const SECRET: &str = "what the store keeps of the sign secret";
+pub(crate) const SECRET: &str = "hash of the sign secret";
 
 fn bytes<const N: usize>() -> [u8; N] {
     random().expect("randomness")
@@ -48,7 +53,7 @@ pub(crate) fn challenge() -> Challenge {
     Challenge::new(bytes())
 }
 
-/// Of the right shape; the store does not ask whether it is on the curve.
+/// A key of the right format. The store does not check that it is on the curve.
 pub(crate) fn key() -> PublicKey {
     let mut point = [4; 65];
     point[1..].copy_from_slice(&bytes::<64>());
@@ -61,7 +66,7 @@ pub(crate) fn user() -> UserName {
     format!("u{}", name.to_ascii_lowercase()).parse().expect("a user name")
 }
 
-pub(crate) const THREE: Cap = Cap { max: 3, at_cap: AtCap::EndOldest };
+pub(crate) const CAP_OF_3: SessionCap = SessionCap { max: 3, at_cap: AtCap::EndOldest };
 
 pub(crate) fn new_session(handle: SessionHandle) -> NewSession {
     NewSession {
@@ -77,71 +82,71 @@ pub(crate) fn new_session(handle: SessionHandle) -> NewSession {
     }
 }
 
-/// A session that is yet to be entered.
-pub(crate) async fn open(store: &SharedStore) -> SessionHandle {
+/// Creates an unentered session.
+pub(crate) async fn unentered(store: &Sessions) -> SessionHandle {
     let handle = handle();
-    assert_eq!(begin(store, new_session(handle), THREE).await, Opening::Opened(vec![]));
+    assert_eq!(create(store, new_session(handle), CAP_OF_3).await, Creation::Created(vec![]));
     handle
 }
 
-pub(crate) async fn begin(store: &SharedStore, session: NewSession, cap: Cap) -> Opening {
-    store.open(session, cap, IDLE).await.expect("the store answers")
+pub(crate) async fn create(store: &Sessions, session: NewSession, cap: SessionCap) -> Creation {
+    store.create(session, cap, IDLE).await.expect("the store answers")
 }
 
-/// Ends a session, whosever it is.
-pub(crate) async fn end(store: &SharedStore, handle: SessionHandle, why: Ended) -> bool {
-    let session = store.session(&handle, IDLE, *T0).await.expect("the store answers");
+/// Ends a session of any user.
+pub(crate) async fn end(store: &Sessions, handle: SessionHandle, why: Ended) -> bool {
+    let session = store.find(&handle, IDLE, *T0).await.expect("the store answers");
     let user = session.map_or_else(user, |session| session.user);
     store.end(&handle, &user, why, *T0).await.expect("the store answers")
 }
 
-/// Enters a session, if that is possible.
-pub(crate) async fn enter(store: &SharedStore, handle: SessionHandle, now: u64) -> bool {
+/// Enters a session. Returns whether that was possible.
+pub(crate) async fn enter(store: &Sessions, handle: SessionHandle, now: u64) -> bool {
     store.enter(&handle, now).await.expect("the store answers").is_some()
 }
 
-/// A session that was entered at [`T0`] and has no frame key.
-pub(crate) async fn entered(store: &SharedStore) -> SessionHandle {
-    let handle = open(store).await;
+/// Creates a session that is entered at [`T0`] and has no frame key.
+pub(crate) async fn entered(store: &Sessions) -> SessionHandle {
+    let handle = unentered(store).await;
     assert!(enter(store, handle, *T0).await);
     handle
 }
 
-/// A session that was entered and bound at [`T0`] and has these nonces.
-pub(crate) async fn bound(store: &SharedStore, nonces: &[Nonce]) -> SessionHandle {
-    let handle = open(store).await;
+/// Creates a session that is entered and bound at [`T0`], with these nonces.
+pub(crate) async fn bound(store: &Sessions, nonces: &[Nonce]) -> SessionHandle {
+    let handle = unentered(store).await;
     enter_and_bind(store, handle, nonces, *T0).await;
     handle
 }
 
 /// Enters a session and binds a frame key to it.
-pub(crate) async fn enter_and_bind(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce], now: u64) {
+pub(crate) async fn enter_and_bind(store: &Sessions, handle: SessionHandle, nonces: &[Nonce], now: u64) {
     assert!(enter(store, handle, now).await);
-    let bind = Bind { now, ..binding(handle, key(), SECRET, nonces) };
-    assert!(matches!(store.bind(bind).await.expect("the store answers"), Binding::Bound(_)));
+    let bind = BindFrameKey { now, ..binding(handle, key(), SECRET, nonces) };
+    assert!(matches!(store.bind_frame_key(bind).await.expect("the store answers"), FrameKeyBinding::Bound(_)));
 }
 
-fn binding(handle: SessionHandle, key: PublicKey, secret: &str, nonces: &[Nonce]) -> Bind {
-    Bind { handle, sign_secret: secret.to_owned(), key, nonces: nonces.to_vec(), idle: IDLE, now: *T0 }
+fn binding(handle: SessionHandle, key: PublicKey, secret: &str, nonces: &[Nonce]) -> BindFrameKey {
+    BindFrameKey { handle, sign_secret: secret.to_owned(), key, nonces: nonces.to_vec(), idle: IDLE, now: *T0 }
 }
 
-/// Binds a frame key.
+/// Binds a frame key and issues these nonces.
 pub(crate) async fn bind_with(
-    store: &SharedStore,
+    store: &Sessions,
     handle: SessionHandle,
     key: PublicKey,
     secret: &str,
     nonces: &[Nonce],
-) -> Binding {
-    store.bind(binding(handle, key, secret, nonces)).await.expect("the store answers")
+) -> FrameKeyBinding {
+    store.bind_frame_key(binding(handle, key, secret, nonces)).await.expect("the store answers")
 }
 
 /// As [`bind_with`], without nonces.
-pub(crate) async fn bind_key(store: &SharedStore, handle: SessionHandle, key: PublicKey, secret: &str) -> Binding {
+pub(crate) async fn bind_key(store: &Sessions, handle: SessionHandle, key: PublicKey, secret: &str) -> FrameKeyBinding {
     bind_with(store, handle, key, secret, &[]).await
 }
 
-/// A request that nothing is wrong with.
+/// A valid request.
 pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> AuthorizeRequest {
     AuthorizeRequest {
         handle,
@@ -157,19 +162,19 @@ pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> Authoriz
     }
 }
 
-/// What was decided, without what was found.
+/// An [`Authorization`] without its data.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
     NoSession,
     BadNonce,
     Replayed,
-    /// And how long to wait.
+    /// With the time to wait.
     Limited(Duration),
 }
 
-pub(crate) fn verdict_of(admission: &Authorization) -> Verdict {
-    match admission {
+pub(crate) fn verdict_of(authorization: &Authorization) -> Verdict {
+    match authorization {
         Authorization::Authorized(_) => Verdict::Passed,
         Authorization::NoSession(_) => Verdict::NoSession,
         Authorization::BadNonce(_) => Verdict::BadNonce,
@@ -178,44 +183,44 @@ pub(crate) fn verdict_of(admission: &Authorization) -> Verdict {
     }
 }
 
-pub(crate) async fn verdict(store: &SharedStore, request: AuthorizeRequest) -> Verdict {
+pub(crate) async fn verdict(store: &Sessions, request: AuthorizeRequest) -> Verdict {
     verdict_of(&authorize_request(store, request).await)
 }
 
-/// What an admitted request got.
-pub(crate) async fn admitted(store: &SharedStore, request: AuthorizeRequest) -> Authorized {
+/// Authorizes a valid request.
+pub(crate) async fn authorized(store: &Sessions, request: AuthorizeRequest) -> Authorized {
     match authorize_request(store, request).await {
-        Authorization::Authorized(admitted) => *admitted,
-        other => panic!("a request that nothing is wrong with: {other:?}"),
+        Authorization::Authorized(authorized) => *authorized,
+        other => panic!("a valid request: {other:?}"),
     }
 }
 
-pub(crate) async fn authorize_request(store: &SharedStore, request: AuthorizeRequest) -> Authorization {
+pub(crate) async fn authorize_request(store: &Sessions, request: AuthorizeRequest) -> Authorization {
     store.authorize_request(request).await.expect("the store answers")
 }
 
-/// Admits a request with this nonce, and says whether it passed.
-pub(crate) async fn passes(store: &SharedStore, handle: SessionHandle, nonce: Nonce, now: u64) -> bool {
+/// Whether a request with this nonce is authorized.
+pub(crate) async fn passes(store: &Sessions, handle: SessionHandle, nonce: Nonce, now: u64) -> bool {
     verdict(store, request(handle, nonce, now)).await == Verdict::Passed
 }
 
-pub(crate) async fn lives(store: &SharedStore, handle: SessionHandle, now: u64) -> bool {
-    store.session(&handle, IDLE, now).await.expect("the store answers").is_some()
+pub(crate) async fn is_live(store: &Sessions, handle: SessionHandle, now: u64) -> bool {
+    store.find(&handle, IDLE, now).await.expect("the store answers").is_some()
 }
 
-/// Asks for nonces with a request that was signed just now, and says whether they were issued.
+/// Requests nonces with a request that was signed at `now`. Returns whether they were issued.
 pub(crate) async fn issue_nonces(
-    store: &SharedStore,
+    store: &Sessions,
     handle: SessionHandle,
     spent: Nonce,
     nonces: &[Nonce],
     now: u64,
 ) -> bool {
-    refilled(store, asking(handle, spent, nonces, now)).await == NonceIssue::Done
+    nonce_issue(store, nonce_request(handle, spent, nonces, now)).await == NonceIssue::Issued
 }
 
-/// A request for nonces that nothing is wrong with.
-pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> IssueNonces {
+/// A valid request for nonces.
+pub(crate) fn nonce_request(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> IssueNonces {
     IssueNonces {
         handle,
         spent,
@@ -228,12 +233,12 @@ pub(crate) fn asking(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now:
     }
 }
 
-pub(crate) async fn refilled(store: &SharedStore, issue_nonces: IssueNonces) -> NonceIssue {
+pub(crate) async fn nonce_issue(store: &Sessions, issue_nonces: IssueNonces) -> NonceIssue {
     store.issue_nonces(issue_nonces).await.expect("the store answers")
 }
 
-/// Runs many at the same time and gives what each gave.
-pub(crate) async fn at_once<T: Send + 'static, F>(many: usize, one: impl Fn(usize) -> F) -> Vec<T>
+/// Runs many futures concurrently. Returns their results.
+pub(crate) async fn concurrently<T: Send + 'static, F>(many: usize, one: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
 {

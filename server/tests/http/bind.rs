@@ -250,7 +250,7 @@ async fn audit_log_names_both_keys() {
     let signed = restore(&app, &new, &new.key, Level::Confirmed, &old.confirmation);
     assert_eq!(app.send(signed.build()).await.status, StatusCode::OK);
     app.server.flush().await;
-    let entries = app.server.store().audit_after(0, 100).await.unwrap();
+    let entries = app.server.stores().audit_log.lines_after(0, 100).await.unwrap();
     let events = entries.iter().map(|(_, line)| AuditEntry::parse(line).unwrap().body.event);
     let keys: Vec<_> = events
         .filter(|event| event.reason.is_some() && event.outcome == Outcome::Passed)

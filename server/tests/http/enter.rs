@@ -58,7 +58,7 @@ async fn entering_sets_the_cookie_and_returns() {
         ]
     );
     assert_eq!(app.logged("enter", Outcome::Passed).await, 1);
-    let Since::UserEvent(news) = app.server.store().events_since(Cursor::default(), 10).await.unwrap() else {
+    let Since::Events(news) = app.server.stores().event_log.since(Cursor::default(), 10).await.unwrap() else {
         panic!("no log")
     };
     let told = news.into_iter().any(|(_, news)| {

@@ -1,11 +1,9 @@
 //! `examples/existing-axum`: an existing application that protects two routes, one of them gradually.
 
-use std::sync::Arc;
-
 use existing_axum::{CloseAccount, Rename, functions, router};
 use http::{StatusCode, header};
 use protocol::problem::Code;
-use server::{Functions, StartError, audit::Outcome, settings::Settings, store::memory::MemoryStore};
+use server::{Functions, StartError, audit::Outcome, settings::Settings, store::Stores};
 
 use crate::{
     TestApp,
@@ -14,7 +12,7 @@ use crate::{
 };
 
 fn app() -> TestApp {
-    TestApp::serving(Arc::new(MemoryStore::new()), Settings::default(), functions(), router)
+    TestApp::serving(Stores::memory(), Settings::default(), functions(), router)
 }
 
 async fn unsigned(app: &TestApp, path: &str, cookie: &str) -> Reply {

@@ -1,7 +1,7 @@
 //! Several app instances on one Redis are one: what was spent, ended or counted at one is so at all of them. And what a
 //! request costs that Redis.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use http::StatusCode;
 use protocol::{
@@ -18,7 +18,7 @@ use crate::{TestApp, browser::Reply, order, push_client::PushClient, read, redis
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
 
 async fn instance(server: &RedisServer) -> TestApp {
-    TestApp::new(Arc::new(RedisStore::connect(&server.settings()).await.unwrap()))
+    TestApp::new(RedisStore::connect(&server.settings()).await.unwrap().into())
 }
 
 async fn two() -> [TestApp; 2] {
@@ -120,7 +120,7 @@ async fn a_verified_request_costs_redis_one_command() {
     let (written, asked): (Vec<_>, Vec<_>) = requests.partition(|command| command.contains("\"audit:{log}\""));
     assert_eq!(asked.len(), 3, "{asked:#?}");
     assert!(
-        asked.iter().all(|command| command.starts_with("\"EVALSHA\"") && command.contains("\"admit\"")),
+        asked.iter().all(|command| command.starts_with("\"EVALSHA\"") && command.contains("\"authorize_request\"")),
         "{asked:#?}"
     );
     assert!((1..=3).contains(&written.len()), "{written:#?}");

@@ -11,6 +11,7 @@ mod existing_axum;
 mod instances;
 mod limits;
 mod metrics;
+mod mixed_stores;
 mod origins;
 mod push;
 mod push_client;
@@ -23,17 +24,17 @@ mod store_outage;
 mod test_actions;
 mod test_app;
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use http::StatusCode;
-use server::store::memory::MemoryStore;
+use server::store::Stores;
 
 use browser::Browser;
 use test_actions::{Order, ReadNotes, Rename};
 use test_app::TestApp;
 
 fn app() -> TestApp {
-    TestApp::new(Arc::new(MemoryStore::new()))
+    TestApp::new(Stores::memory())
 }
 
 fn read() -> ReadNotes {

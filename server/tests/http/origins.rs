@@ -1,10 +1,8 @@
 //! The two origins, and what each serves.
 
-use std::sync::Arc;
-
 use axum::{Router, body::Body, routing::post};
 use http::{Request, StatusCode, header};
-use server::{Functions, Server, StartError, clock::Clock, settings::Settings, store::memory::MemoryStore};
+use server::{Functions, Server, StartError, clock::Clock, settings::Settings, store::Stores};
 
 use crate::{TestApp, app, browser::from_app, owner_still_acts, read, test_actions::CATALOGUE};
 
@@ -54,7 +52,7 @@ async fn both_origins_carry_the_security_headers() {
 async fn https_is_demanded_for_two_years_and_only_over_https() {
     let variables = [("ALLOWED_ORIGINS".to_owned(), "https://example.com".to_owned())];
     let settings = Settings::parse("a test", "", variables).unwrap();
-    let secure = TestApp::with(Arc::new(MemoryStore::new()), settings);
+    let secure = TestApp::with(Stores::memory(), settings);
     let plain = app();
     let get = async |app: &TestApp, host: &str, path: &str| {
         app.send(Request::get(path).header("host", host).body(Body::empty()).unwrap()).await
@@ -105,7 +103,7 @@ async fn assets_are_compressed_for_who_takes_that() {
 
 #[tokio::test]
 async fn forgetting_to_protect_a_function_stops_the_start() {
-    let server = Server::with(Settings::default(), Arc::new(MemoryStore::new()), Clock::system()).unwrap();
+    let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
     let undecided = Functions::new(CATALOGUE).served(vec!["/api/new"]);
     assert!(matches!(server.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));

@@ -1,7 +1,5 @@
 //! What is pushed: signed, for one connection, in order, and over at once when the session is (attacks 18 and 20).
 
-use std::sync::Arc;
-
 use base64ct::Encoding;
 use http::StatusCode;
 use protocol::{
@@ -12,7 +10,7 @@ use protocol::{
 };
 use server::{
     settings::{Lifetimes, PushSettings, Secret, Settings},
-    store::{SharedStore, memory::MemoryStore},
+    store::Stores,
 };
 
 use crate::{
@@ -153,7 +151,7 @@ async fn attack_18_a_connection_is_over_at_once_when_its_session_is() {
 #[tokio::test]
 async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
     let lifetimes = Lifetimes { idle: 400, ..Lifetimes::default() };
-    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { lifetimes, ..Settings::default() });
+    let app = TestApp::with(Stores::memory(), Settings { lifetimes, ..Settings::default() });
     let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
     let mut idle = PushClient::open(&app, &mut ada, None).await;
     let mut busy = PushClient::open(&app, &mut bob, None).await;
@@ -179,7 +177,7 @@ async fn attack_18_a_connection_is_over_within_a_minute_when_the_end_of_its_sess
     let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     let user = "ada".parse().unwrap();
-    assert!(app.server.store().end(&ada.handle, &user, Ended::Revoked, app.now()).await.unwrap());
+    assert!(app.server.stores().sessions.end(&ada.handle, &user, Ended::Revoked, app.now()).await.unwrap());
     app.wait(60_001);
     app.server.publish(&user, activity(&ada, "late")).await;
     assert_eq!(page.news().await, None);
@@ -187,11 +185,11 @@ async fn attack_18_a_connection_is_over_within_a_minute_when_the_end_of_its_sess
 
 #[tokio::test]
 async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
-    let store: SharedStore = Arc::new(MemoryStore::new());
+    let stores = Stores::memory();
     let secret = Secret::parse(&base64ct::Base64::encode_string(&[5; 32])).unwrap();
     let shared =
         || Settings { push: PushSettings { secret: Some(secret.clone()), ..Default::default() }, ..Default::default() };
-    let [one, other] = [(); 2].map(|()| TestApp::with(store.clone(), shared()));
+    let [one, other] = [(); 2].map(|()| TestApp::with(stores.clone(), shared()));
     let mut ada = one.browser("ada").await;
     let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
@@ -210,7 +208,7 @@ async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
     ada.issue_nonces(&one).await;
 
     // With roots of their own they cannot, and say so.
-    let stranger = TestApp::new(store);
+    let stranger = TestApp::new(stores);
     let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
     assert_eq!(ada.call(&stranger, &page.asks(None)).await.code(), Code::Malformed);
@@ -286,7 +284,7 @@ async fn keys_and_connections_are_limited() {
 
 #[tokio::test(start_paused = true)]
 async fn no_page_is_told_faster_than_the_limit() {
-    let app = TestApp::new(Arc::new(MemoryStore::new()));
+    let app = TestApp::new(Stores::memory());
     let mut ada = app.browser("ada").await;
     let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;

@@ -1,7 +1,5 @@
 //! One's own sessions, and what happens when somebody has the token of one (attacks 1 and 18).
 
-use std::sync::Arc;
-
 use http::{StatusCode, header};
 use protocol::{
     built_in::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
@@ -13,7 +11,7 @@ use server::{
     audit::{EntryBody, Outcome},
     random::random,
     settings::{OnTheft, Sessions, Settings},
-    store::{AtCap, Session, Since, memory::MemoryStore},
+    store::{AtCap, Session, Since, Stores},
 };
 
 use crate::{
@@ -90,8 +88,8 @@ async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
         owner_still_acts(&app, browser).await;
     }
 
-    let sessions = Sessions { max: 1, at_cap: AtCap::RefuseNew, ..Sessions::default() };
-    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
+    let sessions = Sessions { max: 1, at_cap: AtCap::RejectNew, ..Sessions::default() };
+    let app = TestApp::with(Stores::memory(), Settings { sessions, ..Settings::default() });
     let mut first = app.browser("ada").await;
     let refused = Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await;
     assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, Code::TooManySessions));
@@ -178,8 +176,8 @@ async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
     }
     assert_eq!(thefts(&app, &mut browser).await, 20);
     assert_eq!(app.logged("theft", Outcome::Noticed).await, 20);
-    let published = app.server.store().events_since(Cursor::default(), 100).await.unwrap();
-    let Since::UserEvent(news) = published else { panic!("{published:?}") };
+    let published = app.server.stores().event_log.since(Cursor::default(), 100).await.unwrap();
+    let Since::Events(news) = published else { panic!("{published:?}") };
     let told = news.into_iter().filter_map(|(_, news)| match news?.push {
         Push::Security(Security::Theft { session, times }) => Some((session, times)),
         _ => None,
@@ -239,7 +237,7 @@ async fn what_is_no_theft_raises_no_signal() {
 #[tokio::test]
 async fn a_theft_can_end_the_session() {
     let sessions = Sessions { on_theft: OnTheft::End, ..Sessions::default() };
-    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { sessions, ..Settings::default() });
+    let app = TestApp::with(Stores::memory(), Settings { sessions, ..Settings::default() });
     let mut browser = app.browser("ada").await;
     let thief = Browser { key: new_key(), ..browser.clone() };
     app.send(thief.clone().request(&app, &read()).build()).await;

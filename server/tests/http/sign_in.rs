@@ -1,7 +1,5 @@
 //! Sign-in and registration on the sign origin (attacks 14, 17 and 24).
 
-use std::sync::Arc;
-
 use axum::{Router, body::Body};
 use http::{Request, StatusCode, header};
 use protocol::{
@@ -13,7 +11,7 @@ use server::{
     Functions,
     audit::Outcome,
     settings::{Limits, Settings},
-    store::{RecordKey, memory::MemoryStore},
+    store::{RecordKey, Stores},
 };
 
 use crate::{
@@ -236,7 +234,7 @@ async fn registration_writes_the_account_with_its_records() {
     assert_eq!((weak.status, weak.code()), (StatusCode::UNPROCESSABLE_ENTITY, Code::WeakPassword));
     let detail = weak.json::<Problem>().detail.expect("a sentence");
     assert!(detail.starts_with(|c: char| c.is_uppercase()) && detail.ends_with('.'), "{detail}");
-    let read = async || app.server.store().read(std::slice::from_ref(&balance)).await.unwrap().remove(0);
+    let read = async || app.server.stores().records.read(std::slice::from_ref(&balance)).await.unwrap().remove(0);
     assert_eq!(read().await, None);
 
     let mut browser = Browser::new();
@@ -292,7 +290,7 @@ async fn posted_form_gets_the_page_again() {
 #[tokio::test]
 async fn sign_ins_are_limited_by_account_and_by_address() {
     let limits = Limits { sign_ins_per_minute_and_account: 3, sign_ins_per_minute_and_address: 8, ..Limits::default() };
-    let app = TestApp::with(Arc::new(MemoryStore::new()), Settings { limits, ..Settings::default() });
+    let app = TestApp::with(Stores::memory(), Settings { limits, ..Settings::default() });
     let sign_in = async |user: &str| Browser::new().post(&app, "/sign-in", user, "wrong").await;
     for _ in 0..3 {
         assert_eq!(sign_in("ada").await.code(), Code::WrongCredentials);

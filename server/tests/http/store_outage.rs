@@ -1,7 +1,7 @@
 //! Attack 21: the store is down, slow, full, or comes back empty. Nothing is let through meanwhile, nothing can be
 //! replayed afterwards, and everything works again by itself.
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{process::Command, time::Duration};
 
 use axum::body::Body;
 use http::StatusCode;
@@ -23,7 +23,7 @@ use crate::{
 };
 
 async fn app(server: &RedisServer) -> TestApp {
-    TestApp::new(Arc::new(RedisStore::connect(&server.settings()).await.unwrap()))
+    TestApp::new(RedisStore::connect(&server.settings()).await.unwrap().into())
 }
 
 /// That everything that needs the store says so, and that none of it is done.

@@ -26,7 +26,7 @@ use server::{
     clock::Clock,
     extract::ActionRouter,
     settings::Settings,
-    store::{RecordKey, SharedStore, Write},
+    store::{RecordKey, Stores, Write},
 };
 use tower::ServiceExt;
 
@@ -47,11 +47,11 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    pub(crate) fn new(store: SharedStore) -> Self {
+    pub(crate) fn new(store: Stores) -> Self {
         Self::with(store, Settings::default())
     }
 
-    pub(crate) fn with(store: SharedStore, settings: Settings) -> Self {
+    pub(crate) fn with(store: Stores, settings: Settings) -> Self {
         let functions = Functions::new(CATALOGUE)
             .public(&["/api/public"])
             .served(CATALOGUE.entries().map(|entry| entry.path).chain(["/api/public"]).collect());
@@ -72,7 +72,7 @@ impl TestApp {
 
     /// Serves an application of the test.
     pub(crate) fn serving(
-        store: SharedStore,
+        store: Stores,
         settings: Settings,
         functions: Functions,
         app: impl FnOnce(Server) -> Router,
@@ -94,7 +94,7 @@ impl TestApp {
     /// How often the audit log says that this happened.
     pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
         self.server.flush().await;
-        let entries = self.server.store().audit_after(0, 10_000).await.expect("a store");
+        let entries = self.server.stores().audit_log.lines_after(0, 10_000).await.expect("a store");
         let is_it = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
         let body = entries.iter().map(|(_, line)| AuditEntry::parse(line).expect("an entry").body);
         body.filter(is_it).map(|body| body.times).sum()

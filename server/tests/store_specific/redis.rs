@@ -1,4 +1,4 @@
-//! What only the Redis store must do: one command a request, and no harm when Redis is restarted, away or full.
+//! What only the Redis store must do: one command per request, and no harm when Redis restarts, is unavailable or full.
 
 use std::{
     process::Command,
@@ -14,13 +14,14 @@ use redis::cmd;
 use server::{
     clock::Clock,
     store::{
-        Authorization, IssueNonces, NewSession, NonceIssue, RecordKey, SharedStore, Since, UserEvent, redis::RedisStore,
+        Authorization, IssueNonces, NewSession, NonceIssue, RecordKey, RecordStore, Since, Stores, UserEvent,
+        redis::RedisStore,
     },
 };
 
 use crate::{contract::fixture::*, support::redis_server::RedisServer};
 
-pub(super) async fn connect(server: &RedisServer) -> SharedStore {
+pub(super) async fn connect(server: &RedisServer) -> Stores {
     crate::connect(&server.settings()).await
 }
 
@@ -28,10 +29,10 @@ pub(super) fn save(server: &RedisServer) {
     cmd("SAVE").exec(&mut server.aside()).expect("Redis saves");
 }
 
-/// Asks until the store answers, as the pages do.
-pub(super) async fn recovered(store: &SharedStore) -> Duration {
+/// Waits until the store answers.
+pub(super) async fn recovered(store: &Sessions) -> Duration {
     let began = Instant::now();
-    while store.session(&handle(), IDLE, *T0).await.is_err() {
+    while store.find(&handle(), IDLE, *T0).await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(10), "the store does not recover");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -39,9 +40,9 @@ pub(super) async fn recovered(store: &SharedStore) -> Duration {
 }
 
 #[tokio::test]
-async fn an_admit_is_one_command() {
+async fn authorize_request_is_one_command() {
     let server = RedisServer::start();
-    let store = connect(&server).await;
+    let store = connect(&server).await.sessions;
     let one = nonce();
     let handle = bound(&store, &[one]).await;
 
@@ -52,13 +53,13 @@ async fn an_admit_is_one_command() {
     assert!(sent[0].starts_with("\"EVALSHA\""), "{sent:?}");
 }
 
-/// Two versions of a server follow one log while the one replaces the other.
+/// During an upgrade two versions of a server follow one log.
 #[tokio::test]
-async fn an_event_of_another_version_is_passed_over_and_what_comes_after_it_is_told() {
+async fn event_of_another_version_is_skipped() {
     let server = RedisServer::start();
-    let store = connect(&server).await;
-    let news = |latest| UserEvent { user: "ada".parse().expect("a name"), push: Push::Hb { latest } };
-    let start = store.publish(&news(1), 100, *T0).await.expect("the store answers");
+    let stores = connect(&server).await;
+    let event = |latest| UserEvent { user: "ada".parse().expect("a name"), push: Push::Hb { latest } };
+    let start = stores.event_log.publish(&event(1), 100, *T0).await.expect("the store answers");
     let foreign = r#"{"user":"ada","push":{"type":"of_tomorrow","data":{}}}"#;
     let added: String = cmd("XADD")
         .arg("push:{news}")
@@ -67,15 +68,15 @@ async fn an_event_of_another_version_is_passed_over_and_what_comes_after_it_is_t
         .arg(foreign)
         .query(&mut server.aside())
         .expect("Redis answers");
-    let last = store.publish(&news(2), 100, *T0).await.expect("the store answers");
-    let since = store.events_since(start, 10).await.expect("the store answers");
-    assert_eq!(since, Since::UserEvent(vec![(added.parse().expect("a place"), None), (last, Some(news(2)))]));
+    let last = stores.event_log.publish(&event(2), 100, *T0).await.expect("the store answers");
+    let since = stores.event_log.since(start, 10).await.expect("the store answers");
+    assert_eq!(since, Since::Events(vec![(added.parse().expect("a place"), None), (last, Some(event(2)))]));
 }
 
 #[tokio::test]
-async fn what_is_ended_leaves_nothing_behind_but_why() {
+async fn ended_session_leaves_only_its_reason() {
     let server = RedisServer::start();
-    let store = connect(&server).await;
+    let store = connect(&server).await.sessions;
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
@@ -90,15 +91,16 @@ async fn what_is_ended_leaves_nothing_behind_but_why() {
 }
 
 #[tokio::test]
-async fn redis_gives_the_memory_of_everything_but_records_back() {
+async fn all_keys_but_records_expire() {
     let server = RedisServer::start();
-    let store = connect(&server).await;
+    let stores = connect(&server).await;
+    let store = stores.sessions.clone();
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
     assert!(issue_nonces(&store, handle, nonce(), &nonces::<4>(), *T0).await);
-    begin(&store, new_session(self::handle()), THREE).await;
-    store.count("sign_in:ip:192.0.2.1", AMPLE, *T0).await.expect("the store answers");
+    create(&store, new_session(self::handle()), CAP_OF_3).await;
+    stores.rate_limits.count("sign_in:ip:192.0.2.1", AMPLE, *T0).await.expect("the store answers");
     let mut aside = server.aside();
     let keys: Vec<String> = cmd("KEYS").arg("*").query(&mut aside).expect("Redis answers");
     assert_eq!(keys.len(), 7, "{keys:?}");
@@ -110,10 +112,11 @@ async fn redis_gives_the_memory_of_everything_but_records_back() {
 
 /// Attacks 10 and 21: Redis comes back without its last writes.
 #[tokio::test]
-async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot() {
+async fn older_snapshot_revives_no_spent_nonce() {
     let mut server = RedisServer::start();
-    let store = connect(&server).await;
-    let elsewhere = connect(&server).await;
+    let stores = connect(&server).await;
+    let store = stores.sessions.clone();
+    let elsewhere = connect(&server).await.sessions;
     let [spent, unspent] = nonces();
     let handle = handle();
     bound_now(&store, handle, &[spent, unspent]).await;
@@ -122,10 +125,10 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     server.kill();
     server.restart();
 
-    // The replay may be the first thing that either server hears of the restart, and may come a thousand times.
-    recovered_without_asking_the_script(&store).await;
+    // The replay may be the first request of either server after the restart, and may be repeated.
+    recovered_without_script(stores.records.as_ref()).await;
     for store in [&store, &elsewhere] {
-        let answers = at_once(100, |_| {
+        let answers = concurrently(100, |_| {
             let (store, replay) = (store.clone(), request(handle, spent, now()));
             async move { store.authorize_request(replay).await }
         })
@@ -134,74 +137,75 @@ async fn a_spent_nonce_stays_spent_when_redis_comes_back_from_an_older_snapshot(
     }
     recovered(&store).await;
     recovered(&elsewhere).await;
-    for store in [&store, &elsewhere, &connect(&server).await] {
+    for store in [&store, &elsewhere, &connect(&server).await.sessions] {
         for nonce in [spent, unspent] {
             assert_eq!(verdict(store, request(handle, nonce, now())).await, Verdict::BadNonce);
         }
     }
 
-    // The session itself goes on, with fresh nonces.
+    // The session itself is still live, and gets fresh nonces.
     tokio::time::sleep(Duration::from_millis(2)).await;
     let fresh = nonce();
     assert!(issue_nonces(&store, handle, nonce(), &[fresh], now()).await);
     assert!(passes(&elsewhere, handle, fresh, now()).await);
 }
 
-/// The same of a nonce that the frame invented: it is no longer known that it was spent.
+/// The same for a nonce that the frame has invented: the store no longer knows that it was spent.
 #[tokio::test]
-async fn a_request_for_nonces_is_not_answered_again_when_redis_comes_back_from_an_older_snapshot() {
+async fn older_snapshot_repeats_no_nonce_request() {
     let mut server = RedisServer::start();
-    let store = connect(&server).await;
-    let elsewhere = connect(&server).await;
+    let stores = connect(&server).await;
+    let store = stores.sessions.clone();
+    let elsewhere = connect(&server).await.sessions;
     let handle = handle();
     bound_now(&store, handle, &[]).await;
     save(&server);
-    let kept = asking(handle, nonce(), &[nonce()], now());
-    assert_eq!(refilled(&store, kept.clone()).await, NonceIssue::Done);
+    let kept = nonce_request(handle, nonce(), &[nonce()], now());
+    assert_eq!(nonce_issue(&store, kept.clone()).await, NonceIssue::Issued);
     server.kill();
     server.restart();
 
-    recovered_without_asking_the_script(&store).await;
-    // Who hears of the restart hears it in the next second: what is signed from then on says that it is younger.
+    recovered_without_script(stores.records.as_ref()).await;
+    // The store answers in the next second, so requests that are signed from then on have a later time.
     let second = now() / 1000;
-    while store.session(&handle, IDLE, now()).await.is_err() {}
+    while store.find(&handle, IDLE, now()).await.is_err() {}
     assert!(now() / 1000 > second);
     recovered(&elsewhere).await;
-    for store in [&store, &elsewhere, &connect(&server).await] {
-        assert_eq!(refilled(store, kept.clone()).await, NonceIssue::TooOld);
+    for store in [&store, &elsewhere, &connect(&server).await.sessions] {
+        assert_eq!(nonce_issue(store, kept.clone()).await, NonceIssue::TooOld);
     }
-    let young = IssueNonces { created: now() / 1000 * 1000, ..asking(handle, nonce(), &[], now()) };
+    let young = IssueNonces { created: now() / 1000 * 1000, ..nonce_request(handle, nonce(), &[], now()) };
     for store in [&store, &elsewhere] {
-        assert_eq!(refilled(store, IssueNonces { spent: nonce(), ..young.clone() }).await, NonceIssue::Done);
+        assert_eq!(nonce_issue(store, IssueNonces { spent: nonce(), ..young.clone() }).await, NonceIssue::Issued);
     }
 }
 
-/// The time of what depends on when a server was started.
+/// The time, where a test depends on when a server was started.
 pub(super) fn now() -> u64 {
     Clock::system().now()
 }
 
-/// Opens a session now, enters and binds it, a moment after the store was started: its nonces would be as old as the store.
-pub(super) async fn bound_now(store: &SharedStore, handle: SessionHandle, nonces: &[Nonce]) {
+/// Creates, enters and binds a session now. Waits first, so that its nonces are younger than the store.
+pub(super) async fn bound_now(store: &Sessions, handle: SessionHandle, nonces: &[Nonce]) {
     tokio::time::sleep(Duration::from_millis(2)).await;
-    let (opened, session) = (now(), new_session(handle));
+    let (created, session) = (now(), new_session(handle));
     let lengths = (session.enter_by - session.created, session.expires - session.created);
-    let session = NewSession { created: opened, enter_by: opened + lengths.0, expires: opened + lengths.1, ..session };
-    begin(store, session, THREE).await;
-    enter_and_bind(store, handle, nonces, opened).await;
+    let session = NewSession { created, enter_by: created + lengths.0, expires: created + lengths.1, ..session };
+    create(store, session, CAP_OF_3).await;
+    enter_and_bind(store, handle, nonces, created).await;
 }
 
-/// `read` is no script, so it does not notice the restart by itself.
-pub(super) async fn recovered_without_asking_the_script(store: &SharedStore) {
+/// Waits until Redis answers a plain command, which does not detect the restart as a script does.
+pub(super) async fn recovered_without_script(store: &dyn RecordStore) {
     let key = RecordKey("none".to_owned());
     while store.read(std::slice::from_ref(&key)).await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What takes a failed Redis's place must not know the script, or the store would not notice.
+/// A replica that replaces a failed Redis must not know the script, or the store would not detect it.
 #[tokio::test]
-async fn a_replica_has_the_data_and_not_the_script() {
+async fn replica_has_data_without_script() {
     let (server, replica) = (RedisServer::start(), RedisServer::start());
     cmd("REPLICAOF").arg("127.0.0.1").arg(server.port()).exec(&mut replica.aside()).expect("Redis obeys");
     let info = |server: &RedisServer, section: &str| {
@@ -210,7 +214,7 @@ async fn a_replica_has_the_data_and_not_the_script() {
     while !info(&replica, "replication").contains("master_link_status:up") {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let store = connect(&server).await;
+    let store = connect(&server).await.sessions;
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
@@ -222,9 +226,10 @@ async fn a_replica_has_the_data_and_not_the_script() {
 }
 
 #[tokio::test]
-async fn a_dead_redis_is_an_error_and_the_store_recovers_by_itself() {
+async fn dead_redis_is_an_error_until_it_returns() {
     let mut server = RedisServer::start();
-    let store = connect(&server).await;
+    let stores = connect(&server).await;
+    let store = stores.sessions.clone();
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     save(&server);
@@ -232,21 +237,21 @@ async fn a_dead_redis_is_an_error_and_the_store_recovers_by_itself() {
     for _ in 0..3 {
         let began = Instant::now();
         assert!(store.authorize_request(request(handle, one, *T0)).await.is_err());
-        assert!(store.session(&handle, IDLE, *T0).await.is_err());
+        assert!(store.find(&handle, IDLE, *T0).await.is_err());
         assert!(store.end(&handle, &user(), Ended::Revoked, *T0).await.is_err());
-        assert!(store.read(&[RecordKey("none".to_owned())]).await.is_err());
-        assert!(began.elapsed() < Duration::from_secs(9), "four verbs took {:?}", began.elapsed());
+        assert!(stores.records.read(&[RecordKey("none".to_owned())]).await.is_err());
+        assert!(began.elapsed() < Duration::from_secs(9), "four calls took {:?}", began.elapsed());
     }
     server.restart();
     let took = recovered(&store).await;
     assert!(took < Duration::from_secs(5), "recovering took {took:?}");
-    assert!(lives(&store, handle, *T0).await);
+    assert!(is_live(&store, handle, *T0).await);
 }
 
 #[tokio::test]
-async fn a_hanging_redis_is_an_error_within_two_seconds() {
+async fn hanging_redis_is_an_error_within_2_s() {
     let server = RedisServer::start();
-    let store = connect(&server).await;
+    let store = connect(&server).await.sessions;
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     let signal = |name: &str| {
@@ -255,7 +260,7 @@ async fn a_hanging_redis_is_an_error_within_two_seconds() {
     };
     signal("-STOP");
     let began = Instant::now();
-    let answers = at_once(20, |_| {
+    let answers = concurrently(20, |_| {
         let (store, request) = (store.clone(), request(handle, nonce(), *T0));
         async move { store.authorize_request(request).await }
     })
@@ -269,7 +274,7 @@ async fn a_hanging_redis_is_an_error_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_not_there_is_an_error_at_once() {
+async fn missing_redis_is_an_error_at_once() {
     let mut server = RedisServer::start();
     server.kill();
     let began = Instant::now();
@@ -277,11 +282,11 @@ async fn a_redis_that_is_not_there_is_an_error_at_once() {
     assert!(began.elapsed() < Duration::from_millis(2300));
 }
 
-/// Attack 21: a full Redis changes nothing, half of nothing included, but still ends sessions.
+/// Attack 21: a full Redis changes nothing, not even half, but still ends sessions.
 #[tokio::test]
-async fn a_full_redis_refuses_and_spends_nothing() {
+async fn full_redis_rejects_and_spends_nothing() {
     let server = RedisServer::start();
-    let store = connect(&server).await;
+    let store = connect(&server).await.sessions;
     let [one, other] = nonces();
     let (handle, leaving) = (bound(&store, &[one]).await, bound(&store, &[other]).await);
     let memory = |bytes: &str| {
@@ -289,8 +294,8 @@ async fn a_full_redis_refuses_and_spends_nothing() {
     };
     memory("1");
     assert!(store.authorize_request(request(handle, one, *T0)).await.is_err());
-    assert!(store.end(&leaving, &user(), Ended::Revoked, *T0).await.expect("there is room for less"));
+    assert!(store.end(&leaving, &user(), Ended::Revoked, *T0).await.expect("deleting needs no memory"));
     memory("0");
     assert!(passes(&store, handle, one, *T0).await);
-    assert!(!lives(&store, leaving, *T0).await);
+    assert!(!is_live(&store, leaving, *T0).await);
 }

@@ -1,4 +1,4 @@
-//! A command is never sent twice: what was done and could not be told is an error, and not done again.
+//! No command is sent twice: if the answer to an executed command is lost, the result is an error, not a repetition.
 
 use std::sync::{
     Arc,
@@ -8,14 +8,14 @@ use std::sync::{
 use redis::cmd;
 use server::{
     settings::RedisSettings,
-    store::{Counted, RecordKey, SharedStore, Write},
+    store::{Counted, RecordKey, Stores, Write},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
 };
 
-use super::redis::recovered_without_asking_the_script as recovered;
+use super::redis::recovered_without_script as recovered;
 use crate::{
     contract::fixture::*,
     support::{
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A network to Redis that can lose an answer.
+/// A TCP proxy to Redis that can lose an answer.
 struct Network {
     port: u16,
     is_to_lose: Arc<AtomicBool>,
@@ -54,7 +54,7 @@ impl Network {
 async fn carry(client: TcpStream, server: TcpStream, is_to_lose: Arc<AtomicBool>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let asking = tokio::spawn(async move { copy(&mut from_client, &mut to_server).await });
+    let nonce_request = tokio::spawn(async move { copy(&mut from_client, &mut to_server).await });
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = from_server.read(&mut bytes).await {
         let is_lost = is_to_lose.swap(false, Ordering::SeqCst);
@@ -62,32 +62,32 @@ async fn carry(client: TcpStream, server: TcpStream, is_to_lose: Arc<AtomicBool>
             break;
         }
     }
-    asking.abort();
+    nonce_request.abort();
 }
 
-async fn loses_answers(store: SharedStore, network: &Network) {
+async fn loses_answers(stores: Stores, network: &Network) {
     let left = |counted| match counted {
         Counted::Within(quota) | Counted::Over(quota) => quota.left,
     };
-    // In the slot of the records.
+    // A key in the slot of the records.
     let counter = format!("{{all}}:{}", handle());
-    assert_eq!(left(store.count(&counter, AMPLE, *T0).await.expect("the store answers")), AMPLE.max - 1);
+    assert_eq!(left(stores.rate_limits.count(&counter, AMPLE, *T0).await.expect("the store answers")), AMPLE.max - 1);
     network.lose_an_answer();
-    assert!(store.count(&counter, AMPLE, *T0).await.is_err());
-    recovered(&store).await;
-    assert_eq!(left(store.count(&counter, AMPLE, *T0).await.expect("the store answers")), AMPLE.max - 3);
+    assert!(stores.rate_limits.count(&counter, AMPLE, *T0).await.is_err());
+    recovered(stores.records.as_ref()).await;
+    assert_eq!(left(stores.rate_limits.count(&counter, AMPLE, *T0).await.expect("the store answers")), AMPLE.max - 3);
 
-    // Were it sent again, it would be told as one that came too late; and who tries again upon that would do it twice.
+    // If it were sent again, it would look like a write that lost a race, and a caller who retries would write twice.
     let record = Write { key: RecordKey(counter), seen: 0, value: "all the money".to_owned() };
     network.lose_an_answer();
-    assert!(store.write(std::slice::from_ref(&record)).await.is_err());
-    recovered(&store).await;
-    let found = store.read(std::slice::from_ref(&record.key)).await.expect("the store answers");
+    assert!(stores.records.write(std::slice::from_ref(&record)).await.is_err());
+    recovered(stores.records.as_ref()).await;
+    let found = stores.records.read(std::slice::from_ref(&record.key)).await.expect("the store answers");
     assert_eq!(found[0].as_ref().map(|record| record.version), Some(1));
 }
 
 #[tokio::test]
-async fn what_redis_has_done_and_could_not_tell_is_an_error_and_is_not_done_again() {
+async fn redis_lost_answer_is_an_error_not_a_repeat() {
     let server = RedisServer::start();
     let network = Network::to(server.port()).await;
     let settings = RedisSettings { nodes: vec![("127.0.0.1".to_owned(), network.port)], ..server.settings() };
@@ -95,11 +95,11 @@ async fn what_redis_has_done_and_could_not_tell_is_an_error_and_is_not_done_agai
 }
 
 #[tokio::test]
-async fn what_a_cluster_has_done_and_could_not_tell_is_an_error_and_is_not_done_again() {
+async fn cluster_lost_answer_is_an_error_not_a_repeat() {
     let all = RedisCluster::start();
     let owner = &all.nodes[all.owner_of("record:{all}:")];
     let network = Network::to(owner.port()).await;
-    // Where it tells others that it is.
+    // The address that it announces to the others.
     let mut announce = cmd("CONFIG");
     announce.arg("SET").arg("cluster-announce-port").arg(network.port);
     announce.exec(&mut owner.aside()).expect("Redis obeys");

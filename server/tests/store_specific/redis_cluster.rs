@@ -1,10 +1,6 @@
-//! What only a Redis Cluster goes through: slots that move, and servers that go and come back.
+//! What happens only in a Redis Cluster: slots move, and servers fail and come back.
 
 use std::time::Duration;
-
-use protocol::token::SessionHandle;
-use redis::cmd;
-use server::store::SharedStore;
 
 use super::redis::{bound_now, now, save};
 use crate::{
@@ -14,16 +10,18 @@ use crate::{
         redis_server::RedisServer,
     },
 };
+use protocol::token::SessionHandle;
+use redis::cmd;
 
-async fn connect(cluster: &RedisCluster) -> SharedStore {
-    crate::connect(&cluster.settings()).await
+async fn connect(cluster: &RedisCluster) -> Sessions {
+    crate::connect(&cluster.settings()).await.sessions
 }
 
 fn key_of(handle: SessionHandle) -> String {
     format!("session:{{{handle}}}")
 }
 
-/// A handle whose session that primary has.
+/// A handle whose slot is at this primary.
 fn handle_at(cluster: &RedisCluster, place: usize) -> SessionHandle {
     loop {
         let handle = handle();
@@ -43,7 +41,7 @@ fn id(node: &RedisServer) -> String {
     cluster(node, &["MYID"])
 }
 
-/// Moves the keys of a slot, and leaves the slot where it is: who asks for one of them is told `ASK`.
+/// Moves the keys of a slot but not the slot: requests for them get the answer `ASK`.
 fn move_keys(from: &RedisServer, to: &RedisServer, slot: &str) {
     cluster::<()>(to, &["SETSLOT", slot, "IMPORTING", &id(from)]);
     cluster::<()>(from, &["SETSLOT", slot, "MIGRATING", &id(to)]);
@@ -53,7 +51,7 @@ fn move_keys(from: &RedisServer, to: &RedisServer, slot: &str) {
     query::<()>(from, &migrate);
 }
 
-/// Moves the slot: who asks elsewhere is told `MOVED`.
+/// Moves the slot: requests to its former primary get the answer `MOVED`.
 fn move_slot(from: &RedisServer, to: &RedisServer, slot: &str) {
     for node in [to, from] {
         cluster::<()>(node, &["SETSLOT", slot, "NODE", &id(to)]);
@@ -61,7 +59,7 @@ fn move_slot(from: &RedisServer, to: &RedisServer, slot: &str) {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_while_its_slot_moves() {
+async fn session_works_while_its_slot_moves() {
     let mut all = RedisCluster::start();
     let store = connect(&all).await;
     let many = nonces::<4>();
@@ -70,8 +68,8 @@ async fn a_session_goes_on_while_its_slot_moves() {
     let slot: u16 = cluster(&all.nodes[0], &["KEYSLOT", &key_of(handle)]);
     let slot = slot.to_string();
 
-    // While keys of a request are missing where they move to, Redis asks to try again: it may be that they have not
-    // come yet. This session has spent no nonce so far, so one of its keys is not there.
+    // While some keys of a request are missing at the new primary, Redis answers `TRYAGAIN`: they may not have arrived
+    // yet. This session has spent no nonce so far, so one of its keys does not exist.
     let (from, to) = (&all.nodes[0], &all.nodes[1]);
     move_keys(from, to, &slot);
     let waiting = tokio::spawn({
@@ -90,7 +88,7 @@ async fn a_session_goes_on_while_its_slot_moves() {
     move_slot(from, to, &slot);
     assert!(passes(&store, handle, many[2], now()).await, "MOVED");
 
-    // A server that has just joined was given no script yet, so nobody knows what it went through.
+    // A server that has just joined has no script yet, so the store cannot know whether it has lost data.
     all.join();
     let (from, to) = (&all.nodes[0], &all.nodes[3]);
     move_keys(from, to, &slot);
@@ -106,7 +104,7 @@ async fn a_session_goes_on_while_its_slot_moves() {
 
 /// Attacks 10 and 21.
 #[tokio::test]
-async fn a_primary_that_comes_back_with_an_older_snapshot_replays_nothing_and_disturbs_no_other() {
+async fn old_primary_replays_nothing_others_go_on() {
     let mut all = RedisCluster::start();
     let store = connect(&all).await;
     let [here, there] = [handle_at(&all, 0), handle_at(&all, 1)];
@@ -117,18 +115,18 @@ async fn a_primary_that_comes_back_with_an_older_snapshot_replays_nothing_and_di
     assert!(passes(&store, here, spent, now()).await);
     all.nodes[0].kill();
     assert!(store.authorize_request(request(here, unspent, now())).await.is_err());
-    // The others do not know yet that it is away.
+    // The others do not know yet that it is unavailable.
     assert!(passes(&store, there, other, now()).await);
 
     all.nodes[0].restart();
     wait_until("the primary serves again", || cluster::<String>(&all.nodes[0], &["INFO"]).contains("cluster_state:ok"));
-    while store.session(&here, IDLE, now()).await.is_err() {
+    while store.find(&here, IDLE, now()).await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for nonce in [spent, unspent] {
         assert_eq!(verdict(&store, request(here, nonce, now())).await, Verdict::BadNonce);
     }
-    // Each server has a script of its own: what this one forgot costs the others nothing.
+    // Each server has a script of its own, so the nonces of the others are still live.
     assert!(passes(&store, there, another, now()).await);
     tokio::time::sleep(Duration::from_millis(2)).await;
     let fresh = nonce();
@@ -137,7 +135,7 @@ async fn a_primary_that_comes_back_with_an_older_snapshot_replays_nothing_and_di
 }
 
 #[tokio::test]
-async fn a_replica_that_takes_over_has_no_script_and_takes_no_older_nonce() {
+async fn promoted_replica_rejects_older_nonces() {
     let mut all = RedisCluster::start();
     let primary = id(&all.nodes[0]);
     let replica = all.join();
@@ -145,8 +143,8 @@ async fn a_replica_that_takes_over_has_no_script_and_takes_no_older_nonce() {
     wait_until("the replica follows", || {
         query::<String>(replica, cmd("INFO").arg("replication")).contains("master_link_status:up")
     });
-    // By any node: a replica knows the map as well.
-    let store = crate::connect(&replica.settings()).await;
+    // Any node will do: a replica knows the slot map as well.
+    let store = crate::connect(&replica.settings()).await.sessions;
     assert_eq!(all.nodes.iter().map(scripts).collect::<Vec<_>>(), [1, 1, 1, 0]);
 
     let handle = handle_at(&all, 0);
@@ -160,7 +158,7 @@ async fn a_replica_that_takes_over_has_no_script_and_takes_no_older_nonce() {
     wait_until("the replica has all", || offset(&all.nodes[0]) == offset(&all.nodes[3]));
 
     all.nodes[0].kill();
-    while store.session(&handle, IDLE, now()).await.is_err() {
+    while store.find(&handle, IDLE, now()).await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(scripts(&all.nodes[3]), 1);

@@ -4,16 +4,19 @@ use std::collections::VecDeque;
 
 use protocol::user::UserName;
 
-use crate::audit::{Appended, AuditEntry, Head, MAX_OF_USER};
+use crate::{
+    audit::entry::{AuditEntry, Head, MAX_OF_USER},
+    store::audit_log::Appended,
+};
 
-/// The newest entries of the log.
+/// The newest entries.
 #[derive(Default)]
-pub(super) struct Log {
+pub(super) struct AuditLog {
     entries: VecDeque<AuditEntry>,
     head: Head,
 }
 
-impl Log {
+impl AuditLog {
     pub(super) fn head(&self) -> Head {
         self.head
     }
@@ -28,12 +31,12 @@ impl Log {
         Appended::Done
     }
 
-    pub(super) fn after(&self, after: u64, count: usize) -> Vec<(u64, String)> {
+    pub(super) fn lines_after(&self, after: u64, count: usize) -> Vec<(u64, String)> {
         let later = self.entries.iter().skip_while(|entry| entry.body.n <= after);
         later.take(count).map(|entry| (entry.body.n, entry.to_string())).collect()
     }
 
-    pub(super) fn of(&self, user: &UserName) -> Vec<AuditEntry> {
+    pub(super) fn entries_of_user(&self, user: &UserName) -> Vec<AuditEntry> {
         let is_theirs = |entry: &&AuditEntry| entry.body.event.user.as_ref() == Some(user);
         self.entries.iter().rev().filter(is_theirs).take(MAX_OF_USER).cloned().collect()
     }

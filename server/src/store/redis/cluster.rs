@@ -1,11 +1,11 @@
-//! A Redis Cluster: which server has a key, and what to do when it has moved.
+//! A Redis Cluster: which server has a slot, and what to do when the slot has moved.
 //!
-//! The map of slots is learned from any server that answers `CLUSTER SLOTS`: at the start, when a server says `MOVED`,
-//! and when one is away, because another may have taken its place.
+//! The slot map comes from any server that answers `CLUSTER SLOTS`. It is read at the start, when a server answers
+//! `MOVED`, and when a server is unavailable, because another may have taken its place.
 //!
-//! Not the cluster client of the crate `redis`: that one (1.8) follows `MOVED` only if it may also send again what a broken
-//! connection carried (see [`connection`](super::connection)); an `INCR` whose answer is lost counts twice with it. And
-//! here each server has a script of its own (see [`node`](super::node)).
+//! This is not the cluster client of the crate `redis` (1.8), because that follows `MOVED` only if it may also repeat
+//! what a broken connection carried (see `connection`): an `INCR` whose answer is lost would count twice. And here each
+//! server has a script of its own (see `node`).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,38 +20,38 @@ use redis::{
 use tokio::{sync, task::JoinSet, time::sleep};
 
 use super::{
-    connection::Request,
     node::{Address, ConnectOptions, Node},
+    script::Request,
 };
 
-/// How often a request is sent elsewhere at once: to whom `MOVED` names, and from there to whom `ASK` names.
-const AT_ONCE: usize = 3;
+/// How many redirections (`MOVED`, then `ASK`) are followed without a pause.
+const MAX_IMMEDIATE: usize = 3;
 
-/// How long to wait until a cluster that is being changed is asked again.
-const CHANGE: Duration = Duration::from_millis(50);
+/// Pause before the next request to a cluster that is being changed.
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// Which primary has which slot.
-type Map = HashMap<Slot, Arc<Node>>;
+/// The primary of each slot.
+type SlotMap = HashMap<Slot, Arc<Node>>;
 
-/// The servers of a cluster.
+/// The connections to the servers of a cluster.
 pub(super) struct Cluster {
-    entrance: ConnectOptions,
-    /// Those that the settings name.
+    options: ConnectOptions,
+    /// The servers from the settings.
     seeds: Vec<Address>,
-    /// Those that were ever asked, but for those that have stopped being a primary: should one become it again, it is a
-    /// new one, with a new script.
+    /// All servers that were contacted, without former primaries. A server that becomes a primary again is treated as a
+    /// new one and gets a new script.
     nodes: Mutex<HashMap<Address, Arc<Node>>>,
-    map: RwLock<Arc<Map>>,
-    /// Held by the one that learns a new map.
-    learning: sync::Mutex<()>,
+    map: RwLock<Arc<SlotMap>>,
+    /// Held while a new map is being read.
+    refreshing: sync::Mutex<()>,
 }
 
 impl Cluster {
-    /// Learns the map, and loads the script into every primary that can be reached.
-    pub(super) async fn open(entrance: ConnectOptions, seeds: Vec<Address>) -> RedisResult<Self> {
-        let (nodes, map, learning) = Default::default();
-        let cluster = Self { entrance, seeds, nodes, map, learning };
-        let map = cluster.learn(&cluster.map(), cluster.seeds.clone()).await?;
+    /// Reads the slot map, and loads the script into every primary that can be reached.
+    pub(super) async fn open(options: ConnectOptions, seeds: Vec<Address>) -> RedisResult<Self> {
+        let (nodes, map, refreshing) = Default::default();
+        let cluster = Self { options, seeds, nodes, map, refreshing };
+        let map = cluster.refresh(&cluster.map(), cluster.seeds.clone()).await?;
         let primaries: HashMap<_, _> = map.values().map(|node| (node.address(), node)).collect();
         let mut loading = JoinSet::new();
         for node in primaries.into_values() {
@@ -59,30 +59,30 @@ impl Cluster {
             loading.spawn(async move { node.load().await });
         }
         while let Some(loaded) = loading.join_next().await {
-            // One that is away now is loaded when it is first asked.
+            // A primary that is unavailable now gets the script with its first request.
             if let Ok(Err(error)) = loaded {
-                tracing::warn!(%error, "a node of the Redis Cluster is away");
+                tracing::warn!(%error, "a node of the Redis Cluster is unavailable");
             }
         }
         Ok(cluster)
     }
 
-    /// Asks the primary that has the slot of `key`. While the slot is being moved, or nobody has it, it waits for as
-    /// long as the caller does.
+    /// Sends a request to the primary of the slot of `key`. While the slot is being moved, or has no primary, this
+    /// waits until the caller's timeout.
     pub(super) async fn ask(&self, key: &str, request: &Request<'_>) -> RedisResult<Value> {
         let slot = Slot::for_key(key);
         let mut map = self.map();
-        // Whom the last answer named, and whether it is to be asked with `ASKING`.
-        let mut named = None;
+        // The server that the last answer redirected to, and whether the request needs `ASKING`.
+        let mut redirection = None;
         for turn in 0.. {
-            if turn > AT_ONCE {
-                sleep(CHANGE).await;
+            if turn > MAX_IMMEDIATE {
+                sleep(PAUSE).await;
             }
-            let (node, asking) = match (named.take(), map.get(&slot)) {
+            let (node, asking) = match (redirection.take(), map.get(&slot)) {
                 (Some((address, asking)), _) => (self.node(&address)?, asking),
                 (None, Some(node)) => (node.clone(), false),
                 (None, None) => {
-                    map = self.learn(&map, self.all_but(None)).await?;
+                    map = self.refresh(&map, self.all_but(None)).await?;
                     continue;
                 }
             };
@@ -93,19 +93,21 @@ impl Cluster {
             match error.kind() {
                 ErrorKind::Server(ServerErrorKind::Moved) => {
                     let owner = redirected(&error, node.address())?;
-                    map = self.learn(&map, vec![owner.clone()]).await?;
-                    named = Some((owner, false));
+                    map = self.refresh(&map, vec![owner.clone()]).await?;
+                    redirection = Some((owner, false));
                 }
-                ErrorKind::Server(ServerErrorKind::Ask) => named = Some((redirected(&error, node.address())?, true)),
+                ErrorKind::Server(ServerErrorKind::Ask) => {
+                    redirection = Some((redirected(&error, node.address())?, true));
+                }
                 ErrorKind::Server(
                     ServerErrorKind::TryAgain
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::BusyLoading,
-                ) => map = self.learn(&map, self.all_but(Some(node.address()))).await?,
+                ) => map = self.refresh(&map, self.all_but(Some(node.address()))).await?,
                 ErrorKind::Io => {
-                    // For the requests that come after this one.
-                    let _ = self.learn(&map, self.all_but(Some(node.address()))).await;
+                    // For later requests.
+                    let _ = self.refresh(&map, self.all_but(Some(node.address()))).await;
                     return Err(error);
                 }
                 _ => return Err(error),
@@ -114,7 +116,7 @@ impl Cluster {
         Err(unknown())
     }
 
-    fn map(&self) -> Arc<Map> {
+    fn map(&self) -> Arc<SlotMap> {
         self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -127,12 +129,12 @@ impl Cluster {
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let node = Arc::new(Node::new(&self.entrance, address.clone())?);
+        let node = Arc::new(Node::new(&self.options, address.clone())?);
         nodes.insert(address.clone(), node.clone());
         Ok(node)
     }
 
-    /// Whom to ask for the map.
+    /// The servers to read the slot map from: all but one that is unavailable.
     fn all_but(&self, one: Option<&Address>) -> Vec<Address> {
         let mut all: HashSet<_> = self.nodes().keys().cloned().collect();
         all.extend(self.seeds.iter().cloned());
@@ -144,9 +146,9 @@ impl Cluster {
         all.into_iter().collect()
     }
 
-    /// Learns the map from the first that answers, unless another request has already done it since `stale`.
-    async fn learn(&self, stale: &Arc<Map>, from: Vec<Address>) -> RedisResult<Arc<Map>> {
-        let _learning = self.learning.lock().await;
+    /// Reads the slot map from the first server that answers, unless another request has replaced `stale` already.
+    async fn refresh(&self, stale: &Arc<SlotMap>, from: Vec<Address>) -> RedisResult<Arc<SlotMap>> {
+        let _refreshing = self.refreshing.lock().await;
         let known = self.map();
         if !Arc::ptr_eq(&known, stale) {
             return Ok(known);
@@ -155,7 +157,7 @@ impl Cluster {
         for address in from {
             let node = self.node(&address)?;
             asked.spawn(async move {
-                let answer = node.ask(&Request::Plain(cmd("CLUSTER").arg("SLOTS")), false).await?;
+                let answer = node.ask(&Request::Command(cmd("CLUSTER").arg("SLOTS")), false).await?;
                 Ok::<_, RedisError>(read_slots(answer, &address.0)?)
             });
         }
@@ -170,8 +172,8 @@ impl Cluster {
         Err(error)
     }
 
-    fn adopt(&self, old: &Map, ranges: Vec<Range>) -> RedisResult<Arc<Map>> {
-        let mut map = Map::new();
+    fn adopt(&self, old: &SlotMap, ranges: Vec<Range>) -> RedisResult<Arc<SlotMap>> {
+        let mut map = SlotMap::new();
         for Range { first, last, primary } in ranges {
             let node = self.node(&primary)?;
             map.extend((first..=last).filter_map(Slot::new).map(|slot| (slot, node.clone())));
@@ -186,14 +188,14 @@ impl Cluster {
     }
 }
 
-/// Slots that one primary has.
+/// A range of slots with the same primary.
 struct Range {
     first: u16,
     last: u16,
     primary: Address,
 }
 
-/// Reads the answer to `CLUSTER SLOTS` of the host `asked`: lists of first and last slot, primary, and replicas.
+/// Reads the answer of the host `asked` to `CLUSTER SLOTS`: lists of first slot, last slot, primary, and replicas.
 fn read_slots(answer: Value, asked: &str) -> Result<Vec<Range>, ParsingError> {
     let ranges = Vec::<Vec<Value>>::from_redis_value(answer)?;
     ranges
@@ -210,12 +212,12 @@ fn read_slots(answer: Value, asked: &str) -> Result<Vec<Range>, ParsingError> {
         .collect()
 }
 
-/// A server that does not say its host is where it was asked.
-fn host_of(body: Option<String>, asked: &str) -> String {
-    body.filter(|host| !host.is_empty()).unwrap_or_else(|| asked.to_owned())
+/// The host of an answer. A server that does not name its host is at the host that was asked.
+fn host_of(named: Option<String>, asked: &str) -> String {
+    named.filter(|host| !host.is_empty()).unwrap_or_else(|| asked.to_owned())
 }
 
-/// Whom `MOVED` or `ASK` names.
+/// The server that `MOVED` or `ASK` names.
 fn redirected(error: &RedisError, (asked, _): &Address) -> RedisResult<Address> {
     let (address, _slot) = error.redirect_node().ok_or_else(unknown)?;
     let (host, port) = address.rsplit_once(':').ok_or_else(unknown)?;
@@ -223,5 +225,5 @@ fn redirected(error: &RedisError, (asked, _): &Address) -> RedisResult<Address> 
 }
 
 fn unknown() -> RedisError {
-    (ErrorKind::ClusterConnectionNotFound, "the cluster does not say who has the key").into()
+    (ErrorKind::ClusterConnectionNotFound, "the cluster does not say which server has the key").into()
 }

@@ -1,14 +1,14 @@
-//! The way to Redis: to one server or to a cluster.
+//! The connection to Redis: to one server or to a cluster.
 //!
-//! Every command answers within two seconds, with [`StoreError`] if need be, and a lost connection comes back by
-//! itself.
+//! Every command returns within two seconds, if need be with [`StoreError`]. A lost connection is restored
+//! automatically.
 //!
-//! # No command is ever sent twice
+//! # No command is sent twice
 //!
-//! A command that was sent before its connection broke may have been done: the caller must hear of it. Were it sent
-//! again in silence, a write that had been done would be told as one that came too late, and who tries again upon that
-//! would pay twice. So an error of the network is always an error, and a command goes out again only when the server
-//! that had it says that it has not done it (`MOVED`, `NOSCRIPT` and the like).
+//! A command may have been executed even if its connection broke afterwards, so the caller must get the error. If the
+//! command were repeated silently, a write that was executed would look like one that lost a race. The caller would
+//! retry it with a new version, and a payment would be made twice. So a network error is always returned. A command is
+//! sent again only when the server says that it has not executed it (`MOVED`, `NOSCRIPT` and the like).
 
 use std::time::Duration;
 
@@ -16,18 +16,17 @@ use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 use tokio::time::timeout;
 
 use super::{
-    Result,
     cluster::Cluster,
-    failed,
     node::{ConnectOptions, Node},
-    script::Call,
+    script::{Call, Request},
 };
-use crate::settings::RedisSettings;
-#[cfg(doc)]
-use crate::store::StoreError;
+use crate::{
+    settings::RedisSettings,
+    store::error::{Result, StoreError},
+};
 
-/// How long a verb may take, with reconnecting.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The most time for a request, reconnecting included.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One server or many.
 pub(super) enum Connection {
@@ -35,40 +34,34 @@ pub(super) enum Connection {
     Cluster(Box<Cluster>),
 }
 
-/// What is asked of a server.
-pub(super) enum Request<'a> {
-    /// A verb of the script.
-    Verb(&'a Call),
-    /// A command.
-    Plain(&'a Cmd),
-}
-
 impl Connection {
     /// Connects, and loads the script.
     pub(super) async fn open(settings: &RedisSettings) -> Result<Self> {
-        let entrance = ConnectOptions::new(settings).map_err(failed)?;
+        let options = ConnectOptions::new(settings).map_err(StoreError::new)?;
         if settings.cluster {
-            let cluster = in_time(Cluster::open(entrance, settings.nodes.clone())).await?;
+            let cluster = in_time(Cluster::open(options, settings.nodes.clone())).await?;
             return Ok(Self::Cluster(Box::new(cluster)));
         }
-        let address = settings.nodes.first().ok_or_else(|| failed("it has no address"))?;
-        let node = Node::new(&entrance, address.clone()).map_err(failed)?;
+        let address = settings.nodes.first().ok_or_else(|| StoreError::new("no address of Redis is given"))?;
+        let node = Node::new(&options, address.clone()).map_err(StoreError::new)?;
         in_time(node.load()).await?;
         if is_in_a_cluster(&node).await {
-            return Err(failed("it is a node of a Redis Cluster, and redis.cluster (PAN_REDIS_CLUSTER) is false"));
+            return Err(StoreError::new(
+                "the server is a node of a Redis Cluster, and redis.cluster (PAN_REDIS_CLUSTER) is false",
+            ));
         }
         Ok(Self::Single(node))
     }
 
-    /// Runs a verb of the script. Its keys are in one slot.
+    /// Calls a function of the script. Its keys must be in one slot.
     pub(super) async fn run<T: FromRedisValue>(&self, call: &Call) -> Result<T> {
         let key = call.keys.first().map_or("", String::as_str);
-        self.ask(key, &Request::Verb(call)).await
+        self.ask(key, &Request::Script(call)).await
     }
 
     /// Sends a plain command about keys in the slot of `key`.
     pub(super) async fn send<T: FromRedisValue>(&self, key: &str, command: &Cmd) -> Result<T> {
-        self.ask(key, &Request::Plain(command)).await
+        self.ask(key, &Request::Command(command)).await
     }
 
     async fn ask<T: FromRedisValue>(&self, key: &str, request: &Request<'_>) -> Result<T> {
@@ -83,13 +76,13 @@ impl Connection {
     }
 }
 
-/// Whether it is: such a server has only some of the keys. A user who may not ask this is taken at their word.
+/// Whether the server is a cluster node, which has only some of the keys. `false` if the Redis user may not ask.
 async fn is_in_a_cluster(node: &Node) -> bool {
-    let info = in_time(node.ask(&Request::Plain(cmd("INFO").arg("cluster")), false)).await;
+    let info = in_time(node.ask(&Request::Command(cmd("INFO").arg("cluster")), false)).await;
     info.is_ok_and(|info| String::from_redis_value(info).is_ok_and(|info| info.contains("cluster_enabled:1")))
 }
 
-/// Puts an end to waiting: a Redis that hangs is a Redis that is away.
+/// Limits the time of a request: a Redis that hangs counts as unavailable.
 async fn in_time<T>(work: impl Future<Output = RedisResult<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.map_err(failed)?.map_err(failed)
+    timeout(TIMEOUT, work).await.map_err(StoreError::new)?.map_err(StoreError::new)
 }

@@ -1,26 +1,30 @@
-//! What the script and Redis answer, as our types.
+//! Decodes answers of the script.
 
 use std::time::Duration;
 
 use protocol::problem::Ended;
 
-use super::failed;
 use crate::{
-    audit::Head,
+    model::{Limit, Quota, Session, Theft},
     risk::{FEATURES, Running},
-    store::{Limit, Quota, Record, Result, Session, Theft},
+    store::error::{Result, StoreError},
 };
 
-pub(super) fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> Result<T> {
-    text.parse().map_err(failed)
+/// The error for an answer that the script does not give.
+pub(super) fn unexpected_answer() -> StoreError {
+    StoreError::new("the script gave an unexpected answer")
 }
 
-/// Reads the fields in the order of the script's `FIELDS`.
+pub(super) fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> Result<T> {
+    text.parse().map_err(StoreError::new)
+}
+
+/// Reads a session from its fields, in the order of the script's `FIELDS`.
 pub(super) fn parse_session(fields: &[String]) -> Result<Session> {
     let [user, confirmation_key, created, seen, expires, ip, agent, sign_secret, frame_key, pending_frame_key, theft] =
         fields
     else {
-        return Err(failed("a session in Redis has other fields"));
+        return Err(StoreError::new("a session in Redis has other fields"));
     };
     let key_if_any = |text: &String| if text.is_empty() { Ok(None) } else { parse(text).map(Some) };
     Ok(Session {
@@ -46,7 +50,7 @@ pub(super) fn parse_quota(limit: Limit, left: &str, reset: &str) -> Result<Quota
     Ok(Quota { limit, left: parse(left)?, reset: Duration::from_millis(parse(reset)?) })
 }
 
-/// Reads count, means and sums of squares, as the script's `learn` writes them.
+/// Reads the count, means and sums of squares that the script's `learn` writes.
 pub(super) fn parse_running(text: &str) -> Result<Running> {
     let mut running = Running::default();
     let mut numbers = text.split_ascii_whitespace();
@@ -62,21 +66,7 @@ pub(super) fn parse_running(text: &str) -> Result<Running> {
     Ok(running)
 }
 
-/// An empty log has no last entry.
-pub(super) fn head_text(head: &Head) -> String {
-    if *head == Head::default() { String::new() } else { head.to_string() }
-}
-
-pub(super) fn parse_head(text: &str) -> Result<Head> {
-    if text.is_empty() { Ok(Head::default()) } else { parse(text) }
-}
-
-pub(super) fn parse_record(text: &str) -> Result<Record> {
-    let (version, value) = text.split_once(':').ok_or_else(|| failed("a record in Redis has no version"))?;
-    Ok(Record { version: parse(version)?, value: value.to_owned() })
-}
-
-/// Reads what is left of an ended session.
+/// Reads why a session was ended.
 pub(super) fn parse_ended(text: &str) -> Option<Ended> {
     Ended::ALL.iter().copied().find(|ended| ended.as_str() == text)
 }

@@ -1,25 +1,25 @@
-//! One Redis server: the connection to it, and the script that it was given.
+//! One Redis server: the connection to it, and the script that was loaded into it.
 //!
-//! # When Redis forgets
+//! # When Redis loses data
 //!
-//! Redis may come back from an older snapshot, or a replica without the last writes may take its place; nonces that
-//! were spent in between would then live again. But what comes back has an empty script cache: from version 7 on Redis
-//! neither saves nor replicates scripts. The text of ours carries a random name, so nobody else can have loaded it, and
-//! `NOSCRIPT` means: this Redis is not the one that we knew. The store then loads a new text, which says the time as
-//! `not_before` and holds every older nonce for dead; the pages ask for fresh ones. A request for nonces, whose nonce is invented, is held
-//! for dead by the second in which it was signed. As the time is *in* the text, no
-//! request can run the new script with the old time. A server that starts does the same, because it cannot know what
-//! Redis went through before.
+//! Redis may come back from an older snapshot, or a replica without the last writes may take its place. Nonces that
+//! were spent in between would then be live again. But such a server has an empty script cache: from version 7 on Redis
+//! neither saves nor replicates scripts. The text of our script contains a random name, so no other client can have
+//! loaded it, and `NOSCRIPT` means: this is not the Redis that the script was loaded into. The store then loads a new
+//! text, which states the time as `not_before` and rejects every older nonce; the pages fetch fresh ones. A request for
+//! nonces, whose nonce is invented, is rejected by the second in which it was signed. As the time is part of the text,
+//! no request can run the new script with the old time. A server that starts does the same, because it cannot know what
+//! has happened to Redis before.
 //!
-//! In a cluster each server has a script of its own, as each may forget by itself. Only primaries are given one: a
-//! replica that takes its primary's place must not know it. A primary that loses its place and takes it again without a
-//! restart still knows the scripts of those app instances that have asked nothing in between; what then stands against a
-//! replay is that a request is fresh for 6 seconds, and two failovers take longer as long as `cluster-node-timeout` is
-//! not below 3 seconds (Redis's default is 15).
+//! In a cluster each server has its own script, because each may lose data by itself. Only primaries get one: a replica
+//! that takes its primary's place must not know it. A primary that loses its place and regains it without a restart
+//! still knows the scripts of those app instances that have sent nothing in between. What prevents a replay then is
+//! that a request is fresh for 6 seconds, and that two failovers take longer if `cluster-node-timeout` is at least 3
+//! seconds (Redis's default is 15).
 //!
 //! This needs the servers' clocks to agree, as the 5 seconds of a request's freshness do. Sessions, records and key
-//! bindings cannot be guarded so: how many of the last ones a failure may cost is decided by Redis's own persistence
-//! (`appendonly yes`) and `min-replicas-to-write`.
+//! bindings have no such protection. How many of the last writes a failure may cost is decided by Redis's own
+//! persistence (`appendonly yes`) and by `min-replicas-to-write`.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -32,23 +32,21 @@ use redis::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::RwLock;
 
-use super::{connection::Request, script::Call};
+use super::script::{Call, Request, SCRIPT};
 use crate::{
     clock::{Clock, next_second},
     random::random,
     settings::RedisSettings,
 };
 
-/// How long a server may take to answer, or to accept a connection.
-const ANSWER: Duration = Duration::from_millis(1500);
+/// The most time for an answer, and for a connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// After how long without an acknowledgement the connection is given up: a peer that vanished without a word.
+/// Time without an acknowledgement after which the connection is closed (`TCP_USER_TIMEOUT`).
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const VERBS: &str = include_str!("../redis.lua");
-
-/// How to get into the servers of one Redis: all but host and port.
+/// How to connect to the servers of one Redis: everything except host and port.
 pub(super) struct ConnectOptions {
     settings: RedisSettings,
     /// PEM.
@@ -59,7 +57,7 @@ impl ConnectOptions {
     /// Reads the certificates.
     pub(super) fn new(settings: &RedisSettings) -> io::Result<Self> {
         if settings.tls {
-            // Fails when the process has one already, which is as good.
+            // Fails if the process has a default already, which is fine.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         Ok(Self { settings: settings.clone(), ca: settings.ca.as_deref().map(read_certificates).transpose()? })
@@ -83,7 +81,7 @@ impl ConnectOptions {
         }
         let tcp = info.tcp_settings().clone();
         #[cfg(target_os = "linux")]
-        let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+        let tcp = tcp.set_user_timeout(ACKNOWLEDGEMENT_TIMEOUT);
         let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
         match &self.ca {
             Some(pem) => {
@@ -107,50 +105,49 @@ fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
 /// Host and port.
 pub(super) type Address = (String, u16);
 
-/// A server. The connection is made when it is first needed, and comes back by itself.
+/// A server. The connection is opened when it is first needed, and restored automatically.
 pub(super) struct Node {
     address: Address,
     connection: ConnectionManager,
-    /// The hash of the script as it was loaded last.
+    /// The hash of the script that was loaded last.
     script: RwLock<Option<String>>,
 }
 
 impl Node {
-    pub(super) fn new(entrance: &ConnectOptions, address: Address) -> RedisResult<Self> {
+    pub(super) fn new(options: &ConnectOptions, address: Address) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
-        let connection = ConnectionManager::new_lazy_with_config(entrance.client(&address)?, config)?;
+            .set_connection_timeout(Some(ANSWER_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let connection = ConnectionManager::new_lazy_with_config(options.client(&address)?, config)?;
         Ok(Self { address, connection, script: RwLock::new(None) })
     }
 
-    /// Where it is.
     pub(super) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Connects and loads the script, if that was not done yet.
+    /// Connects and loads the script, unless that is done already.
     pub(super) async fn load(&self) -> RedisResult<()> {
-        self.load_instead_of(None, false).await.map(drop)
+        self.load_in_place_of(None, false).await.map(drop)
     }
 
-    /// Asks the server. `asking` as the cluster's `ASK` demands it.
+    /// Sends a request. `asking`: after the command `ASKING`, as a cluster demands after the answer `ASK`.
     pub(super) async fn ask(&self, request: &Request<'_>, asking: bool) -> RedisResult<Value> {
         let call = match request {
-            Request::Plain(command) => return self.send(command, asking).await,
-            Request::Verb(call) => call,
+            Request::Command(command) => return self.send(command, asking).await,
+            Request::Script(call) => call,
         };
         let script = self.script.read().await.clone();
         let script = match script {
             Some(script) => script,
-            None => self.load_instead_of(None, true).await?,
+            None => self.load_in_place_of(None, true).await?,
         };
         match self.send(&evaluate(&script, call), asking).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 let (host, port) = &self.address;
                 tracing::warn!(host, port, "Redis was restarted or replaced: nonces issued until now are void");
-                let script = self.load_instead_of(Some(&script), true).await?;
+                let script = self.load_in_place_of(Some(&script), true).await?;
                 self.send(&evaluate(&script, call), asking).await
             }
             answer => answer,
@@ -162,27 +159,27 @@ impl Node {
         if !asking {
             return connection.req_packed_command(command).await?.extract_error();
         }
-        // In one piece: `ASKING` is for the very next command of the connection, which many requests share.
+        // As one pipeline: `ASKING` affects the next command of the connection, and many requests share it.
         let mut both = pipe();
         both.cmd("ASKING").add_command(command.clone());
         let answers = connection.req_packed_commands(&both, 1, 1).await?;
-        let none = || RedisError::from((ErrorKind::UnexpectedReturnType, "no answer behind ASKING"));
+        let none = || RedisError::from((ErrorKind::UnexpectedReturnType, "no answer after ASKING"));
         answers.into_iter().next().ok_or_else(none)?.extract_error()
     }
 
-    /// Loads the script anew, unless another request has already done it since `forgotten` was loaded.
+    /// Loads a new script, unless another request has replaced `forgotten` already.
     ///
-    /// While requests wait for that, it lets them wait a little longer: a request for nonces says in which second it was
-    /// signed, and those of this very second are held for older than the script. The pages, which ask for nonces as soon
-    /// as they hear that theirs are void, shall hear it in the next one.
-    async fn load_instead_of(&self, forgotten: Option<&str>, is_waited_for: bool) -> RedisResult<String> {
+    /// If a request is waiting, this waits for the next second. A request for nonces states the second in which it was
+    /// signed, and one from this very second counts as older than the script. The pages ask for nonces as soon as they
+    /// learn that theirs are void, and must learn it in the next second.
+    async fn load_in_place_of(&self, forgotten: Option<&str>, has_waiting: bool) -> RedisResult<String> {
         let mut script = self.script.write().await;
         match &*script {
             Some(other) if Some(other.as_str()) != forgotten => Ok(other.clone()),
             _ => {
-                let answer = self.send(cmd("SCRIPT").arg("LOAD").arg(text()?), false).await?;
+                let answer = self.send(cmd("SCRIPT").arg("LOAD").arg(script_text()?), false).await?;
                 let loaded = script.insert(String::from_redis_value(answer)?).clone();
-                if is_waited_for {
+                if has_waiting {
                     next_second().await;
                 }
                 Ok(loaded)
@@ -197,9 +194,9 @@ fn evaluate(script: &str, call: &Call) -> Cmd {
     command
 }
 
-/// A script that no other server has, and that takes no nonce from before this moment.
-fn text() -> RedisResult<String> {
+/// A script text that no other client has, and that rejects nonces from before now.
+fn script_text() -> RedisResult<String> {
     let unavailable = |error: getrandom::Error| RedisError::from(io::Error::other(error));
     let name = u128::from_ne_bytes(random().map_err(unavailable)?);
-    Ok(format!("#!lua\n-- {name:032x}\nlocal not_before = {}\n{VERBS}", Clock::system().now()))
+    Ok(format!("#!lua\n-- {name:032x}\nlocal not_before = {}\n{SCRIPT}", Clock::system().now()))
 }

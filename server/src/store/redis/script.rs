@@ -1,36 +1,40 @@
-//! How the script is called, and the names of the keys that it is called with: what belongs together is in one slot.
+//! The Lua script of the store, and how its functions are called.
 
 use std::{fmt::Display, time::Duration};
 
-use protocol::{
-    token::{Challenge, SessionHandle},
-    user::UserName,
-};
+use redis::Cmd;
 
-use crate::store::RecordKey;
+/// The script, without its first lines. Each noun has a part; the first part defines what the others use.
+pub(super) const SCRIPT: &str = concat!(
+    include_str!("common.lua"),
+    include_str!("sessions.lua"),
+    include_str!("nonces.lua"),
+    include_str!("requests.lua"),
+    include_str!("rate_limits.lua"),
+    include_str!("records.lua"),
+    include_str!("audit_log.lua"),
+    include_str!("event_log.lua"),
+    "\nreturn functions[ARGV[1]]()\n",
+);
 
-/// The events to push.
-pub(super) const NEWS: &str = "push:{news}";
+/// A request to a Redis server.
+pub(super) enum Request<'a> {
+    /// A function of the script.
+    Script(&'a Call),
+    /// A plain command.
+    Command(&'a Cmd),
+}
 
-/// The audit log.
-pub(super) const LOG: &str = "audit:{log}";
-
-/// The last entry of the audit log.
-pub(super) const LOG_HEAD: &str = "audit:{log}:head";
-
-/// What the script is called with: the verb, the time, and what the verb needs.
+/// A call of a function of the script: its keys, its name, the time, and its arguments.
 pub(super) struct Call {
     pub(super) keys: Vec<String>,
     pub(super) args: Vec<String>,
 }
 
 impl Call {
-    pub(super) fn new(keys: impl Into<Vec<String>>, verb: &str, now: u64) -> Self {
-        Self { keys: keys.into(), args: vec![verb.to_owned(), now.to_string()] }
-    }
-
-    pub(super) fn of(handle: &SessionHandle, verb: &str, now: u64) -> Self {
-        Self::new(session_keys(handle), verb, now)
+    /// A call without arguments. All keys must be in one slot.
+    pub(super) fn new(keys: impl Into<Vec<String>>, function: &str, now: u64) -> Self {
+        Self { keys: keys.into(), args: vec![function.to_owned(), now.to_string()] }
     }
 
     pub(super) fn arg(mut self, value: impl Display) -> Self {
@@ -47,27 +51,7 @@ impl Call {
     }
 }
 
-/// Milliseconds, as the script counts.
+/// Milliseconds, the script's unit of time.
 pub(super) fn ms(length: Duration) -> u128 {
     length.as_millis()
-}
-
-pub(super) fn session_keys(handle: &SessionHandle) -> [String; 3] {
-    ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
-}
-
-pub(super) fn challenge_key(challenge: &Challenge) -> String {
-    format!("challenge:{challenge}")
-}
-
-pub(super) fn sessions_key(user: &UserName) -> String {
-    format!("sessions:{{{user}}}")
-}
-
-pub(super) fn log_key(user: &UserName) -> String {
-    format!("{LOG}:of:{user}")
-}
-
-pub(super) fn record_key(RecordKey(name): &RecordKey) -> String {
-    format!("record:{{all}}:{name}")
 }

@@ -1,26 +1,26 @@
-//! What a session remembers of interactions: numbers, and never more than it must.
+//! The interaction statistics of a session.
 
 use protocol::token::SessionHandle;
 use server::{
     risk::{FEATURES, Fingerprint, History, MAX_FINGERPRINTS, Running, Sample},
-    store::{AuthorizeRequest, SharedStore},
+    store::AuthorizeRequest,
 };
 
-use super::fixture::*;
+use crate::contract::fixture::*;
 
 fn sample(bits: u64, number: f64) -> Sample {
     Sample { fingerprint: Some(Fingerprint::new(bits)), features: [number; FEATURES] }
 }
 
-/// Spends a nonce on a request with this sample, and gives what was known before.
-async fn shown(store: &SharedStore, handle: SessionHandle, sample: Option<Sample>) -> History {
-    let session = store.session(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
+/// Authorizes a request with this sample. Returns the statistics from before.
+async fn shown(store: &Sessions, handle: SessionHandle, sample: Option<Sample>) -> History {
+    let session = store.find(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
     let (one, now) = (nonce(), session.seen + 1);
     assert!(issue_nonces(store, handle, nonce(), &[one], now).await);
-    admitted(store, AuthorizeRequest { sample, ..request(handle, one, now) }).await.history
+    authorized(store, AuthorizeRequest { sample, ..request(handle, one, now) }).await.history
 }
 
-pub(crate) async fn a_session_remembers_what_it_was_shown(store: SharedStore) {
+pub(crate) async fn samples_update_session_statistics(store: Sessions) {
     let handle = bound(&store, &[]).await;
     assert_eq!(shown(&store, handle, None).await, History::default());
     let mut expected = Running::default();
@@ -42,7 +42,7 @@ pub(crate) async fn a_session_remembers_what_it_was_shown(store: SharedStore) {
     }
 }
 
-pub(crate) async fn the_oldest_fingerprint_is_forgotten(store: SharedStore) {
+pub(crate) async fn oldest_fingerprint_is_forgotten(store: Sessions) {
     let handle = bound(&store, &[]).await;
     for bits in 0..=MAX_FINGERPRINTS as u64 {
         assert!(!shown(&store, handle, Some(sample(bits, 1.0))).await.repeated);
@@ -51,7 +51,7 @@ pub(crate) async fn the_oldest_fingerprint_is_forgotten(store: SharedStore) {
     assert!(!shown(&store, handle, Some(sample(0, 1.0))).await.repeated);
 }
 
-pub(crate) async fn sessions_do_not_share_what_they_remember(store: SharedStore) {
+pub(crate) async fn sessions_do_not_share_statistics(store: Sessions) {
     let (one, other) = (bound(&store, &[]).await, bound(&store, &[]).await);
     shown(&store, one, Some(sample(1, 1.0))).await;
     assert_eq!(shown(&store, other, Some(sample(1, 1.0))).await, History::default());

@@ -1,4 +1,4 @@
-//! The file in which a development server's memory outlives its restarts.
+//! The file that keeps a development server's memory over restarts.
 
 use std::{
     collections::HashMap,
@@ -13,12 +13,15 @@ use std::{
 use protocol::token::SessionHandle;
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordKey, Session};
+use crate::{
+    model::Session,
+    store::records::{Record, RecordKey},
+};
 
 /// The shortest time between two writes.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is kept: entered sessions and records. Never anything that a request spends.
+/// The content of the file: entered sessions and records. Never nonces or challenges, which must be spent once.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub(super) sessions: HashMap<SessionHandle, Session>,
@@ -26,7 +29,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the file. What cannot be read is logged and taken for empty: nobody is worse off than without a file.
+    /// Reads the file. A file that cannot be read is logged and counts as empty.
     pub(super) fn load(path: &Path) -> Self {
         let read = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
@@ -38,8 +41,8 @@ impl Snapshot {
         })
     }
 
-    /// Replaces the file as a whole, so that no reader and no crash meets half of one. Only its owner may read it: it
-    /// holds password hashes.
+    /// Replaces the file atomically, so that neither a reader nor a crash leaves half a file. Only the owner may read
+    /// it, because it contains password hashes.
     fn save(&self, path: &Path) -> io::Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".new");
@@ -60,7 +63,7 @@ impl Snapshot {
     }
 }
 
-/// Keeps a file current from a thread of its own. Dropping it waits until the last change is written.
+/// A thread that keeps the file current. Dropping this waits until the last change is written.
 pub(super) struct SnapshotFile {
     changes: Option<SyncSender<()>>,
     writer: Option<JoinHandle<()>>,
@@ -68,10 +71,10 @@ pub(super) struct SnapshotFile {
 
 impl SnapshotFile {
     pub(super) fn keep(path: PathBuf, take: impl Fn() -> Snapshot + Send + 'static) -> Self {
-        // One place in the channel is enough: it says that something has changed since the last write began.
+        // Capacity 1 is enough: a message means that something has changed since the last write began.
         let (changes, receiver) = sync_channel(1);
         let writer = thread::spawn(move || {
-            // The first change is written at once and the pause comes after it: watch mode may kill us any moment.
+            // The first change is written at once, then follows the pause: watch mode may kill this process any moment.
             while receiver.recv().is_ok() {
                 if let Err(error) = take().save(&path) {
                     tracing::warn!(path = %path.display(), %error, "the snapshot cannot be written");
@@ -82,16 +85,16 @@ impl SnapshotFile {
         Self { changes: Some(changes), writer: Some(writer) }
     }
 
-    /// Says that the memory has changed.
+    /// Requests a write.
     pub(super) fn changed(&self) {
-        // A full channel has already been told.
+        // If the channel is full, a write is requested already.
         let _ = self.changes.as_ref().map(|changes| changes.try_send(()));
     }
 }
 
 impl Drop for SnapshotFile {
     fn drop(&mut self) {
-        // Without a sender the writer ends, after what it has been told of.
+        // Without a sender the writer ends after the requested write.
         self.changes = None;
         let _ = self.writer.take().map(JoinHandle::join);
     }

@@ -1,4 +1,4 @@
-//! A session in memory: what it may do, and what it remembers.
+//! One session in memory, with its nonces, limits and interaction statistics.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,57 +7,38 @@ use std::{
 
 use protocol::{key::PublicKey, token::Nonce};
 
+use super::{
+    timing::{MAX_SKEW, ms},
+    window::Window,
+};
 use crate::{
+    model::{Limit, Session, Theft},
     risk::{Fingerprint, History, MAX_FINGERPRINTS, Running, Sample},
-    store::{Bind, Binding, Counted, Limit, MAX_NONCES, NewSession, Quota, Session, Theft},
+    store::{
+        rate_limits::Counted,
+        sessions::{BindFrameKey, FrameKeyBinding, MAX_NONCES, NewSession},
+    },
 };
 
-/// More than a clock errs between two readings. A time further ahead was written before the clock was set back.
-pub(super) const AHEAD: u64 = 60_000;
-
-/// A session, entered or not.
-pub(super) struct Stored {
+/// One session, with what belongs to it.
+pub(super) struct StoredSession {
     pub(super) session: Session,
-    /// The end of the time to enter it (Unix ms), until it is entered.
+    /// Deadline for entering (Unix ms); `None` once the session is entered.
     enter_by: Option<u64>,
-    /// When it is over unless it is used again: Unix ms.
+    /// Expiry if the session is not used again: Unix ms.
     ends: u64,
-    /// With the time of their issue, oldest first.
+    /// Live nonces and the time of their issue (Unix ms), oldest first.
     nonces: Vec<(Nonce, u64)>,
-    /// Nonces that were spent, with the time of their use or, where that is later, of their signature.
+    /// Spent nonces and the later of the times of use and of signature: Unix ms.
     spent: HashMap<Nonce, u64>,
-    /// Spent nonces of until then are forgotten: Unix ms.
+    /// Nonces that were spent until then may be forgotten: Unix ms.
     forgotten: u64,
-    pub(super) limits: HashMap<&'static str, Window>,
+    limits: HashMap<&'static str, Window>,
     fingerprints: VecDeque<Fingerprint>,
     running: Running,
 }
 
-/// A fixed window of a limit.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Window {
-    count: u32,
-    pub(super) ends: u64,
-}
-
-impl Window {
-    /// Counts one more, unless the limit is passed.
-    pub(super) fn count(&mut self, limit: Limit, now: u64) -> Counted {
-        let length = ms(limit.window);
-        // A window that ends too late was begun before the clock was set back.
-        if now >= self.ends || self.ends > now.saturating_add(length) {
-            *self = Self { count: 0, ends: now.saturating_add(length) };
-        }
-        let is_over = self.count >= limit.max;
-        self.count += u32::from(!is_over);
-        let left = limit.max.saturating_sub(self.count);
-        let quota = Quota { limit, left, reset: Duration::from_millis(self.ends - now) };
-        if is_over { Counted::Over(quota) } else { Counted::Within(quota) }
-    }
-}
-
-impl Stored {
-    /// One that is yet to be entered.
+impl StoredSession {
     pub(super) fn unentered(new: NewSession) -> Self {
         let NewSession { user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret, .. } = new;
         let (frame_key, pending_frame_key, theft, seen) = (None, None, None, created);
@@ -77,7 +58,6 @@ impl Stored {
         Self { enter_by: Some(enter_by), ..Self::entered(session) }
     }
 
-    /// One that lives.
     pub(super) fn entered(session: Session) -> Self {
         Self {
             enter_by: None,
@@ -105,37 +85,36 @@ impl Stored {
         self.session.seen = now;
     }
 
-    pub(super) fn lives(&self, idle: Duration, now: u64) -> bool {
+    pub(super) fn is_live(&self, idle: Duration, now: u64) -> bool {
         self.is_entered() && now < self.session.expires && now < self.session.seen.saturating_add(ms(idle))
     }
 
-    /// Whether it may be forgotten.
+    /// Whether the session can be removed.
     pub(super) fn is_over(&self, now: u64) -> bool {
         now >= self.enter_by.unwrap_or(self.ends)
     }
 
-    /// Binds a frame key to a living session.
-    pub(super) fn bind(&mut self, bind: &Bind) -> Binding {
-        // Both are hashes of 256 random bits, so how long the comparison takes tells nothing.
+    pub(super) fn bind_frame_key(&mut self, bind: &BindFrameKey) -> FrameKeyBinding {
+        // Both are hashes of 256 random bits, so the time that the comparison takes reveals nothing.
         if self.session.sign_secret != bind.sign_secret {
-            return Binding::NoSession;
+            return FrameKeyBinding::NoSession;
         }
         if self.session.confirmation_key == bind.key {
-            return Binding::ConfirmationKey;
+            return FrameKeyBinding::ConfirmationKey;
         }
         let before = self.session.frame_key;
         if before.is_some_and(|key| key != bind.key) {
             self.session.pending_frame_key = Some(bind.key);
-            return Binding::Pending(Box::new(self.session.clone()));
+            return FrameKeyBinding::Pending(Box::new(self.session.clone()));
         }
         self.session.frame_key = Some(bind.key);
         self.issue(&bind.nonces, bind.now);
         let session = Box::new(self.session.clone());
-        if before.is_some() { Binding::Again(session) } else { Binding::Bound(session) }
+        if before.is_some() { FrameKeyBinding::Again(session) } else { FrameKeyBinding::Bound(session) }
     }
 
-    /// Replaces the frame key by the pending one, if it is this one.
-    pub(super) fn restore(&mut self, key: PublicKey) -> bool {
+    /// Replaces the frame key by the pending one, if that is `key`.
+    pub(super) fn restore_frame_key(&mut self, key: PublicKey) -> bool {
         let is_pending = self.session.pending_frame_key == Some(key);
         if is_pending {
             self.session.frame_key = self.session.pending_frame_key.take();
@@ -151,13 +130,13 @@ impl Stored {
         self.spent.contains_key(nonce)
     }
 
-    /// Whether a nonce that was signed for then may be one that was spent and is forgotten.
-    pub(super) fn has_forgotten(&self, created: u64) -> bool {
+    /// Whether a nonce that was signed at `created` may have been spent and forgotten.
+    pub(super) fn may_have_forgotten(&self, created: u64) -> bool {
         created <= self.forgotten
     }
 
-    /// Spends a nonce that was signed for at `created`, and forgets those that can be spent no more, of a clock that was
-    /// set back too.
+    /// Spends a nonce that was signed at `created`. Forgets nonces that can no longer be spent, including those that
+    /// were issued before the clock was set back.
     pub(super) fn spend(&mut self, nonce: Nonce, created: u64, life: Duration, now: u64) {
         let known = self.spent.len();
         self.spent.retain(|_, at| now < at.saturating_add(ms(life)));
@@ -170,22 +149,26 @@ impl Stored {
 
     pub(super) fn issue(&mut self, nonces: &[Nonce], now: u64) {
         self.nonces.extend(nonces.iter().map(|&nonce| (nonce, now)));
-        // Requests overtake each other.
+        // Requests can overtake each other.
         self.nonces.sort_by_key(|&(_, issued)| issued);
         self.nonces.drain(..self.nonces.len().saturating_sub(MAX_NONCES));
     }
 
-    /// Moves the time of last use, never back.
+    pub(super) fn count(&mut self, counter: &'static str, limit: Limit, now: u64) -> Counted {
+        self.limits.entry(counter).or_default().count(limit, now)
+    }
+
+    /// Updates the time of last use, which never moves back.
     pub(super) fn touch(&mut self, now: u64) {
         self.session.seen = self.session.seen.max(now);
     }
 
-    /// It is over after so long without use.
+    /// Updates the expiry after a use.
     pub(super) fn keep(&mut self, idle: Duration) {
         self.ends = self.session.expires.min(self.session.seen.saturating_add(ms(idle)));
     }
 
-    /// Remembers a sample, and gives what was known before.
+    /// Adds a sample. Returns the statistics from before.
     pub(super) fn learn(&mut self, sample: Option<&Sample>) -> History {
         let Some(Sample { fingerprint, features }) = sample else { return History::default() };
         let running = self.running.clone();
@@ -206,11 +189,7 @@ impl Stored {
     }
 }
 
+/// Whether a nonce that was issued at `issued` can be spent.
 fn is_live(issued: u64, life: Duration, now: u64) -> bool {
-    now < issued.saturating_add(ms(life)) && issued <= now.saturating_add(AHEAD)
-}
-
-/// Milliseconds, as times are counted.
-pub(super) fn ms(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+    now < issued.saturating_add(ms(life)) && issued <= now.saturating_add(MAX_SKEW)
 }

@@ -1,0 +1,42 @@
+//! The chain of the audit log: each entry carries a hash over itself and the entry before.
+
+use ring::hmac;
+
+use super::entry::{AuditEntry, EntryBody, Event, Hash, Head};
+use crate::settings::Secret;
+
+/// The key of the chain: HMAC-SHA256.
+#[derive(Clone)]
+pub struct Chain(hmac::Key);
+
+impl Chain {
+    /// The key that is derived from the secret of the settings.
+    pub fn new(secret: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.reveal()))
+    }
+
+    fn hash(&self, before: &Hash, text: &str) -> Hash {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&before.0);
+        context.update(text.as_bytes());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.sign().as_ref());
+        Hash(hash)
+    }
+
+    /// Whether the entry is unchanged since it was written with this key.
+    pub(super) fn wrote(&self, entry: &AuditEntry) -> bool {
+        self.hash(&entry.before, &entry.text) == entry.hash
+    }
+
+    /// The entry after `head`, for an event that happened `times` times, first at `at` (Unix ms).
+    ///
+    /// # Errors
+    /// None in practice: an event is always JSON.
+    pub fn entry(&self, head: &Head, at: u64, times: u64, event: Event) -> Result<AuditEntry, serde_json::Error> {
+        let body = EntryBody { n: head.n + 1, at, times, event };
+        let text = serde_json::to_string(&body)?;
+        let (before, hash) = (head.hash, self.hash(&head.hash, &text));
+        Ok(AuditEntry { body, text, before, hash })
+    }
+}

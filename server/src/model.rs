@@ -1,0 +1,85 @@
+//! Plain types that several modules share: sessions and limits. No logic, no I/O.
+
+use std::time::Duration;
+
+use protocol::{key::PublicKey, user::UserName};
+use serde::{Deserialize, Serialize};
+
+/// A session that the browser has entered on the app origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The user who signed in.
+    pub user: UserName,
+    /// Signs requests of the level Confirmed.
+    pub confirmation_key: PublicKey,
+    /// Signs all other requests. `None` until the signing frame has bound it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_key: Option<PublicKey>,
+    /// Offered by a frame that has lost the bound key; waits for the confirmation key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_frame_key: Option<PublicKey>,
+    /// Unix ms.
+    pub created: u64,
+    /// Last verified use: Unix ms.
+    pub seen: u64,
+    /// Absolute expiry: Unix ms.
+    pub expires: u64,
+    /// Client IP at sign-in, truncated to its network.
+    pub ip: String,
+    /// The browser's `User-Agent`, at most 256 characters.
+    pub agent: String,
+    /// `SignSecret::hashed`. Never sent to a client.
+    pub sign_secret: String,
+    /// Set once the session token was presented without the frame key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theft: Option<Theft>,
+}
+
+/// Presentations of a session token without its key, which show that the token was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Theft {
+    /// Number of presentations.
+    pub times: u64,
+    /// The latest one: Unix ms.
+    pub last: u64,
+}
+
+/// The most sessions that a user may have at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCap {
+    /// The number, pending sessions included.
+    pub max: usize,
+    /// What a further sign-in does.
+    pub at_cap: AtCap,
+}
+
+/// What a sign-in does when the user has as many sessions as [`SessionCap`] allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum AtCap {
+    /// Ends the oldest session, with the reason `replaced`.
+    EndOldest,
+    /// Rejects the new session.
+    #[strum(serialize = "refuse_new")]
+    RejectNew,
+}
+
+/// A rate limit: at most `max` per fixed window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Requests per window.
+    pub max: u32,
+    /// Length of the window.
+    pub window: Duration,
+}
+
+/// What is left of a [`Limit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The limit.
+    pub limit: Limit,
+    /// Remaining requests in this window.
+    pub left: u32,
+    /// Time until the window ends.
+    pub reset: Duration,
+}

@@ -1,0 +1,175 @@
+//! All sessions in memory.
+
+use std::{cmp::Reverse, collections::HashMap, time::Duration};
+
+use protocol::{problem::Ended, token::SessionHandle, user::UserName};
+
+use super::{stored_session::StoredSession, timing::MAX_SKEW};
+use crate::{
+    model::{AtCap, Session, SessionCap, Theft},
+    store::{
+        rate_limits::Counted,
+        sessions::{
+            Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
+            NewSession, NonceIssue,
+        },
+    },
+};
+
+#[derive(Default)]
+pub(super) struct Sessions {
+    stored: HashMap<SessionHandle, StoredSession>,
+    /// Why sessions were ended, and until when that is remembered: Unix ms.
+    ended: HashMap<SessionHandle, (Ended, u64)>,
+    /// When the sessions were restored from a snapshot, by the system's clock: Unix ms.
+    not_before: u64,
+}
+
+impl Sessions {
+    /// The sessions of a snapshot. `now`: Unix ms.
+    pub(super) fn restore(sessions: HashMap<SessionHandle, Session>, now: u64) -> Self {
+        let stored = sessions.into_iter().map(|(handle, session)| (handle, StoredSession::entered(session))).collect();
+        Self { stored, ended: HashMap::new(), not_before: now }
+    }
+
+    /// The sessions for a snapshot.
+    pub(super) fn entered(&self) -> HashMap<SessionHandle, Session> {
+        let entered = self.stored.iter().filter(|(_, stored)| stored.is_entered());
+        entered.map(|(&handle, stored)| (handle, stored.session.clone())).collect()
+    }
+
+    pub(super) fn sweep(&mut self, now: u64) {
+        self.stored.retain(|_, session| !session.is_over(now));
+        self.ended.retain(|_, &mut (_, until)| now < until);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.stored.len()
+    }
+
+    pub(super) fn create(&mut self, session: NewSession, cap: SessionCap, idle: Duration) -> Creation {
+        let all = self.handles(&session.user, idle, session.created);
+        let too_many = (all.len() + 1).saturating_sub(cap.max);
+        if too_many > 0 && cap.at_cap == AtCap::RejectNew {
+            return Creation::AtCap;
+        }
+        let ended: Vec<_> = all.into_iter().take(too_many).collect();
+        for handle in &ended {
+            self.end(handle, Ended::Replaced);
+        }
+        self.stored.insert(session.handle, StoredSession::unentered(session));
+        Creation::Created(ended)
+    }
+
+    pub(super) fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Option<Session> {
+        let stored = self.stored.get(handle).filter(|stored| stored.may_enter(now))?;
+        Some(stored.session.clone())
+    }
+
+    pub(super) fn enter(&mut self, handle: &SessionHandle, now: u64) -> Option<Session> {
+        let stored = self.stored.get_mut(handle).filter(|stored| stored.may_enter(now))?;
+        stored.enter(now);
+        Some(stored.session.clone())
+    }
+
+    pub(super) fn bind_frame_key(&mut self, bind: &BindFrameKey) -> FrameKeyBinding {
+        let stored = self.live(&bind.handle, bind.idle, bind.now);
+        stored.map_or(FrameKeyBinding::NoSession, |stored| stored.bind_frame_key(bind))
+    }
+
+    pub(super) fn authorize_request(&mut self, request: AuthorizeRequest) -> Authorization {
+        let AuthorizeRequest { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = request;
+        let end_reason = self.end_reason(&handle);
+        let Some(stored) = self.live(&handle, idle, now) else {
+            return Authorization::NoSession(end_reason);
+        };
+        if stored.has_spent(&nonce) {
+            return Authorization::Replayed(Box::new(stored.session.clone()));
+        }
+        if !stored.has_live(&nonce, nonce_life, now) {
+            return Authorization::BadNonce(Box::new(stored.session.clone()));
+        }
+        let quota = match stored.count(counter, limit, now) {
+            Counted::Within(quota) => quota,
+            Counted::Over(quota) => return Authorization::Limited(quota),
+        };
+        stored.spend(nonce, now, nonce_life, now);
+        stored.issue(&[next], now);
+        if touch {
+            stored.touch(now);
+        }
+        stored.keep(idle);
+        let history = stored.learn(sample.as_ref());
+        Authorization::Authorized(Box::new(Authorized { session: stored.session.clone(), quota, history }))
+    }
+
+    pub(super) fn find(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<Session> {
+        self.live(handle, idle, now).map(|stored| stored.session.clone())
+    }
+
+    pub(super) fn end_reason(&self, handle: &SessionHandle) -> Option<Ended> {
+        self.ended.get(handle).map(|&(reason, _)| reason)
+    }
+
+    pub(super) fn list(&self, user: &UserName, idle: Duration, now: u64) -> Vec<(SessionHandle, Session)> {
+        let live = self.stored.iter().filter(|(_, stored)| stored.session.user == *user && stored.is_live(idle, now));
+        let mut all: Vec<_> = live.map(|(&handle, stored)| (handle, stored.session.clone())).collect();
+        all.sort_by_key(|(_, session)| Reverse(session.created));
+        all
+    }
+
+    pub(super) fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Vec<SessionHandle> {
+        let mut all: Vec<_> = self
+            .stored
+            .iter()
+            .filter(|(_, stored)| stored.session.user == *user && (stored.is_live(idle, now) || stored.may_enter(now)))
+            .map(|(&handle, stored)| (stored.session.created, handle))
+            .collect();
+        all.sort_by_key(|&(created, _)| created);
+        all.into_iter().map(|(_, handle)| handle).collect()
+    }
+
+    pub(super) fn record_theft(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<Theft> {
+        self.live(handle, idle, now).map(|stored| stored.record_theft(now))
+    }
+
+    pub(super) fn issue_nonces(&mut self, request: IssueNonces) -> NonceIssue {
+        let IssueNonces { handle, spent, restore, created, nonces, idle, nonce_life, now } = request;
+        let is_too_old = self.is_too_old(created, now);
+        let Some(stored) = self.live(&handle, idle, now) else {
+            return NonceIssue::NoSession;
+        };
+        if is_too_old {
+            return NonceIssue::TooOld;
+        }
+        if stored.may_have_forgotten(created) {
+            return NonceIssue::NoSession;
+        }
+        if stored.has_spent(&spent) {
+            return NonceIssue::Replayed;
+        }
+        if restore.is_some_and(|key| !stored.restore_frame_key(key)) {
+            return NonceIssue::NotPending;
+        }
+        stored.spend(spent, created, nonce_life, now);
+        stored.issue(&nonces, now);
+        NonceIssue::Issued
+    }
+
+    pub(super) fn end(&mut self, handle: &SessionHandle, reason: Ended) -> bool {
+        let Some(StoredSession { session, .. }) = self.stored.remove(handle) else { return false };
+        self.ended.insert(*handle, (reason, session.expires));
+        true
+    }
+
+    fn live(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<&mut StoredSession> {
+        self.stored.get_mut(handle).filter(|stored| stored.is_live(idle, now))
+    }
+
+    /// Whether a request that was signed at `created` may have been answered before the restart.
+    fn is_too_old(&self, created: u64, now: u64) -> bool {
+        // If the clock was set back since the start, `not_before` means nothing.
+        self.not_before <= now.saturating_add(MAX_SKEW) && created <= self.not_before
+    }
+}

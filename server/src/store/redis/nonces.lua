@@ -1,0 +1,94 @@
+
+-- Nonces of a session: live ones in one sorted set, spent ones in another.
+
+local MAX_NONCES = 32
+
+-- Returns how many were forgotten.
+local function forget_old(key, life)
+    return redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - life))
+end
+
+-- Forgets spent nonces that are too old, and records up to which time. If the clock is set back to before that time, an
+-- invented nonce can no longer be told from a spent one.
+local function forget_spent(life)
+    if forget_old(spent, life) > 0 then
+        local before = tonumber(redis.call('HGET', session, 'forgotten')) or 0
+        redis.call('HSET', session, 'forgotten', text(math.max(before, now - life)))
+    end
+end
+
+-- What is not from after this time may be from before Redis lost its memory.
+local function memory_start()
+    -- If our own clock was set back since the script was loaded, `not_before` means nothing.
+    return not_before <= now + MAX_SKEW and not_before or 0
+end
+
+-- Whether a nonce that was issued at that time can be spent.
+local function is_live(issued, life)
+    return issued and issued > now - life and issued > memory_start() and issued <= now + MAX_SKEW
+end
+
+-- Issues ARGV[first] to ARGV[last] and removes nonces from before the clock was set back. Those can never be spent, but
+-- as the youngest they would push out the new ones.
+local function issue(first, last)
+    for i = first, last do
+        redis.call('ZADD', nonces, text(now), ARGV[i])
+    end
+    redis.call('ZREMRANGEBYSCORE', nonces, '(' .. text(now + MAX_SKEW), '+inf')
+    redis.call('ZREMRANGEBYRANK', nonces, 0, -1 - MAX_NONCES)
+end
+
+-- idle timeout, nonce lifetime, time of signature, spent nonce, the pending key that replaces the frame key or '',
+-- nonces
+function functions.issue_nonces()
+    local idle, life, created, nonce = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+    local restored = ARGV[7]
+    local found = live(idle)
+    if not found then
+        return 'no session'
+    end
+    if created <= memory_start() then
+        return 'too old'
+    end
+    if created <= (tonumber(redis.call('HGET', session, 'forgotten')) or 0) then
+        return 'no session'
+    end
+    if redis.call('ZSCORE', spent, nonce) then
+        return 'replayed'
+    end
+    if restored ~= '' then
+        if found[10] ~= restored then
+            return 'not pending'
+        end
+        redis.call('HDEL', session, 'pending_frame_key')
+        redis.call('HSET', session, 'frame_key', restored)
+    end
+    redis.call('ZADD', spent, text(math.max(now, created)), nonce)
+    forget_spent(life)
+    forget_old(nonces, life)
+    issue(8, #ARGV)
+    keep(math.min(idle, tonumber(found[5]) - now))
+    return 'issued'
+end
+
+-- idle timeout, secret, key, nonces
+function functions.bind_frame_key()
+    local idle, secret, key = tonumber(ARGV[3]), ARGV[4], ARGV[5]
+    local found = live(idle)
+    -- Both are hashes of 256 random bits, so the time that the comparison takes reveals nothing.
+    if not found or found[8] ~= secret then
+        return { 'no session' }
+    end
+    if found[2] == key then
+        return { 'confirmation key' }
+    end
+    local before = found[9]
+    if before ~= '' and before ~= key then
+        redis.call('HSET', session, 'pending_frame_key', key)
+        return { 'pending', unpack(live(idle)) }
+    end
+    redis.call('HSET', session, 'frame_key', key)
+    issue(6, #ARGV)
+    keep(tonumber(found[5]) - now)
+    return { before == '' and 'bound' or 'again', unpack(live(idle)) }
+end

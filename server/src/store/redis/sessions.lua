@@ -1,0 +1,134 @@
+
+-- Sessions: live from entering until expiry, idle timeout or end.
+
+local session, nonces, spent = KEYS[1], KEYS[2], KEYS[3]
+
+-- The fields of a session, in the order of decode.rs. `enter_by` exists only until the session is entered.
+local FIELDS = {
+    'user', 'confirmation_key', 'created', 'seen', 'expires', 'ip', 'agent', 'sign_secret',
+    'frame_key', 'pending_frame_key', 'theft', 'enter_by',
+}
+
+-- Sets how long Redis keeps the keys of the session: never shorter than the logic needs them.
+local function keep(length)
+    for _, key in ipairs({ session, nonces, spent }) do
+        redis.call('PEXPIRE', key, text(math.max(length, 0) + MAX_SKEW))
+    end
+end
+
+-- The session's fields, with '' for a missing one, and the deadline for entering; nil if there is none or it has
+-- expired.
+local function load_session()
+    local found = redis.call('HMGET', session, unpack(FIELDS))
+    if not found[1] or now >= tonumber(found[5]) then
+        return nil
+    end
+    local enter_by = tonumber(found[12])
+    found[12] = nil
+    for i = 9, 11 do
+        found[i] = found[i] or ''
+    end
+    return found, enter_by
+end
+
+-- The fields of a live session; otherwise nil.
+local function live(idle)
+    local found, enter_by = load_session()
+    if not found or enter_by or now >= tonumber(found[4]) + idle then
+        return nil
+    end
+    return found
+end
+
+-- The fields of a session that can still be entered; otherwise nil.
+local function unentered()
+    local found, enter_by = load_session()
+    return enter_by and now < enter_by and found or nil
+end
+
+-- Updates `seen`, which never moves back: requests can overtake each other.
+local function touch(seen)
+    redis.call('HSET', session, 'seen', text(math.max(now, seen)))
+end
+
+-- enter_by, then fields and values by turns
+function functions.create()
+    redis.call('DEL', session, nonces, spent)
+    redis.call('HSET', session, unpack(ARGV, 4))
+    keep(tonumber(ARGV[3]) - now)
+    return 1
+end
+
+-- no arguments
+function functions.find_unentered()
+    return unentered() or {}
+end
+
+-- no arguments
+function functions.enter()
+    local found = unentered()
+    if not found then
+        return {}
+    end
+    redis.call('HDEL', session, 'enter_by')
+    redis.call('HSET', session, 'seen', text(now))
+    keep(tonumber(found[5]) - now)
+    found[4] = text(now)
+    return found
+end
+
+-- idle timeout
+function functions.find()
+    return live(tonumber(ARGV[3])) or {}
+end
+
+-- idle timeout. Returns whether the session is live or can still be entered.
+function functions.is_alive()
+    return (live(tonumber(ARGV[3])) or unentered()) and 1 or 0
+end
+
+-- idle timeout
+function functions.record_theft()
+    local found = live(tonumber(ARGV[3]))
+    if not found then
+        return {}
+    end
+    local times, last = string.match(found[11], '^(%d+) (%d+)$')
+    times, last = text((tonumber(times) or 0) + 1), text(math.max(tonumber(last) or 0, now))
+    redis.call('HSET', session, 'theft', times .. ' ' .. last)
+    return { times, last }
+end
+
+-- reason. It is kept in the session's key until the session would have expired.
+function functions.end_session()
+    local expires, ended = unpack(redis.call('HMGET', session, 'expires', 'ended'))
+    if ended then
+        return 0
+    end
+    redis.call('DEL', session, nonces, spent)
+    local left = (tonumber(expires) or 0) - now
+    if left <= 0 then
+        return 0
+    end
+    redis.call('HSET', session, 'ended', ARGV[3])
+    redis.call('PEXPIRE', session, text(left))
+    return 1
+end
+
+-- handle, created, expires, cap, whether the new session is rejected at the cap. KEYS[1] lists the user's sessions.
+-- Returns 'full', or 'listed' and the handles of the sessions that must end.
+function functions.add_to_list()
+    local too_many = redis.call('ZCARD', KEYS[1]) + 1 - tonumber(ARGV[6])
+    local displaced = {}
+    if too_many > 0 then
+        if ARGV[7] == '1' then
+            return { 'full' }
+        end
+        displaced = redis.call('ZRANGE', KEYS[1], 0, too_many - 1)
+        redis.call('ZREMRANGEBYRANK', KEYS[1], 0, too_many - 1)
+    end
+    redis.call('ZADD', KEYS[1], ARGV[4], ARGV[3])
+    local left = math.max(tonumber(ARGV[5]) - now + MAX_SKEW, redis.call('PTTL', KEYS[1]))
+    redis.call('PEXPIRE', KEYS[1], text(left))
+    return { 'listed', unpack(displaced) }
+end

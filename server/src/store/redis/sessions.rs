@@ -1,0 +1,238 @@
+//! Sessions in Redis.
+//!
+//! A user's list of sessions is in another slot than the sessions that it lists, so both cannot be written in one step.
+//! A session is created first and listed afterwards, and listing decides which sessions end. So the list never holds
+//! more than the cap, and no session exists unlisted for longer than it takes to enter it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use protocol::{problem::Ended, token::SessionHandle, user::UserName};
+use redis::cmd;
+
+use super::{
+    RedisStore,
+    decode::{parse, parse_ended, parse_quota, parse_running, parse_session, parse_theft, unexpected_answer},
+    script::{Call, ms},
+};
+use crate::{
+    model::{AtCap, Session, SessionCap, Theft},
+    risk::{History, Sample},
+    store::{
+        error::Result,
+        sessions::{
+            Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
+            NewSession, NonceIssue, SessionStore,
+        },
+    },
+};
+
+fn session_keys(handle: &SessionHandle) -> [String; 3] {
+    ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
+}
+
+fn list_key(user: &UserName) -> String {
+    format!("sessions:{{{user}}}")
+}
+
+/// A call of a function that works on one session.
+fn call(handle: &SessionHandle, function: &str, now: u64) -> Call {
+    Call::new(session_keys(handle), function, now)
+}
+
+/// The list of a user's sessions.
+impl RedisStore {
+    /// Oldest first.
+    async fn listed(&self, user: &UserName) -> Result<Vec<SessionHandle>> {
+        let (key, mut range) = (list_key(user), cmd("ZRANGE"));
+        range.arg(&key).arg(0).arg(-1);
+        let handles: Vec<String> = self.send(&key, &range).await?;
+        handles.iter().map(|handle| parse(handle)).collect()
+    }
+
+    async fn unlist(&self, user: &UserName, handle: &SessionHandle) -> Result<()> {
+        let (key, mut remove) = (list_key(user), cmd("ZREM"));
+        remove.arg(&key).arg(handle.to_string());
+        self.send(&key, &remove).await
+    }
+
+    /// Whether the session is live or can still be entered.
+    async fn is_alive(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<bool> {
+        self.run(call(handle, "is_alive", now).arg(ms(idle))).await
+    }
+
+    async fn unlist_dead(&self, user: &UserName, idle: Duration, now: u64) -> Result<()> {
+        for handle in self.listed(user).await? {
+            if !self.is_alive(&handle, idle, now).await? {
+                self.unlist(user, &handle).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls a function that returns a session's fields, or none.
+    async fn run_for_session(&self, call: Call) -> Result<Option<Session>> {
+        let fields: Vec<String> = self.run(call).await?;
+        if fields.is_empty() { Ok(None) } else { parse_session(&fields).map(Some) }
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation> {
+        let now = session.created;
+        self.unlist_dead(&session.user, idle, now).await?;
+        let NewSession { handle, user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret } = session;
+        let create = call(&handle, "create", now)
+            .arg(enter_by)
+            .field("user", &user)
+            .field("confirmation_key", confirmation_key)
+            .field("created", created)
+            .field("seen", created)
+            .field("expires", expires)
+            .field("ip", ip)
+            .field("agent", agent)
+            .field("enter_by", enter_by)
+            .field("sign_secret", sign_secret);
+        self.run::<()>(create).await?;
+        let add_to_list = Call::new([list_key(&user)], "add_to_list", now)
+            .arg(handle)
+            .arg(created)
+            .arg(expires)
+            .arg(cap.max)
+            .arg(u8::from(cap.at_cap == AtCap::RejectNew));
+        let answer: Vec<String> = self.run(add_to_list).await?;
+        if answer.first().is_some_and(|word| word == "full") {
+            let keys = session_keys(&handle);
+            self.send::<()>(&keys[0], cmd("DEL").arg(&keys)).await?;
+            return Ok(Creation::AtCap);
+        }
+        let displaced = answer.iter().skip(1).map(|handle| parse(handle)).collect::<Result<Vec<_>>>()?;
+        for handle in &displaced {
+            self.end(handle, &user, Ended::Replaced, now).await?;
+        }
+        Ok(Creation::Created(displaced))
+    }
+
+    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.run_for_session(call(handle, "find_unentered", now)).await
+    }
+
+    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
+        self.run_for_session(call(handle, "enter", now)).await
+    }
+
+    async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding> {
+        let BindFrameKey { handle, sign_secret, key, nonces, idle, now } = bind;
+        let call = call(&handle, "bind_frame_key", now).arg(ms(idle)).arg(sign_secret).arg(key).args(&nonces);
+        let answer: Vec<String> = self.run(call).await?;
+        let (word, fields) = answer.split_first().ok_or_else(unexpected_answer)?;
+        let session = || parse_session(fields).map(Box::new);
+        match word.as_str() {
+            "bound" => session().map(FrameKeyBinding::Bound),
+            "again" => session().map(FrameKeyBinding::Again),
+            "pending" => session().map(FrameKeyBinding::Pending),
+            "confirmation key" => Ok(FrameKeyBinding::ConfirmationKey),
+            "no session" => Ok(FrameKeyBinding::NoSession),
+            _ => Err(unexpected_answer()),
+        }
+    }
+
+    async fn authorize_request(&self, request: AuthorizeRequest) -> Result<Authorization> {
+        let AuthorizeRequest { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = request;
+        let mut call = call(&handle, "authorize_request", now)
+            .arg(ms(idle))
+            .arg(ms(nonce_life))
+            .arg(counter)
+            .arg(limit.max)
+            .arg(ms(limit.window))
+            .arg(nonce)
+            .arg(next)
+            .arg(u8::from(touch));
+        if let Some(Sample { fingerprint, features }) = sample {
+            call = call.arg(fingerprint.map_or_else(|| "-".to_owned(), |it| it.to_string())).args(&features);
+        }
+        let answer: Vec<String> = self.run(call).await?;
+        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["no session", reason] => Ok(Authorization::NoSession(parse_ended(reason))),
+            ["bad nonce", ..] => Ok(Authorization::BadNonce(Box::new(parse_session(&answer[1..])?))),
+            ["replayed", ..] => Ok(Authorization::Replayed(Box::new(parse_session(&answer[1..])?))),
+            ["limited", reset] => Ok(Authorization::Limited(parse_quota(limit, "0", reset)?)),
+            ["authorized", left, reset, repeated, running, ..] => {
+                let quota = parse_quota(limit, left, reset)?;
+                let history = History { repeated: repeated == "1", running: parse_running(running)? };
+                let session = parse_session(&answer[5..])?;
+                Ok(Authorization::Authorized(Box::new(Authorized { session, quota, history })))
+            }
+            _ => Err(unexpected_answer()),
+        }
+    }
+
+    async fn find(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {
+        self.run_for_session(call(handle, "find", now).arg(ms(idle))).await
+    }
+
+    async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>> {
+        let [key, ..] = session_keys(handle);
+        let reason: Option<String> = self.send(&key, cmd("HGET").arg(&key).arg("ended")).await?;
+        Ok(reason.and_then(|reason| parse_ended(&reason)))
+    }
+
+    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+        let mut sessions = Vec::new();
+        for handle in self.listed(user).await?.into_iter().rev() {
+            let session = self.find(&handle, idle, now).await?;
+            sessions.extend(session.map(|session| (handle, session)));
+        }
+        Ok(sessions)
+    }
+
+    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+        let mut handles = Vec::new();
+        for handle in self.listed(user).await? {
+            if self.is_alive(&handle, idle, now).await? {
+                handles.push(handle);
+            }
+        }
+        Ok(handles)
+    }
+
+    async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
+        let answer: Vec<String> = self.run(call(handle, "record_theft", now).arg(ms(idle))).await?;
+        match answer.as_slice() {
+            [times, last] => parse_theft(times, last).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue> {
+        let IssueNonces { handle, spent, restore, created, nonces, idle, nonce_life, now } = request;
+        let call = call(&handle, "issue_nonces", now)
+            .arg(ms(idle))
+            .arg(ms(nonce_life))
+            .arg(created)
+            .arg(spent)
+            .arg(restore.map_or_else(String::new, |key| key.to_string()))
+            .args(&nonces);
+        match self.run::<String>(call).await?.as_str() {
+            "issued" => Ok(NonceIssue::Issued),
+            "replayed" => Ok(NonceIssue::Replayed),
+            "not pending" => Ok(NonceIssue::NotPending),
+            "too old" => Ok(NonceIssue::TooOld),
+            "no session" => Ok(NonceIssue::NoSession),
+            _ => Err(unexpected_answer()),
+        }
+    }
+
+    async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended, now: u64) -> Result<bool> {
+        let is_ended = if let Ok(is_ended) = self.run(call(handle, "end_session", now).arg(reason.as_str())).await {
+            is_ended
+        } else {
+            // Redis has no memory for the reason, or runs no scripts. Deleting the session still works.
+            let keys = session_keys(handle);
+            self.send(&keys[0], cmd("DEL").arg(&keys)).await?
+        };
+        self.unlist(user, handle).await?;
+        Ok(is_ended)
+    }
+}

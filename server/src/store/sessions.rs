@@ -1,0 +1,223 @@
+//! Sessions, with everything that must be decided together with them: frame keys, nonces, request limits, interaction
+//! statistics.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use protocol::{
+    key::PublicKey,
+    problem::Ended,
+    token::{Nonce, SessionHandle},
+    user::UserName,
+};
+
+use super::error::Result;
+use crate::{
+    model::{Limit, Quota, Session, SessionCap, Theft},
+    risk::{History, Sample},
+};
+
+/// The most live nonces of one session. Issuing more drops the oldest.
+pub const MAX_NONCES: usize = 32;
+
+/// A session as sign-in creates it. It is unentered: good for nothing until the browser enters it on the app origin.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Fresh randomness.
+    pub handle: SessionHandle,
+    /// The user who signed in.
+    pub user: UserName,
+    /// Signs requests of the level Confirmed.
+    pub confirmation_key: PublicKey,
+    /// Unix ms.
+    pub created: u64,
+    /// Deadline for entering: Unix ms.
+    pub enter_by: u64,
+    /// Absolute expiry: Unix ms.
+    pub expires: u64,
+    /// Client IP, truncated to its network.
+    pub ip: String,
+    /// The browser's `User-Agent`, at most 256 characters.
+    pub agent: String,
+    /// `SignSecret::hashed`.
+    pub sign_secret: String,
+}
+
+/// The outcome of [`SessionStore::create`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The session exists. These sessions were ended to make room for it.
+    Created(Vec<SessionHandle>),
+    /// The user is at the cap, and new sessions are rejected there.
+    AtCap,
+}
+
+/// The input of [`SessionStore::authorize_request`].
+#[derive(Clone, Debug)]
+pub struct AuthorizeRequest {
+    /// The session.
+    pub handle: SessionHandle,
+    /// The nonce that the request spends.
+    pub nonce: Nonce,
+    /// The nonce to issue in its place.
+    pub next: Nonce,
+    /// Unix ms.
+    pub now: u64,
+    /// Idle timeout of a session.
+    pub idle: Duration,
+    /// Lifetime of a nonce.
+    pub nonce_life: Duration,
+    /// The session's counter to use: `changes` or `reads`.
+    pub counter: &'static str,
+    /// The counter's limit.
+    pub limit: Limit,
+    /// Whether the request counts as use, which resets the idle timeout.
+    pub touch: bool,
+    /// Statistics of the request's interaction proof.
+    pub sample: Option<Sample>,
+}
+
+/// The outcome of [`SessionStore::authorize_request`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Authorization {
+    /// The nonce is spent, the request counted, `next` issued, `seen` updated if the request is use, and the sample
+    /// added. The signature is not verified yet.
+    Authorized(Box<Authorized>),
+    /// The session never existed, is unentered, expired, idle or ended. The reason is given if it was ended.
+    NoSession(Option<Ended>),
+    /// The session is live, but the nonce is not one of its live nonces. Nothing was changed.
+    BadNonce(Box<Session>),
+    /// The session is live, but the nonce has been spent before. Nothing was changed.
+    Replayed(Box<Session>),
+    /// The limit is reached. The nonce is not spent.
+    Limited(Quota),
+}
+
+/// What an authorized request gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Authorized {
+    /// The session.
+    pub session: Session,
+    /// What is left of the limit.
+    pub quota: Quota,
+    /// Interaction statistics from before this request.
+    pub history: History,
+}
+
+/// The input of [`SessionStore::bind_frame_key`]. The proof of possession of the key is verified already.
+#[derive(Clone, Debug)]
+pub struct BindFrameKey {
+    /// The session.
+    pub handle: SessionHandle,
+    /// `SignSecret::hashed`.
+    pub sign_secret: String,
+    /// The frame key.
+    pub key: PublicKey,
+    /// The nonces to issue if the key is bound.
+    pub nonces: Vec<Nonce>,
+    /// Idle timeout of a session.
+    pub idle: Duration,
+    /// Unix ms.
+    pub now: u64,
+}
+
+/// The outcome of [`SessionStore::bind_frame_key`], with the session as it is afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameKeyBinding {
+    /// The session had no frame key; now it has this one. The nonces are issued.
+    Bound(Box<Session>),
+    /// The session already had this frame key: the response to an earlier request was lost. The nonces are issued.
+    Again(Box<Session>),
+    /// The session has another frame key. This one is now its pending frame key, in place of an earlier one. No nonces
+    /// are issued.
+    Pending(Box<Session>),
+    /// The key is the session's confirmation key, which must not sign anything else. Nothing was changed.
+    ConfirmationKey,
+    /// There is no such live session, or the secret is wrong. Nothing was changed.
+    NoSession,
+}
+
+/// The input of [`SessionStore::issue_nonces`]. The request's signature is verified already.
+#[derive(Clone, Debug)]
+pub struct IssueNonces {
+    /// The session.
+    pub handle: SessionHandle,
+    /// The nonce of the request, which the client invented.
+    pub spent: Nonce,
+    /// The pending frame key that replaces the bound one, if any.
+    pub restore: Option<PublicKey>,
+    /// Creation time that the signature states: Unix ms, in whole seconds.
+    pub created: u64,
+    /// The nonces to issue.
+    pub nonces: Vec<Nonce>,
+    /// Idle timeout of a session.
+    pub idle: Duration,
+    /// Lifetime of a nonce; a spent nonce is remembered for the same time.
+    pub nonce_life: Duration,
+    /// Unix ms.
+    pub now: u64,
+}
+
+/// The outcome of [`SessionStore::issue_nonces`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceIssue {
+    /// The nonces are issued. This is not use of the session.
+    Issued,
+    /// The invented nonce has been spent before. Nothing was changed.
+    Replayed,
+    /// The key to restore is not the pending frame key. Nothing was changed.
+    NotPending,
+    /// The request was signed before the store was started or lost its memory, so it may have been answered before.
+    /// Nothing was changed.
+    TooOld,
+    /// There is no such live session. Or the clock was set back to a time whose spent nonces are already forgotten, so
+    /// the store cannot tell a new request from a replay.
+    NoSession,
+}
+
+/// Keeps sessions. Each method is atomic.
+#[async_trait]
+pub trait SessionStore: Send + Sync + 'static {
+    /// Creates an unentered session. The user never has more sessions than `cap` allows, unentered ones included,
+    /// however many sign-ins run at once.
+    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation>;
+
+    /// An unentered session, before its `enter_by`.
+    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>>;
+
+    /// Enters a session before its `enter_by`, which makes it live. At most one of any number of concurrent calls
+    /// returns it.
+    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>>;
+
+    /// Binds a frame key to a live session, all or nothing. Of several keys the first is bound; [`FrameKeyBinding`]
+    /// says what happens to the others.
+    async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding>;
+
+    /// Authorizes a request in one round trip: checks that the session is live, the nonce is one of its live nonces,
+    /// and the limit is kept. Only then spends the nonce, counts, issues the next nonce and updates `seen`. A request
+    /// without a live nonce changes nothing, so a stolen cookie can use up neither nonces nor limits.
+    async fn authorize_request(&self, request: AuthorizeRequest) -> Result<Authorization>;
+
+    /// A live session. Does not update `seen`.
+    async fn find(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>>;
+
+    /// The reason why a session was ended. Kept until the session would have expired.
+    async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>>;
+
+    /// All live sessions of a user, newest first.
+    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
+
+    /// The handles of all live and unentered sessions of a user, oldest first.
+    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
+
+    /// Records that the token of a live session was presented without its key. `None` if there is no such session.
+    async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
+
+    /// Issues nonces to a live session and, with [`IssueNonces::restore`], replaces its frame key by the pending one:
+    /// both or neither. A request is answered once, even if the clock is set back or the store loses its memory.
+    async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue>;
+
+    /// Ends a session of this user. Afterwards only `reason` is left of it, until the session would have expired.
+    /// Returns `false` if there is no such session.
+    async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended, now: u64) -> Result<bool>;
+}
