@@ -20,7 +20,7 @@ edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
 JS
 # Both folders have crates of the same names and share a target folder. Touching the sources makes Cargo compile the
 # repository's crates again afterwards.
-sources=("$PWD"/{actions,app,protocol,server,signer}/src/lib.rs)
+sources=("$PWD"/{actions,app,client,protocol,server,signer}/src/lib.rs)
 trap 'touch "${sources[@]}"' EXIT
 export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"

@@ -1,60 +1,53 @@
-//! `pan audit`: takes the audit log out of the store, and finds what was changed in it.
+//! `pan audit`: exports the audit log from the store, and verifies it.
 
 use std::{
     fs,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
     sync::Arc,
 };
 
 use server::{
     StartError,
-    audit::{self, Chain, Head, NotAnEntry},
+    audit::{self, Chain, Head},
     settings::{Settings, SettingsError},
     store::{AuditStore, StoreError},
 };
 
-/// How many entries are asked for at once.
+use crate::command::AuditCommand;
+
+/// How many entries are read at once.
 const PAGE: usize = 1000;
 
-/// Why the command could not do its work.
+/// Why the log could not be exported or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// The words after `pan audit`.
-    #[error("pan audit takes `export`, or `verify [FILE] [--head NUMBER:HASH]`")]
-    Usage,
-    /// Not a number and a hash.
-    #[error("--head takes what an earlier `pan audit verify` said, such as 17:nIwVz…")]
-    Head(#[from] NotAnEntry),
-    /// The settings name the store and the secret of the chain.
+    /// The settings, which hold the store and the secret of the chain, cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Without a Redis the log is in the memory of the running server.
-    #[error("no Redis is set, so the log is in the memory of the running server and ends with it. Give a FILE")]
+    /// Without Redis the log is in the memory of the running server.
+    #[error("no Redis is set, so the log is in the memory of the running server and is lost with it. Name a FILE")]
     NoStore,
     /// The store cannot be opened.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The store cannot be reached any more.
+    /// The store cannot be reached.
     #[error("{0}; is Redis running?")]
     Store(#[from] StoreError),
-    /// The file cannot be read, or the output not be written.
+    /// The file cannot be read, or the output cannot be written.
     #[error("{0}: {1}")]
     File(String, #[source] io::Error),
 }
 
-/// Runs `pan audit` with the words after it. The exit code says whether the log is whole.
+/// Runs `pan audit`. The exit code says whether the log is complete and unaltered.
 ///
 /// # Errors
-/// An [`AuditError`] that says what to mend.
-pub async fn run(words: &[&str]) -> Result<ExitCode, AuditError> {
-    match *words {
-        ["export"] => export().await,
-        ["verify"] => verify(None, None).await,
-        ["verify", "--head", head] => verify(None, Some(head)).await,
-        ["verify", file] => verify(Some(file), None).await,
-        ["verify", file, "--head", head] => verify(Some(file), Some(head)).await,
-        _ => Err(AuditError::Usage),
+/// Why the log could not be exported or verified.
+pub async fn run(command: AuditCommand) -> Result<ExitCode, AuditError> {
+    match command {
+        AuditCommand::Export => export().await,
+        AuditCommand::Verify { file, head } => verify(file.as_deref(), head).await,
     }
 }
 
@@ -67,20 +60,19 @@ async fn export() -> Result<ExitCode, AuditError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn verify(file: Option<&str>, head: Option<&str>) -> Result<ExitCode, AuditError> {
+async fn verify(file: Option<&Path>, head: Option<Head>) -> Result<ExitCode, AuditError> {
     let settings = Settings::load()?;
-    let head: Option<Head> = head.map(str::parse).transpose()?;
-    // What a store must still have: the number of its last entry, and how many it keeps.
+    // What the store must still have: the number of its last entry, and how many entries it keeps.
     let mut kept = None;
     let (lines, last) = if let Some(file) = file {
-        let text = fs::read_to_string(file).map_err(|error| AuditError::File(file.to_owned(), error))?;
+        let text = fs::read_to_string(file).map_err(|error| AuditError::File(file.display().to_string(), error))?;
         (text.lines().map(str::to_owned).collect(), head)
     } else {
         let store = open(&settings).await?;
-        // Asked for first: what is appended meanwhile is in the lines and not missed at the end.
+        // Read first: entries appended meanwhile are in the lines and do not count as missing at the end.
         let last = store.head().await?;
         let lines = lines(store.as_ref(), last.n).await?;
-        // Asked for last: what was given up meanwhile is not missed at the beginning.
+        // Read last: entries dropped meanwhile do not count as missing at the beginning.
         kept = Some((store.head().await?.n, settings.audit.keep));
         (lines, Some(head.unwrap_or(last)))
     };
@@ -104,7 +96,7 @@ async fn open(settings: &Settings) -> Result<Arc<dyn AuditStore>, AuditError> {
     Ok(server::open_stores(settings).await?.audit_log)
 }
 
-/// The log up to number `last`.
+/// The lines of the log up to number `last`.
 async fn lines(store: &dyn AuditStore, last: u64) -> Result<Vec<String>, AuditError> {
     let mut lines = Vec::new();
     let mut after = 0;

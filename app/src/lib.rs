@@ -1,26 +1,25 @@
-//! An application under PAN.
+//! The demo application: a small bank protected by PAN.
 //!
-//! | part | what it is |
+//! | module | is |
 //! |---|---|
-//! | [`pan`] | the browser half: talks to the signing frame, signs and sends server-function calls |
-//! | [`error`] | everything that can go wrong, as sentences for people |
-//! | [`session_api`] | signing out, sessions, activity |
-//! | `authority`, `serve`, `shell` | the server half: proof of verification, routes, the HTML around every page |
-//! | `audit_command`, `proofs_command` | `pan audit`, `pan proofs` |
-//! | [`pages`] | sessions, activity, the bell |
-//! | [`demo`] | a small bank, whose page is [`pages::account`]; an application of your own takes its place |
+//! | [`pages`] | every page: account, sessions, activity, notifications |
+//! | [`session_api`] | the server functions about sessions and activity, which every application needs |
+//! | [`demo`] | the bank: its server functions and its ledger. Your own application replaces it and [`pages::account`] |
+//! | [`error`] | the error of every server function |
+//! | `serve`, `shell`, `server_context` | server only: routes, the HTML around every page, what a server function may use |
+//! | `command`, `audit_command`, `proofs_command` | server only: the command line |
 //!
-//! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows.
+//! The crate is built twice: with `ssr` as the server, with `hydrate` for the browser. Only this file knows these features.
 
 #![recursion_limit = "256"]
 
 pub mod error;
 pub mod pages;
-pub mod pan;
 pub mod session_api;
 
-/// The demonstration application: a bank account.
+/// The demo: a bank account.
 pub mod demo {
+    pub mod account;
     pub mod api;
     #[cfg(feature = "ssr")]
     pub mod ledger;
@@ -28,6 +27,8 @@ pub mod demo {
 
 #[cfg(feature = "ssr")]
 pub mod audit_command;
+#[cfg(feature = "ssr")]
+pub mod command;
 #[cfg(feature = "ssr")]
 pub mod proofs_command;
 #[cfg(feature = "ssr")]
@@ -37,15 +38,15 @@ pub mod server_context;
 #[cfg(feature = "ssr")]
 pub mod shell;
 
-/// Where the browser begins: takes over the page that the server rendered.
+/// The browser's entry point: hydrates the page that the server rendered.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     if let Some(document) = leptos::prelude::document().document_element() {
-        // The style sheet then does not say that the page has not started. An attribute of this name can always be set.
+        // Tells the style sheet that the page has started. An attribute of this name can always be set.
         let _ = document.set_attribute("data-ready", "");
     }
-    let session = pan::session::Session::of_page();
-    pan::start(session.clone());
+    let session = client::Session::from_page();
+    client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
     leptos::mount::hydrate_body(move || pages::app(session));
 }

@@ -2,35 +2,29 @@
 
 use std::process::ExitCode;
 
+use app::command::{Command, CommandLine};
+use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged when `RUST_LOG` does not say.
-const LOG: &str = "info";
+/// The log filter when `RUST_LOG` is not set.
+const DEFAULT_LOG: &str = "info";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["serve"] => serve(),
-        ["audit", ref words @ ..] => audit(words),
-        ["proofs", ref words @ ..] => told(app::proofs_command::run(words)),
-        _ => {
-            eprintln!(
-                "pan does not know `{}`. It knows: serve (also without a word), audit, proofs.",
-                arguments.join(" ")
-            );
-            ExitCode::from(2)
-        }
+    match CommandLine::parse().command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(),
+        Command::Audit { command } => audit(command),
+        Command::Proofs { file } => exit_code(app::proofs_command::run(&file)),
     }
 }
 
 #[tokio::main]
-async fn audit(words: &[&str]) -> ExitCode {
-    told(app::audit_command::run(words).await)
+async fn audit(command: app::command::AuditCommand) -> ExitCode {
+    exit_code(app::audit_command::run(command).await)
 }
 
-/// The command's own exit code; 2 when it could not do its work.
-fn told(done: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
-    done.unwrap_or_else(|error| {
+/// The command's exit code, or 2 and its error on standard error.
+fn exit_code(result: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
+    result.unwrap_or_else(|error| {
         eprintln!("{error}");
         ExitCode::from(2)
     })
@@ -38,7 +32,7 @@ fn told(done: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
 
 #[tokio::main]
 async fn serve() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     tracing_subscriber::fmt().compact().with_env_filter(filter).init();
     match app::serve::serve().await {
         Ok(()) => ExitCode::SUCCESS,

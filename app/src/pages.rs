@@ -1,8 +1,9 @@
-//! The pages of the demonstration: a small bank.
+//! The application's pages.
 //!
-//! What the server renders is the same for everybody who has, or has not, a session. Private data is asked for after
-//! hydration, by signed calls.
+//! The server renders the same page for every user with a session, and the same for every user without. Private data is
+//! loaded after hydration, by signed calls.
 
+use client::{ConfirmationState, Session};
 use leptos::{html::Button, prelude::*, task::spawn_local};
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
@@ -12,14 +13,7 @@ use leptos_router::{
     path,
 };
 
-use crate::{
-    error::AppError,
-    pan::{
-        self, confirmation,
-        session::{Confirming, Session},
-    },
-    session_api,
-};
+use crate::{error::AppError, session_api};
 
 pub mod account;
 pub mod activity;
@@ -38,17 +32,17 @@ use home::{Home, NotFound};
 use notifications::Notifications;
 use sessions::Sessions;
 
-/// Everything inside `<body>` but the signing frame.
+/// Everything inside `<body>` except the signing frame.
 pub fn app(session: Session) -> impl IntoView {
     provide_meta_context();
     provide_context(session.clone());
-    let hears = session.clone();
+    let signed_in = session.clone();
     view! {
         <Title text="PAN"/>
         <Router>
             <Banner/>
             <main id="main">
-                <Outcome/>
+                <RedirectOutcome/>
                 <Routes fallback=NotFound>
                     <Route path=path!("/") view=Home/>
                     <Route path=path!("/account") view=Account/>
@@ -57,7 +51,7 @@ pub fn app(session: Session) -> impl IntoView {
                 </Routes>
             </main>
         </Router>
-        <Show when=move || hears.is_in()><ConnectionStatus/></Show>
+        <Show when=move || signed_in.is_signed_in()><ConnectionStatus/></Show>
         <Confirmation/>
         <div class="progress" aria-live="polite">
             {move || session.is_slow().then(|| view! { <p>"Working…"</p> })}
@@ -65,103 +59,103 @@ pub fn app(session: Session) -> impl IntoView {
     }
 }
 
-/// Where a user goes on after signing in: from the first page, to the account.
+/// The path to which the user returns after signing in: from the home page, the account.
 pub fn return_path(path: &str) -> String {
     if path == "/" { "/account" } else { path }.to_owned()
 }
 
-/// What is shown while the confirmation window is open, or blocked.
+/// Shown while the confirmation window is open or blocked.
 #[component]
 fn Confirmation() -> impl IntoView {
     let session = expect_context::<Session>();
     let button = NodeRef::<Button>::new();
-    let confirming = Memo::new(move |_| session.confirming());
-    // A blocked window takes a press: the button for it gets the focus.
+    let state = Memo::new(move |_| session.confirmation());
+    // A blocked window needs another click: focus its button.
     Effect::new(move || {
-        if confirming.get() == Confirming::Blocked
+        if state.get() == ConfirmationState::Blocked
             && let Some(button) = button.get()
         {
-            // A button that cannot take the focus leaves it where it is.
+            // A button that cannot be focused leaves the focus where it is.
             let _ = button.focus();
         }
     });
-    let text = move || match confirming.get() {
-        Confirming::No => "",
-        Confirming::Open => "Confirm in the window that has opened. It shows exactly what will happen.",
-        Confirming::Blocked => "Your browser has blocked the window in which you confirm.",
+    let text = move || match state.get() {
+        ConfirmationState::Closed => "",
+        ConfirmationState::Open => "Confirm in the window that has opened. It shows exactly what will happen.",
+        ConfirmationState::Blocked => "Your browser blocked the confirmation window.",
     };
-    let press = move |_| match confirming.get_untracked() {
-        Confirming::Blocked => confirmation::continue_in_window(),
-        Confirming::Open | Confirming::No => confirmation::bring_to_front(),
+    let press = move |_| match state.get_untracked() {
+        ConfirmationState::Blocked => client::continue_in_window(),
+        ConfirmationState::Open | ConfirmationState::Closed => client::show_confirmation(),
     };
-    let label = move || match confirming.get() {
-        Confirming::Blocked => "Continue in a secure window",
-        Confirming::Open | Confirming::No => "Show the window",
+    let label = move || match state.get() {
+        ConfirmationState::Blocked => "Continue in a secure window",
+        ConfirmationState::Open | ConfirmationState::Closed => "Show the window",
     };
     view! {
-        <section class="confirming" aria-label="Confirmation" hidden=move || confirming.get() == Confirming::No>
+        <section class="confirmation-prompt" aria-label="Confirmation" hidden=move || state.get() == ConfirmationState::Closed>
             <p role="status">{text}</p>
-            <div class="choices">
-                <button type="button" class="action" node_ref=button on:click=press>{label}</button>
-                <button type="button" class="quiet" on:click=|_| confirmation::cancel()>"Cancel"</button>
+            <div class="buttons">
+                <button type="button" class="primary" node_ref=button on:click=press>{label}</button>
+                <button type="button" class="secondary" on:click=|_| client::cancel_confirmation()>"Cancel"</button>
             </div>
         </section>
     }
 }
 
-/// What came of a request that was confirmed while the user had left this page.
+/// The result of a request that the user confirmed after leaving this page.
 #[component]
-fn Outcome() -> impl IntoView {
+fn RedirectOutcome() -> impl IntoView {
     let session = expect_context::<Session>();
     let (done, failed) = (session.clone(), session);
     view! {
-        <Alert sentence=move || failed.outcome().and_then(Result::err).map(|error| error.to_string())/>
-        <p class="notice" role="status" hidden=move || !matches!(done.outcome(), Some(Ok(())))>
-            "You confirmed it, and it was done."
+        <Alert sentence=move || failed.redirect_outcome().and_then(Result::err)/>
+        <p class="notice" role="status" hidden=move || !matches!(done.redirect_outcome(), Some(Ok(())))>
+            "Confirmed. The change was made."
         </p>
     }
 }
 
-/// The head of every page: where one is, and the way in or out.
+/// The head of every page: navigation, notifications, signing in and out.
 #[component]
 fn Banner() -> impl IntoView {
     let session = expect_context::<Session>();
     let path = use_location().pathname;
-    let addresses = session.clone();
+    let links = session.clone();
     let error = RwSignal::new(None::<AppError>);
-    let leaving = RwSignal::new(false);
-    // Before the page is hydrated a press would do nothing. Effects run in the browser only.
+    let pending = RwSignal::new(false);
+    // Before hydration a click does nothing. Effects run in the browser only.
     let ready = RwSignal::new(false);
     Effect::new(move || ready.set(true));
-    let leave = move |_| {
-        if leaving.get_untracked() {
+    let sign_out = move |_| {
+        if pending.get_untracked() {
             return;
         }
-        leaving.set(true);
+        pending.set(true);
         error.set(None);
         let navigate = use_navigate();
         spawn_local(async move {
-            // Without a session or its key there is nothing left to end.
-            let left = match session_api::sign_out().await {
-                Err(error) if !error.wants_sign_in() => Err(error),
-                _ => pan::forget().await,
+            // Without a session or its key there is nothing to end.
+            let result = match session_api::sign_out().await {
+                Err(error) if !error.requires_sign_in() => Err(error),
+                _ => client::forget_session().await.map_err(AppError::from),
             };
-            leaving.set(false);
-            match left {
+            pending.set(false);
+            match result {
                 Ok(()) => navigate("/", NavigateOptions::default()),
-                Err(wrong) => error.set(Some(wrong)),
+                Err(failed) => error.set(Some(failed)),
             }
         });
     };
     view! {
         <header class="banner">
-            <a class="skip" href="#main">"Skip to content"</a>
+            <a class="skip-link" href="#main">"Skip to content"</a>
             <A href="/" attr:class="brand">"PAN"</A>
             <nav aria-label="Main">
                 <Show
-                    when=move || session.is_in()
+                    when=move || session.is_signed_in()
                     fallback=move || {
-                        let (register, sign_in) = (addresses.clone(), addresses.clone());
+                        let (register, sign_in) = (links.clone(), links.clone());
                         view! {
                             <a href=move || register.register_url(&return_path(&path.get())) rel="external">"Register"</a>
                             <a href=move || sign_in.sign_in_url(&return_path(&path.get())) rel="external">"Sign in"</a>
@@ -174,10 +168,10 @@ fn Banner() -> impl IntoView {
                     <Notifications/>
                     <button
                         type="button"
-                        class="quiet"
+                        class="secondary"
                         disabled=move || !ready.get()
-                        aria-disabled=move || leaving.get().to_string()
-                        on:click=leave
+                        aria-disabled=move || pending.get().to_string()
+                        on:click=sign_out
                     >
                         "Sign out"
                     </button>

@@ -1,4 +1,4 @@
-//! Puts the application into the house: its pages, its server functions and its files, behind PAN's verification.
+//! Serves the application's pages, server functions and files behind PAN's verification.
 
 use std::{env, path::PathBuf};
 
@@ -10,6 +10,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::Response,
 };
+use client::Session;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use leptos::{
     config::{LeptosOptions, errors::LeptosConfigError, get_configuration},
@@ -24,21 +25,21 @@ use server::{
     settings::{Settings, SettingsError},
 };
 
-use crate::{demo::ledger, error::AppError, pages, pan::session::Session, shell::shell};
+use crate::{demo::ledger, error::AppError, pages, shell::shell};
 
-/// Server functions that anybody may call. Every other must be in the catalogue, or the server does not start.
+/// Server functions that need no session. Every other function must be in the catalogue, or the server does not start.
 const PUBLIC: &[&str] = &[];
 
-/// Marks a reply that a server function wrote as its error.
-const FAULT_HEADER: &str = leptos::server_fn::error::SERVER_FN_ERROR_HEADER;
+/// Marks a response in which a server function returned an error.
+const ERROR_HEADER: &str = leptos::server_fn::error::SERVER_FN_ERROR_HEADER;
 
-/// How a file whose name changes with its content may be kept: for a year (RFC 8246).
+/// The cache policy of a file whose name changes with its content (RFC 8246).
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The longest fault that is read back, in bytes.
-const MAX_FAULT: usize = 4096;
+/// The longest error that is read back, in bytes.
+const MAX_ERROR: usize = 4096;
 
-/// Why the server does not start, or stopped.
+/// Why the server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The settings cannot be used.
@@ -47,31 +48,31 @@ pub enum ServeError {
     /// The options that cargo-leptos passes cannot be used.
     #[error("the environment variables LEPTOS_… are not usable: {0}")]
     Options(#[from] LeptosConfigError),
-    /// The page's files are not there.
+    /// The page's files are missing.
     #[error("the page's style sheet is not in {}: LEPTOS_SITE_ROOT says where cargo-leptos put the site", .0.display())]
     Site(PathBuf),
-    /// The house does not start.
+    /// The server cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it receives a signal to stop.
 ///
 /// # Errors
-/// A [`ServeError`] that says what to mend.
+/// Why the server did not start, or stopped.
 pub async fn serve() -> Result<(), ServeError> {
-    let pan = Server::start(Settings::load()?).await?;
+    let server = Server::start(Settings::load()?).await?;
     let options = site(get_configuration(None)?.leptos_options)?;
-    Ok(pan.serve(router(pan.clone(), options), functions()).await?)
+    Ok(server.serve(router(server.clone(), options), functions()).await?)
 }
 
-/// What the application serves, and the record that it writes for a new account.
+/// The application's server functions, and the records that it writes for a new account.
 fn functions() -> Functions {
     let served = server_fn_paths().map(|(path, _method)| path).collect();
     Functions::new(CATALOGUE).public(PUBLIC).served(served).register(ledger::new_account)
 }
 
-/// Finds the page's files: under hashed names if cargo-leptos wrote the hashes beside this binary.
+/// Finds the page's files, under hashed names if cargo-leptos wrote the hashes beside this binary.
 fn site(mut options: LeptosOptions) -> Result<LeptosOptions, ServeError> {
     let hashes = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(options.hash_file.as_ref())));
     let hashes = hashes.and_then(|file| std::fs::read_to_string(file).ok());
@@ -83,12 +84,12 @@ fn site(mut options: LeptosOptions) -> Result<LeptosOptions, ServeError> {
     style.exists().then_some(options).ok_or(ServeError::Site(folder))
 }
 
-/// The application, unprotected: what [`Server::serve`] stands in front of.
-fn router(pan: Server, options: LeptosOptions) -> Router {
+/// The application without verification, which [`Server::serve`] adds.
+fn router(server: Server, options: LeptosOptions) -> Router {
     let routes = generate_route_list(|| pages::app(Session::new(None, String::new())));
     let context = move || {
-        provide_context(pan.clone());
-        set_policy(&pan);
+        provide_context(server.clone());
+        set_policy(&server);
     };
     let render = {
         let options = options.clone();
@@ -101,33 +102,33 @@ fn router(pan: Server, options: LeptosOptions) -> Router {
         .with_state(options)
 }
 
-/// Gives a rendered page its policy, with the nonce of its own scripts. Function calls and files have no nonce.
-fn set_policy(pan: &Server) {
-    let (Some(nonce), Some(reply)) = (use_nonce(), use_context::<ResponseOptions>()) else { return };
-    // Origins and base64: always a valid header value. Without one the house sends the policy that allows nothing.
-    if let Ok(policy) = HeaderValue::from_str(&pan.content_security_policy(&nonce)) {
-        reply.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+/// Sets the Content Security Policy of a rendered page, with the nonce of its scripts. Function calls and files have no nonce.
+fn set_policy(server: &Server) {
+    let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else { return };
+    // Origins and base64 always make a valid header value. Without one the server sends the policy that allows nothing.
+    if let Ok(policy) = HeaderValue::from_str(&server.content_security_policy(&nonce)) {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
     }
 }
 
-/// What Leptos leaves open: the status of a fault, and how long a file may be kept.
+/// Sets what Leptos does not: the status of an error, and how long a file may be cached.
 async fn finish(request: Request, next: Next) -> Response {
     let is_hashed = has_hash(request.uri().path());
     let mut response = next.run(request).await;
-    if response.headers().contains_key(FAULT_HEADER) {
+    if response.headers().contains_key(ERROR_HEADER) {
         return with_status(response).await;
     }
     if response.headers().contains_key(header::LAST_MODIFIED) {
-        // Other files keep their names when they change: the browser asks each time, and mostly gets 304.
+        // Other files keep their names when they change: the browser revalidates them, and mostly gets 304.
         let life = if is_hashed { IMMUTABLE } else { HeaderValue::from_static("no-cache") };
         response.headers_mut().insert(header::CACHE_CONTROL, life);
-        // The same path is answered in several encodings.
+        // The same path has several encodings.
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
     response
 }
 
-/// Whether a file's name has the hash of its content: `/pkg/NAME.HASH.EXTENSION`.
+/// Whether a file's name contains the hash of its content: `/pkg/NAME.HASH.EXTENSION`.
 fn has_hash(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let [_name, hash, _extension] = name.split('.').collect::<Vec<_>>()[..] else { return false };
@@ -135,11 +136,11 @@ fn has_hash(path: &str) -> bool {
     hash.len() == 22
 }
 
-/// Leptos answers every fault with 500; a fault knows better. What PAN itself would refuse with a problem document is
-/// one here too (RFC 9457).
+/// Replaces the 500 with which Leptos answers every error by the error's own status, and its body by a problem document
+/// (RFC 9457) where PAN has one for the same reason.
 async fn with_status(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let mut body = to_bytes(body, MAX_FAULT).await.unwrap_or_default();
+    let mut body = to_bytes(body, MAX_ERROR).await.unwrap_or_default();
     let error = AppError::de(body.clone());
     if let Some(text) = error.problem().and_then(|problem| serde_json::to_vec(&problem).ok()) {
         body = text.into();
@@ -147,8 +148,8 @@ async fn with_status(response: Response) -> Response {
         parts.headers.remove(header::CONTENT_LENGTH);
     }
     parts.status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    parts.headers.remove(HeaderName::from_static(FAULT_HEADER));
-    if let AppError::RateLimited { seconds: Some(seconds) } = error {
+    parts.headers.remove(HeaderName::from_static(ERROR_HEADER));
+    if let Some(seconds) = error.retry_after() {
         parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(parts, Body::from(body))
@@ -162,22 +163,22 @@ mod tests {
 
     use super::*;
 
-    /// The whole server.
-    fn server() -> Router {
-        let pan = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
+    /// The server with the application.
+    fn app() -> Router {
+        let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
         let options = LeptosOptions::builder().output_name("pan").build();
-        pan.router(router(pan.clone(), options), &functions()).expect("all is decided")
+        server.router(router(server.clone(), options), &functions()).expect("every function is in the catalogue")
     }
 
     async fn get(path: &str) -> (StatusCode, String) {
         let request = Request::get(path).header(header::HOST, "pan.localhost:3000").body(Body::empty());
-        let reply = server().oneshot(request.expect("a request")).await.expect("a router never fails");
+        let reply = app().oneshot(request.expect("a request")).await.expect("a router never fails");
         let status = reply.status();
         let body = to_bytes(reply.into_body(), 1 << 20).await.expect("a body");
         (status, String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// A site with one hashed file and one that is not, in each encoding.
+    /// A site with a file of a hashed name and one of a plain name, in each encoding.
     fn files() -> (tempfile::TempDir, Router) {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("pkg")).expect("a folder");
@@ -186,14 +187,14 @@ mod tests {
                 std::fs::write(folder.path().join(format!("{name}{extension}")), content).expect("a file");
             }
         }
-        let pan = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
+        let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
         let root = folder.path().to_str().expect("text").to_owned();
         let options = LeptosOptions::builder().output_name("pan").site_root(root).build();
-        (folder, router(pan, options))
+        (folder, router(server, options))
     }
 
     #[tokio::test]
-    async fn files_are_served_in_the_encoding_that_is_accepted() {
+    async fn files_come_in_the_accepted_encoding() {
         let (_folder, files) = files();
         for (path, kind, cached) in [
             ("/pkg/pan.Q1w2E3r4T5y6U7i8O9p0Aa.wasm", "application/wasm", "public, max-age=31536000, immutable"),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pages_link_to_the_sign_origin_and_have_no_password() {
+    async fn pages_link_to_sign_origin_without_password() {
         let (status, home) = get("/").await;
         assert_eq!(status, StatusCode::OK);
         for page in ["/sign-in?return=", "/register?return="] {
@@ -233,14 +234,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_public() {
+    async fn no_function_is_public() {
         for path in ["/api/sign_in", "/api/register", "/api/transfer"] {
             let request = Request::post(path)
                 .header(header::HOST, "pan.localhost:3000")
                 .header(header::ORIGIN, "http://pan.localhost:3000")
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Body::from("{}"));
-            let reply = server().oneshot(request.expect("a request")).await.expect("a router never fails");
+            let reply = app().oneshot(request.expect("a request")).await.expect("a router never fails");
             assert!(reply.status().is_client_error(), "{path}");
             assert_eq!(reply.headers()[header::CONTENT_TYPE], problem::CONTENT_TYPE, "{path}");
         }

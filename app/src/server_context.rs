@@ -1,5 +1,6 @@
 //! What server functions need: the verified request, the server, and response headers.
 
+use client::ClientError;
 use http::{HeaderName, HeaderValue, request::Parts};
 use leptos::{prelude::use_context, server_fn::ServerFn};
 use leptos_axum::ResponseOptions;
@@ -8,7 +9,7 @@ use server::{Server, Verified, VerifiedRequest, store::StoreError};
 
 use crate::error::AppError;
 
-/// The verified request of the running server function `F`, whose action is `A`. With an action of another path it does not
+/// The verified request of the running server function `F`, whose action is `A`. An action of another path does not
 /// compile:
 ///
 /// ```compile_fail
@@ -16,18 +17,18 @@ use crate::error::AppError;
 /// let _ = verified::<Transfer, actions::Rename>();
 /// ```
 ///
-/// A page that is rendered has no verified request: a protected function that it calls fails, so what the server renders
+/// There is no such request while a page is rendered. A protected function that is called then fails, so a rendered page
 /// holds nothing private.
 ///
 /// # Errors
-/// [`AppError::Unverified`] when there is none.
+/// [`ClientError::Unverified`] when there is none.
 pub fn verified<F: ServerFn, A: Action>() -> Result<Verified<A>, AppError> {
     const { assert!(is_equal(F::PATH, A::PATH), "the server function and the action have different paths") };
-    let parts = use_context::<Parts>().ok_or(AppError::Unverified)?;
-    Verified::from_extensions(&parts.extensions).map_err(|_| AppError::Unverified)
+    let parts = use_context::<Parts>().ok_or(ClientError::Unverified)?;
+    Verified::from_extensions(&parts.extensions).map_err(|_| ClientError::Unverified.into())
 }
 
-/// `==` of texts is not `const` yet.
+/// Compares strings in a constant.
 const fn is_equal(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut at = 0;
@@ -40,24 +41,24 @@ const fn is_equal(one: &str, other: &str) -> bool {
 /// The [`Server`] that handles the current request.
 ///
 /// # Errors
-/// [`AppError::Unavailable`] outside a request.
+/// [`ClientError::Unavailable`] outside a request.
 pub fn server() -> Result<Server, AppError> {
-    use_context().ok_or(AppError::Unavailable)
+    use_context().ok_or(ClientError::Unavailable.into())
 }
 
-/// What the pages of whoever asked are told of what was done.
+/// The push message that reports an action to the open pages of the user who did it.
 pub fn activity(request: &VerifiedRequest, note: String) -> Push {
     Push::Activity { action: request.action_name().to_owned(), session: Some(*request.session()), note }
 }
 
-/// Sends headers with the reply.
+/// Adds headers to the response.
 ///
 /// # Errors
-/// [`AppError::Unavailable`] outside a request.
+/// [`ClientError::Unavailable`] outside a request.
 pub fn add_headers(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Result<(), AppError> {
-    let reply = use_context::<ResponseOptions>().ok_or(AppError::Unavailable)?;
+    let response = use_context::<ResponseOptions>().ok_or(ClientError::Unavailable)?;
     for (name, value) in headers {
-        reply.append_header(name, value);
+        response.append_header(name, value);
     }
     Ok(())
 }
@@ -65,6 +66,6 @@ pub fn add_headers(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>)
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "store");
-        Self::Unavailable
+        ClientError::Unavailable.into()
     }
 }

@@ -1,16 +1,17 @@
-//! Signing out, sessions and activity: the server functions that every application under PAN needs. Signing in happens on the
-//! sign origin.
+//! The server functions that every application needs: signing out, sessions, activity. Signing in happens on the sign
+//! origin.
 
+use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
 use protocol::{built_in, key::KeyThumbprint, token::SessionHandle};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::AppError, pan::client::SignedClient};
+use crate::error::AppError;
 
-/// Ends the session that asks, at once and everywhere. The page must then [`forget`](crate::pan::forget) it.
+/// Ends the calling session, immediately and everywhere. The page must then [forget](client::forget_session) it.
 ///
 /// # Errors
-/// [`AppError::Unavailable`] when the session may still live.
+/// [`ClientError::Unavailable`](client::ClientError::Unavailable) when the session may not have ended.
 #[server(prefix = "/api", endpoint = "sign_out", input = Json, output = Json, client = SignedClient)]
 pub async fn sign_out() -> Result<(), AppError> {
     use crate::server_context;
@@ -19,50 +20,51 @@ pub async fn sign_out() -> Result<(), AppError> {
     server_context::add_headers(headers)
 }
 
-/// One of one's own sessions.
+/// One of the user's sessions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OwnSession {
     /// Its public name.
     pub handle: SessionHandle,
-    /// Whether it is the one that asks.
+    /// Whether it is the calling session.
     pub is_this: bool,
     /// Browser and system, in words.
     pub device: String,
-    /// The network that it was opened from, such as `203.0.113.0/24`; empty when that is not known.
+    /// The network that it was opened from, such as `203.0.113.0/24`; empty when unknown.
     pub network: String,
     /// Unix ms.
     pub created: u64,
     /// Last use: Unix ms.
     pub seen: u64,
-    /// The key that signs what its user confirms.
+    /// The key that signs confirmed requests.
     pub confirmation_key: KeyThumbprint,
-    /// The key that signs everything else, once the browser has one.
+    /// The key that signs all other requests, once it is bound.
     pub frame_key: Option<KeyThumbprint>,
-    /// How often its token was presented without its key, and when last (Unix ms), if ever.
+    /// How often its token was presented without its key, and when last (Unix ms).
     pub theft: Option<(u64, u64)>,
 }
 
-/// Something that happened in one's own account.
+/// An entry of the user's activity.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivityEntry {
-    /// When first: Unix ms.
+    /// First occurrence: Unix ms.
     pub at: u64,
-    /// How many times.
+    /// Number of occurrences.
     pub times: u64,
-    /// In which session.
+    /// The session, unless another user acted.
     pub session: Option<SessionHandle>,
-    /// The catalogue's name of an action, or what the server did.
+    /// An action's name in the catalogue, or an event of the server.
     pub action: String,
-    /// Whether it was refused.
+    /// Whether it was rejected.
     pub refused: bool,
-    /// Why.
+    /// The rejection reason.
     pub reason: Option<String>,
 }
 
-/// Where one is signed in, newest first.
+/// The user's sessions, newest first.
 ///
 /// # Errors
-/// [`AppError::Unverified`] for a request that is not verified as this action, as from every function below.
+/// [`ClientError::Unverified`](client::ClientError::Unverified), like every function below, for a request that was not
+/// verified as this action.
 #[server(prefix = "/api", endpoint = "sessions", input = Json, output = Json, client = SignedClient)]
 pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
     use crate::server_context;
@@ -82,26 +84,26 @@ pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
     Ok(own.collect())
 }
 
-/// Ends one of one's own sessions, at once and everywhere.
+/// Ends one of the user's sessions, immediately and everywhere.
 ///
 /// # Errors
 /// [`AppError::Declined`] when there is no such session.
 #[server(prefix = "/api", endpoint = "revoke", input = Json, output = Json, client = SignedClient)]
 pub async fn revoke(
-    /// What was signed.
+    /// The signed body.
     #[server(flatten)]
     order: built_in::Revoke,
 ) -> Result<(), AppError> {
     use crate::server_context;
     let request = server_context::verified::<Revoke, built_in::Revoke>()?;
     let ended = server_context::server()?.revoke(&request, &order.session).await?;
-    ended.then_some(()).ok_or_else(|| AppError::Declined("That session had ended already.".to_owned()))
+    ended.then_some(()).ok_or_else(|| AppError::Declined("That session has already ended.".to_owned()))
 }
 
-/// Ends all of one's sessions but this one. Gives how many.
+/// Ends all of the user's sessions except the calling one. Returns how many.
 ///
 /// # Errors
-/// [`AppError::Unavailable`] when some may still live.
+/// [`ClientError::Unavailable`](client::ClientError::Unavailable) when some may not have ended.
 #[server(prefix = "/api", endpoint = "revoke_others", input = Json, output = Json, client = SignedClient)]
 pub async fn revoke_others() -> Result<usize, AppError> {
     use crate::server_context;
@@ -109,22 +111,22 @@ pub async fn revoke_others() -> Result<usize, AppError> {
     Ok(server_context::server()?.revoke_others(&request).await?)
 }
 
-/// What happened in one's own account, newest first.
+/// The user's activity, newest first: the user's part of the audit log.
 ///
 /// # Errors
-/// [`AppError::Unavailable`] when there is no store.
+/// [`ClientError::Unavailable`](client::ClientError::Unavailable) when the store cannot answer.
 #[server(prefix = "/api", endpoint = "activity", input = Json, output = Json, client = SignedClient)]
 pub async fn activity() -> Result<Vec<ActivityEntry>, AppError> {
     use crate::server_context;
     let request = server_context::verified::<Activity, built_in::ReadActivity>()?;
-    let said = server_context::server()?.activity(&request).await?;
-    let happenings = said.into_iter().map(|said| ActivityEntry {
-        at: said.at,
-        times: said.times,
-        session: said.event.session,
-        action: said.event.action.into_owned(),
-        refused: said.event.outcome == server::audit::Outcome::Refused,
-        reason: said.event.reason.map(std::borrow::Cow::into_owned),
+    let entries = server_context::server()?.activity(&request).await?;
+    let activity = entries.into_iter().map(|entry| ActivityEntry {
+        at: entry.at,
+        times: entry.times,
+        session: entry.event.session,
+        action: entry.event.action.into_owned(),
+        refused: entry.event.outcome == server::audit::Outcome::Refused,
+        reason: entry.event.reason.map(std::borrow::Cow::into_owned),
     });
-    Ok(happenings.collect())
+    Ok(activity.collect())
 }

@@ -1,20 +1,21 @@
-//! The HTML around every page. It holds what the page needs before it can ask for anything, and nothing private.
+//! The HTML around every page. It holds what the page needs before its first call, and nothing private.
 
+use client::{
+    Session,
+    markup::{FRAME_ID, SESSION_META, SIGN_ORIGIN_META},
+};
 use http::request::Parts;
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags};
 use protocol::token::{SessionHandle, SessionToken};
 use server::{Server, session_tokens};
 
-use crate::{
-    pages,
-    pan::{frame, session},
-};
+use crate::pages;
 
-/// One page, whole.
+/// One complete HTML page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let sign_origin =
-        use_context::<Server>().map(|pan| pan.settings().origins.sign.as_str().to_owned()).unwrap_or_default();
+        use_context::<Server>().map(|server| server.settings().origins.sign.as_str().to_owned()).unwrap_or_default();
     let handles = use_context::<Parts>().map(|parts| handles(&parts)).unwrap_or_default();
     let names = handles.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     view! {
@@ -24,8 +25,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
-                <meta name=frame::ORIGIN_META content=sign_origin.clone()/>
-                {(!names.is_empty()).then(|| view! { <meta name=session::META content=names/> })}
+                <meta name=SIGN_ORIGIN_META content=sign_origin.clone()/>
+                {(!names.is_empty()).then(|| view! { <meta name=SESSION_META content=names/> })}
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <HashedStylesheet options=options.clone() id="style"/>
                 <AutoReload options=options.clone()/>
@@ -33,23 +34,23 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <MetaTags/>
             </head>
             <body>
-                {pages::app(session::Session::new(handles.first().copied(), sign_origin.clone()))}
+                {pages::app(Session::new(handles.first().copied(), sign_origin.clone()))}
                 <noscript>
                     <p class="notice">
-                        "PAN signs what you do with a key that lives in your browser. That takes JavaScript: allow it for this site, then reload."
+                        "PAN signs your requests with a key in your browser, which needs JavaScript. Allow it for this site, then reload the page."
                     </p>
                 </noscript>
-                <p class="notice wrong trouble">
+                <p class="notice error start-error">
                     "This page has not started. It needs JavaScript and WebAssembly. Check your connection, turn off what may block them for this site, or update your browser. Then reload the page."
                 </p>
-                <iframe id=frame::ID title="PAN signing frame" src=sign_origin aria-hidden="true" hidden></iframe>
+                <iframe id=FRAME_ID title="PAN signing frame" src=sign_origin aria-hidden="true" hidden></iframe>
             </body>
         </html>
     }
 }
 
-/// The sessions that the browser's cookies name: one, or more when others were planted beside it. Only the form of a
-/// cookie is looked at: this proves nothing, and nothing private is rendered for it.
+/// The sessions that the browser's cookies name: one, or more if others were planted. Only the format of a cookie is
+/// checked, so this proves nothing, and nothing private is rendered for it.
 fn handles(parts: &Parts) -> Vec<SessionHandle> {
     session_tokens(&parts.headers).iter().map(SessionToken::handle).collect()
 }
@@ -62,17 +63,17 @@ mod tests {
 
     use super::*;
 
-    fn with_cookie(line: &str) -> Vec<SessionHandle> {
+    fn handles_of(line: &str) -> Vec<SessionHandle> {
         let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
         handles(&http::Request::builder().header(header::COOKIE, line).body(()).unwrap().into_parts().0)
     }
 
     #[test]
-    fn only_well_formed_cookies_name_sessions() {
+    fn malformed_cookie_names_no_session() {
         let token = SessionToken::new([7; SessionToken::BYTES]);
         let line = format!("theme=dark; name=José; {}={}; other=1", cookie::SESSION, token.reveal());
-        assert_eq!(with_cookie(&line), [token.handle()]);
-        assert!(with_cookie("__Host-pan=<script>").is_empty());
-        assert!(with_cookie("theme=dark").is_empty());
+        assert_eq!(handles_of(&line), [token.handle()]);
+        assert!(handles_of("__Host-pan=<script>").is_empty());
+        assert!(handles_of("theme=dark").is_empty());
     }
 }

@@ -57,14 +57,14 @@ export class BankPage {
     this.alert = page.getByRole("alert");
     this.status = page.getByRole("status");
     this.pushState = page.getByTestId("push-state");
-    this.notifications = page.locator(".news li");
+    this.notifications = page.locator(".notification-list li");
     this.confirmationPanel = page.getByRole("region", { name: "Confirmation" });
     page.on("popup", (window) => this.windows.push(window));
   }
 
   /** The bell button when it shows that number of new messages. */
   bell(unread: number): Locator {
-    const label = unread === 0 ? "Security: nothing new" : unread === 1 ? "Security: 1 new message" : `Security: ${unread} new messages`;
+    const label = unread === 0 ? "Notifications: nothing new" : unread === 1 ? "Notifications: 1 new" : `Notifications: ${unread} new`;
     return this.page.locator("summary").filter({ has: this.page.locator("svg") }).and(this.page.getByLabel(label, { exact: true }));
   }
 

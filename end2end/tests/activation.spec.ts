@@ -63,7 +63,7 @@ test("a confirmation in the same tab can be cancelled and repeated, and is execu
   await page.waitForURL(`${server.sign}/confirm`);
   await page.getByRole("button", { name: BUTTON }).click();
   await page.waitForURL(`${server.app}/account`);
-  await expect(page.getByText("You confirmed it, and it was done.")).toBeVisible();
+  await expect(page.getByText("Confirmed. The change was made.")).toBeVisible();
   await expect(filled.balance).toHaveText("995.00 EUR");
   // Neither a reload nor the Back button executes it again.
   await page.reload();

@@ -89,7 +89,7 @@ test("attack 27: the user's own confirmations pause too, with a message, and the
   await page.getByLabel("To", { exact: true }).fill((JSON.parse(transfer.body) as { to: string }).to);
   await page.getByLabel("Amount", { exact: true }).fill("42");
   await page.getByLabel("Amount", { exact: true }).press("Enter");
-  await expect(bank.alert).toContainText(/Several confirmations were cancelled, so there is a pause. Try again in \d+ seconds/);
+  await expect(bank.alert).toContainText(/Several confirmations were cancelled, so confirmations are paused. Try again in \d+ seconds/);
   await expect(page.getByLabel("Amount", { exact: true })).toHaveValue("42");
   await expect(bank.balance).toHaveText("1,000.00 EUR");
 });

@@ -105,11 +105,11 @@ for (const [at, [name, tamper, reason]] of TAMPERING.entries()) {
     await expect.poll(() => proxy.connections[transport], { timeout: 30_000 }).toBeGreaterThan(before);
     await expect(bank.notifications).toHaveCount(1);
     await bank.waitUntilLive();
-    await expect(bank.notifications).toHaveText(/Somebody signed in/);
+    await expect(bank.notifications).toHaveText(/New sign-in/);
     await expect(bank.notifications).not.toContainText("Evil");
     // The signing frame has reported the reason in a signed request.
     await bank.open("/activity");
-    const row = page.getByRole("row").filter({ hasText: /had not signed for this page|too late to be believed/ });
+    const row = page.getByRole("row").filter({ hasText: /was not signed for this page|arrived too late/ });
     await expect(row.first()).toContainText(reason);
   });
 }

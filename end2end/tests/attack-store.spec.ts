@@ -44,7 +44,7 @@ async function expectUnavailable({ server }: IsolatedServers, bank: BankPage, re
   }
   expect(replies[0]?.code).toBe("unavailable");
   await bank.submitName("Not saved");
-  await expect(bank.alert).toContainText("not available at the moment");
+  await expect(bank.alert).toContainText("temporarily unavailable");
 }
 
 /** Checks that the page works again without a reload, and that the replay is rejected. */

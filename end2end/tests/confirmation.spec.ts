@@ -61,7 +61,7 @@ test("without windows the user confirms in the same tab", async ({ account, page
   await expect(page.getByRole("main")).toContainText("2.00 EUR");
   await account.input.activate(page.getByRole("button", { name: "Send 2.00 EUR" }));
   await expect(page).toHaveURL(`${account.origin}/account`);
-  await expect(page.getByText("You confirmed it, and it was done.")).toBeVisible();
+  await expect(page.getByText("Confirmed. The change was made.")).toBeVisible();
   await expect(account.balance).toHaveText("998.00 EUR");
 });
 
@@ -83,12 +83,12 @@ test("three cancelled confirmations start a pause", async ({ account, page }) =>
     await expect(account.alert).toContainText("You cancelled");
     await account.input.activate(account.button("Send money"));
   }
-  await expect(account.alert).toContainText("there is a pause");
+  await expect(account.alert).toContainText("confirmations are paused");
   await page.reload();
   await expect(account.balance).toHaveText("1,000.00 EUR");
   for (const window of account.windows) await window.close();
   await requestTransfer(account, "1");
-  await expect(account.alert).toContainText("there is a pause");
+  await expect(account.alert).toContainText("confirmations are paused");
 });
 
 test("closing or reloading the window cancels", async ({ account }) => {

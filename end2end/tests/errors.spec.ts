@@ -8,7 +8,7 @@ import { sessionToken } from "../support/session-token.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 const LOST_KEY = "This browser no longer has the key of your session. Sign in again to get a new one.";
-const ENDED = "Your session has ended. Sign in again to go on.";
+const ENDED = "Your session has ended. Sign in again to continue.";
 
 async function submitTransfer(bank: BankPage, server: TestServer): Promise<void> {
   const friend = await NodeClient.registered(server);
@@ -81,7 +81,7 @@ test("a sign-out in another tab is shown, and signing in again helps", async ({ 
   expect((await reply).status()).toBe(200);
   await other.close();
   await context.addCookies(kept);
-  await expect(account.alert.first()).toHaveText(new RegExp(`^(${LOST_KEY}|You have signed out. Sign in again to go on.)$`));
+  await expect(account.alert.first()).toHaveText(new RegExp(`^(${LOST_KEY}|You have signed out. Sign in again to continue.)$`));
   await account.signIn(account.user);
   await expect(account.displayName).toHaveText(account.user);
   expect(await sessionToken(page), "it is another session").not.toBe(before);
@@ -108,7 +108,7 @@ test("an unreachable server is reported, and trying again helps", async ({ accou
   await page.route("**/api/**", (route) => route.abort());
   await account.submitName("Not saved");
   // Without a response, a change may have been made. For a read the message has no such doubt.
-  await expect(account.alert).toContainText("No answer came from the server.");
+  await expect(account.alert).toContainText("No response from the server.");
   await page.getByRole("navigation").getByRole("link", { name: "Sessions" }).click();
   await expect(account.alert).toContainText("The server cannot be reached.");
   await page.unroute("**/api/**");
@@ -120,7 +120,7 @@ test("an unreachable server is reported, and trying again helps", async ({ accou
 test("a change without a response can be tried again", async ({ account, page }) => {
   await page.route("**/api/display_name", (route) => route.abort());
   await account.submitName("Not saved");
-  await expect(account.alert).toContainText("No answer came from the server.");
+  await expect(account.alert).toContainText("No response from the server.");
   await page.unroute("**/api/display_name");
   await account.input.activate(account.button("Change name"));
   await account.expectName("Not saved");
@@ -160,7 +160,7 @@ test("an insufficient balance and an unknown recipient are reported", async ({ a
 test("a page that does not exist says so", async ({ bank, page }) => {
   const reply = await page.goto(`${bank.origin}/nowhere`);
   expect(reply?.status()).toBe(404);
-  await expect(page.getByRole("heading", { level: 1 })).toContainText("no such page");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("not found");
 });
 
 test("a request that takes longer than 300 ms shows its progress", async ({ account, page }) => {

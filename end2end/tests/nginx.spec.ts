@@ -49,7 +49,7 @@ test("everything works in production mode behind the nginx of docs/DEPLOYMENT.md
     const elsewhere = new BankPage(theirPage, server.app, new Mouse(theirPage));
     await elsewhere.signIn(bank.user);
     await expect(bank.bell(1)).toBeVisible();
-    await expect(bank.notifications).toContainText("Somebody signed in");
+    await expect(bank.notifications).toContainText("New sign-in");
     await expect(elsewhere.pushState).toHaveText("Live, by WebSocket");
 
     const friend = newUserName();

@@ -38,9 +38,9 @@ test("a sign-in elsewhere shows a notification in every tab, and reading it in o
   const elsewhere = await NodeClient.signedIn(server, account.user);
   for (const bank of [account, other]) {
     await expect(bank.bell(1)).toBeVisible();
-    await expect(bank.notifications.filter({ hasText: "Somebody signed in" })).toHaveCount(1);
+    await expect(bank.notifications.filter({ hasText: "New sign-in" })).toHaveCount(1);
   }
-  await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
+  await expect(other.page.getByRole("cell", { name: "Started a session in a browser" })).toHaveCount(2);
 
   await account.input.activate(account.bell(1));
   await expect(account.notifications.first()).toBeVisible();
@@ -49,7 +49,7 @@ test("a sign-in elsewhere shows a notification in every tab, and reading it in o
   await other.page.reload();
   await other.waitUntilLive();
   await expect(other.bell(0)).toBeVisible();
-  await expect(other.page.getByRole("cell", { name: "Opened a session in a browser" })).toHaveCount(2);
+  await expect(other.page.getByRole("cell", { name: "Started a session in a browser" })).toHaveCount(2);
 
   // The notification links to the session.
   await account.input.activate(account.notifications.first().getByRole("link", { name: "See the session" }));
@@ -63,7 +63,7 @@ test("received money appears at once in the balance and the activity", async ({ 
   await pay(server, account.user);
   await expect(account.balance).toHaveText("1,012.00 EUR");
   await expect(account.history.getByRole("row").filter({ hasText: "+12.00 EUR" })).toHaveCount(1);
-  await expect(other.page.getByRole("cell", { name: "Somebody sent you something" })).toHaveCount(1);
+  await expect(other.page.getByRole("cell", { name: "Another user sent you something" })).toHaveCount(1);
 });
 
 test("the list of sessions updates at once", async ({ account, server, page }) => {
@@ -76,7 +76,7 @@ test("the list of sessions updates at once", async ({ account, server, page }) =
   await expect(sessions).toHaveCount(2);
   expect((await elsewhere.call({ path: "/api/sign_out" })).status).toBe(200);
   await expect(sessions).toHaveCount(1);
-  await expect(account.notifications.filter({ hasText: "it signed out" })).toHaveCount(1);
+  await expect(account.notifications.filter({ hasText: "you signed out" })).toHaveCount(1);
 });
 
 test("a stolen cookie shows a notification", async ({ account, server, page }) => {
@@ -84,7 +84,7 @@ test("a stolen cookie shows a notification", async ({ account, server, page }) =
   const cookie: [string, string] = ["cookie", `__Host-pan=${await sessionToken(page)}`];
   await send(server, { path: "/api/account", headers: [...originHeaders(server.app), cookie], body: "{}" });
   await expect(account.bell(1)).toBeVisible();
-  await expect(account.notifications).toContainText("Somebody has the cookie of this session");
+  await expect(account.notifications).toContainText("Someone has a copy of the cookie of this session");
 });
 
 test("attack 18: a session ended elsewhere ends here at once, with its connection", async ({ account, browser, page }) => {
@@ -106,7 +106,7 @@ test("events while no page was open or online appear later", async ({ account, c
   await account.waitUntilLive();
   await expect.poll(() => account.page.evaluate(() => localStorage.getItem("pan-read"))).not.toBeNull();
   await context.setOffline(true);
-  await expect(account.pushState).toHaveText("Not listening");
+  await expect(account.pushState).toHaveText("Not connected");
   const one = await NodeClient.signedIn(server, account.user);
   await context.setOffline(false);
   await expect(account.bell(1)).toBeVisible();
@@ -131,7 +131,7 @@ test("a hidden page disconnects and later resumes where it was", async ({ accoun
   await setVisible(false);
   await expect(account.pushState).toContainText("Live");
   await page.clock.fastForward("01:05");
-  await expect(account.pushState).toHaveText("Not listening");
+  await expect(account.pushState).toHaveText("Not connected");
   await NodeClient.signedIn(server, account.user);
   await setVisible(true);
   await account.waitUntilLive();
@@ -162,7 +162,7 @@ test("events on another instance appear here once and in order", async ({ accoun
   expect((await elsewhere.call({ path: "/api/sign_out" })).status).toBe(200);
   await NodeClient.signedIn(server, account.user);
   await expect(account.notifications).toHaveCount(3);
-  await expect(account.notifications).toHaveText([/Somebody signed in/, /it signed out/, /Somebody signed in/]);
+  await expect(account.notifications).toHaveText([/New sign-in/, /you signed out/, /New sign-in/]);
 });
 
 /** A server behind a proxy, and a page that connects through the proxy. */
@@ -219,7 +219,7 @@ test("when one transport is blocked the other replaces it, and every push reques
   await expect(bank.pushState).toHaveText("Live, by WebSocket");
   proxy.allowed.clear();
   proxy.dropConnections();
-  await expect(bank.pushState).toHaveText("Disconnected, trying again");
+  await expect(bank.pushState).toHaveText("Disconnected, retrying");
   await expect.poll(() => new Set(proxy.requestedPaths)).toEqual(
     new Set(["/api/jitterbug/keys", "/api/jitterbug/stream", "/api/jitterbug/socket"]),
   );

@@ -24,7 +24,7 @@ async function signInElsewhere(bank: BankPage, context: BrowserContext): Promise
 }
 
 const sessions = (bank: BankPage) => bank.page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
-const theftWarnings = (bank: BankPage) => bank.page.getByText("Somebody has this session’s cookie");
+const theftWarnings = (bank: BankPage) => bank.page.getByText("Someone has a copy of this session’s cookie");
 
 /** Checks the number of theft warnings on the owner's sessions page. */
 async function expectThefts(bank: BankPage, count: number): Promise<void> {
@@ -96,14 +96,14 @@ test("attack 1: the owner sees that the cookie was stolen", async ({ account, se
   await expectThefts(account, 1);
   await expect(theftWarnings(account)).toContainText("2 times");
   await account.open("/activity");
-  const row = account.page.getByRole("row").filter({ hasText: "cookie was presented without its key" });
+  const row = account.page.getByRole("row").filter({ hasText: "cookie was used without its key" });
   await expect(row.first()).toBeVisible();
 });
 
 test("the activity page lists the user's actions", async ({ account }) => {
   await account.changeName("Noted");
   await account.open("/activity");
-  for (const text of ["Opened the account", "Made a key for a session", "Changed the display name"]) {
+  for (const text of ["Opened the account", "Created a key for a session", "Changed the display name"]) {
     await expect(account.page.getByRole("cell", { name: text }).first()).toBeVisible();
   }
 });
@@ -222,7 +222,7 @@ test.describe("no theft signal is raised by", () => {
     const keys = new BankPage(page, server.app, new Keyboard(page));
     const lost = await interceptNext(page, "/api/display_name", () => keys.submitName("Lost"));
     expect((await send(server, lost)).status).toBe(200);
-    await expect(account.alert).toContainText("No answer came from the server.");
+    await expect(account.alert).toContainText("No response from the server.");
     await account.changeName("Found");
     await expectThefts(account, 0);
   });

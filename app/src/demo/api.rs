@@ -1,57 +1,19 @@
 //! The bank's server functions.
 //!
-//! Each takes the catalogue's own type as its one, flattened argument: the body that the frame showed and signed is the
-//! body that is executed, and the two cannot drift apart.
+//! Each function with arguments takes the catalogue's type as its single, flattened argument: the body that was shown and
+//! signed is the body that is executed.
 
-use actions::value::{Amount, DisplayName, Note};
+use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::user::UserName;
-use serde::{Deserialize, Serialize};
 
-use crate::{error::AppError, pan::client::SignedClient};
-
-/// What its owner sees of an account.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Account {
-    /// Whose it is.
-    pub user: UserName,
-    /// What others see.
-    pub display_name: DisplayName,
-    /// In cents.
-    pub balance: u64,
-    /// The latest movements, newest first.
-    pub history: Vec<Movement>,
-}
-
-/// Money that came or went.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Movement {
-    /// Unix time in ms.
-    pub at: u64,
-    /// Whether it came or went.
-    pub direction: Direction,
-    /// To whom or from whom.
-    pub other: UserName,
-    /// How much.
-    pub amount: Amount,
-    /// What for.
-    pub note: Note,
-}
-
-/// Which way money moved.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// It went away.
-    Sent,
-    /// It came in.
-    Received,
-}
+use super::account::Account;
+use crate::error::AppError;
 
 /// Balance, history and display name.
 ///
 /// # Errors
-/// [`AppError::Unverified`] for a request that is not verified as this action, as from every function below.
+/// [`ClientError::Unverified`](client::ClientError::Unverified), like every function below, for a request that was not
+/// verified as this action.
 #[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = SignedClient)]
 pub async fn read_account() -> Result<Account, AppError> {
     use crate::{demo::ledger::Ledger, server_context};
@@ -60,20 +22,20 @@ pub async fn read_account() -> Result<Account, AppError> {
     Ok(Ledger::new(server.stores().records.as_ref()).account(request.user()).await?)
 }
 
-/// Changes the name that others see.
+/// Changes the name that other users see.
 ///
 /// # Errors
-/// As the ledger's.
+/// Those of the ledger.
 #[server(prefix = "/api", endpoint = "display_name", input = Json, output = Json, client = SignedClient)]
 pub async fn rename(
-    /// What was signed.
+    /// The signed body.
     #[server(flatten)]
     order: actions::Rename,
 ) -> Result<(), AppError> {
     use crate::{demo::ledger::Ledger, server_context};
     let request = server_context::verified::<Rename, actions::Rename>()?;
     let server = server_context::server()?;
-    let note = format!("You are now called “{}”.", order.name);
+    let note = format!("Your display name is now “{}”.", order.name);
     Ledger::new(server.stores().records.as_ref()).rename(request.user(), order.name).await?;
     server.publish(request.user(), server_context::activity(&request, note)).await;
     Ok(())
@@ -82,10 +44,10 @@ pub async fn rename(
 /// Sends money.
 ///
 /// # Errors
-/// [`AppError::Declined`] when there is not enough, or nobody to get it.
+/// [`AppError::Declined`] when the balance is too low, or there is no such recipient.
 #[server(prefix = "/api", endpoint = "transfer", input = Json, output = Json, client = SignedClient)]
 pub async fn transfer(
-    /// What was signed.
+    /// The signed body.
     #[server(flatten)]
     order: actions::Transfer,
 ) -> Result<(), AppError> {

@@ -1,4 +1,4 @@
-//! The bank's books: one JSON record an account, changed only when nobody else has changed it meanwhile.
+//! The bank's ledger: one JSON record per account, written with optimistic concurrency control.
 
 use std::time::SystemTime;
 
@@ -6,11 +6,12 @@ use actions::{
     Transfer,
     value::{DisplayName, money},
 };
+use client::ClientError;
 use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 use server::store::{Record, RecordKey, RecordStore, StoreError, Write};
 
-use super::api::{Account, Direction, Movement};
+use super::account::{Account, Direction, Movement};
 use crate::error::AppError;
 
 /// What a new account holds, in cents.
@@ -19,31 +20,31 @@ const OPENING_BALANCE: u64 = 100_000;
 /// How many movements are kept.
 const HISTORY: usize = 50;
 
-/// How often a change is tried when others keep changing the same accounts.
+/// How often a change is attempted when other requests keep changing the same accounts.
 const ATTEMPTS: usize = 16;
 
-/// Why the books were not changed.
+/// Why the ledger was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// There is less in the account.
+    /// The balance is too low.
     #[error("You have {}. Send less.", money(*.0))]
     InsufficientFunds(u64),
-    /// Nobody of that name has an account.
-    #[error("Nobody here is called {0}. Check the name.")]
+    /// No user of that name.
+    #[error("No user named {0}. Check the spelling.")]
     UnknownRecipient(UserName),
-    /// Sender and recipient are one.
-    #[error("That is your own account. Send the money to somebody else.")]
+    /// Sender and recipient are the same user.
+    #[error("This is your own account. Enter another recipient.")]
     ToSelf,
-    /// The recipient has as much as an account can hold.
+    /// The amount would overflow the recipient's balance.
     #[error("{0} cannot receive that much.")]
     Overflow(UserName),
-    /// Others were faster each time.
-    #[error("others keep changing the same accounts")]
+    /// Other requests were faster at every attempt.
+    #[error("other requests keep changing the same accounts")]
     Contended,
-    /// There is no book for somebody who is signed in, or it cannot be read.
-    #[error("the book of {0} is missing or damaged")]
+    /// The record of a signed-in user is missing or cannot be parsed.
+    #[error("the account of {0} is missing or damaged")]
     Damaged(UserName),
-    /// The store cannot answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -59,7 +60,7 @@ impl From<LedgerError> for AppError {
             LedgerError::Store(error) => error.into(),
             LedgerError::Damaged(_) => {
                 tracing::error!(%error, "ledger");
-                Self::Unavailable
+                ClientError::Unavailable.into()
             }
         }
     }
@@ -81,7 +82,7 @@ impl Book {
     }
 }
 
-/// The write that opens somebody's account.
+/// The write that opens a user's account.
 ///
 /// # Errors
 /// [`LedgerError::Damaged`], which cannot happen: every user name is a display name.
@@ -98,16 +99,16 @@ pub fn new_account(user: &UserName) -> Result<Vec<Write>, StoreError> {
     opening(user).map(|write| vec![write]).map_err(|error| StoreError(Box::new(error)))
 }
 
-/// The books in a store.
+/// The ledger in a store.
 pub struct Ledger<'a>(&'a dyn RecordStore);
 
 impl<'a> Ledger<'a> {
-    /// The books in that store.
+    /// The ledger in that store.
     pub fn new(store: &'a dyn RecordStore) -> Self {
         Self(store)
     }
 
-    /// What somebody sees of their account.
+    /// The account of a user.
     ///
     /// # Errors
     /// [`LedgerError::Damaged`], [`LedgerError::Store`].
@@ -117,7 +118,7 @@ impl<'a> Ledger<'a> {
         Ok(Account { user: user.clone(), display_name, balance, history })
     }
 
-    /// Changes the name that others see.
+    /// Changes the name that other users see.
     ///
     /// # Errors
     /// [`LedgerError::Contended`], and as [`Ledger::account`].
@@ -132,7 +133,7 @@ impl<'a> Ledger<'a> {
         Err(LedgerError::Contended)
     }
 
-    /// Moves money from one account to another: both change, or none.
+    /// Moves money from one account to another: both change, or neither.
     ///
     /// # Errors
     /// Every [`LedgerError`].
@@ -179,7 +180,7 @@ fn key(user: &UserName) -> RecordKey {
     RecordKey(format!("ledger:{user}"))
 }
 
-/// A book and the version that was seen of it.
+/// An account and the version that was read.
 fn read(user: &UserName, record: Option<&Record>) -> Result<(Book, u64), LedgerError> {
     record
         .and_then(|record| Some((serde_json::from_str(&record.value).ok()?, record.version)))
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_account_has_its_opening_balance_and_no_history() {
+    async fn new_account_has_opening_balance_and_no_history() {
         let store = bank().await;
         let account = Ledger::new(&store).account(&name("ada")).await.unwrap();
         assert_eq!((account.balance, account.history.len()), (OPENING_BALANCE, 0));
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_transfer_changes_both_accounts_by_the_amount() {
+    async fn transfer_changes_both_balances() {
         let store = bank().await;
         let ledger = Ledger::new(&store);
         ledger.transfer(&name("ada"), order("bob", 1_250)).await.unwrap();
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_than_there_is_is_not_sent() {
+    async fn transfer_above_balance_is_declined() {
         let store = bank().await;
         let ledger = Ledger::new(&store);
         let error = ledger.transfer(&name("ada"), order("bob", OPENING_BALANCE + 1)).await.unwrap_err();
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_pays_themselves_or_a_stranger() {
+    async fn transfer_to_self_or_stranger_is_declined() {
         let store = bank().await;
         let ledger = Ledger::new(&store);
         let to_self = ledger.transfer(&name("ada"), order("ada", 1)).await.unwrap_err();
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn money_is_neither_made_nor_lost_when_many_send_at_once() {
+    async fn concurrent_transfers_keep_the_total() {
         let store = bank().await;
         let send = |from: &'static str, to: &'static str| {
             let store = &store;
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn history_is_bounded_and_newest_first() {
+    async fn history_is_limited_and_newest_first() {
         let store = bank().await;
         let ledger = Ledger::new(&store);
         for cents in 1..=60 {
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_display_name_is_changed() {
+    async fn rename_changes_the_display_name() {
         let store = bank().await;
         let ledger = Ledger::new(&store);
         ledger.rename(&name("ada"), DisplayName::parse("Ada L.").unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The account: balance, history, and what can be done with it.
+//! The account page: balance, history, sending money, changing the display name.
 
 use actions::{
     Rename, Transfer,
@@ -8,56 +8,59 @@ use leptos::{ev::SubmitEvent, html::Input, prelude::*};
 use protocol::{display::visible, push::Push, user::UserName};
 
 use super::{
-    form::{Field, Form, Submit, Wrong, clear, text},
-    private::{Moment, Private, PrivatePage},
+    form::{Field, Form, FormError, Submit, clear, value},
+    private::{PrivateData, PrivatePage, Time},
 };
-use crate::demo::api::{self, Direction, Movement};
+use crate::demo::{
+    account::{self, Direction, Movement},
+    api,
+};
 
-type Shown = Private<api::Account>;
+type AccountData = PrivateData<account::Account>;
 
 /// The page.
 #[component]
 pub fn Account() -> impl IntoView {
-    let shown: Shown =
-        Private::start(|| Box::pin(api::read_account())).follow(|push| matches!(push, Push::Activity { .. }));
+    let data: AccountData =
+        PrivateData::load(|| Box::pin(api::read_account())).reload_on(|push| matches!(push, Push::Activity { .. }));
     view! {
-        <PrivatePage title="Your account" shown>
-            <Overview shown/>
+        <PrivatePage title="Your account" data>
+            <Overview data/>
             <div class="columns">
-                <SendMoney shown/>
-                <ChangeName shown/>
+                <SendMoney data/>
+                <ChangeName data/>
             </div>
-            <History shown/>
+            <History data/>
         </PrivatePage>
     }
 }
 
 #[component]
-fn Overview(shown: Shown) -> impl IntoView {
+fn Overview(data: AccountData) -> impl IntoView {
     view! {
         <section class="card overview" aria-label="Overview">
-            <p class="who" translate="no">
-                <span data-testid="display-name">{move || shown.part(|account| visible(account.display_name.as_str()))}</span>
-                <span class="muted">{move || shown.part(|account| format!("@{}", account.user))}</span>
+            <p class="owner" translate="no">
+                <span data-testid="display-name">{move || data.select(|account| visible(account.display_name.as_str()))}</span>
+                <span class="muted">{move || data.select(|account| format!("@{}", account.user))}</span>
             </p>
             <p class="muted">"Balance"</p>
-            <p class="balance" data-testid="balance" translate="no">{move || shown.part(|account| money(account.balance))}</p>
+            <p class="balance" data-testid="balance" translate="no">{move || data.select(|account| money(account.balance))}</p>
         </section>
     }
 }
 
 #[component]
-fn SendMoney(shown: Shown) -> impl IntoView {
-    let form = Form::start();
+fn SendMoney(data: AccountData) -> impl IntoView {
+    let form = Form::create();
     let (to, amount, note) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
-    let check = move || {
+    let validate = move || {
         let order = Transfer {
-            to: UserName::parse(text(to).trim())
-                .map_err(|_| Wrong::field("to", "Enter the user name of whoever shall get the money."))?,
-            amount: Amount::from_input(&text(amount))
-                .map_err(|_| Wrong::field("amount", "Enter an amount such as 12 or 12.50."))?,
-            note: Note::parse(&text(note))
-                .map_err(|_| Wrong::field("note", "A note has at most 140 characters. Shorten it."))?,
+            to: UserName::parse(value(to).trim())
+                .map_err(|_| FormError::field("to", "Enter the recipient's user name."))?,
+            amount: Amount::from_input(&value(amount))
+                .map_err(|_| FormError::field("amount", "Enter an amount such as 12 or 12.50."))?,
+            note: Note::parse(&value(note))
+                .map_err(|_| FormError::field("note", "Shorten the note to 140 characters."))?,
         };
         Ok(async move {
             let sent = format!("Sent {} to {}.", order.amount, order.to);
@@ -66,11 +69,11 @@ fn SendMoney(shown: Shown) -> impl IntoView {
     };
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        shown.done.set(None);
-        form.send(check(), move |sent| {
+        data.done.set(None);
+        form.send(validate(), move |sent| {
             [to, amount, note].into_iter().for_each(clear);
-            shown.done.set(Some(sent));
-            shown.load();
+            data.done.set(Some(sent));
+            data.reload();
         });
     };
     view! {
@@ -78,7 +81,7 @@ fn SendMoney(shown: Shown) -> impl IntoView {
             <h2>"Send money"</h2>
             <form method="post" novalidate on:submit=submit>
                 <Field form id="to" label="To" input=to/>
-                <Field form id="amount" label="Amount" input=amount inputmode="decimal" hint="In EUR, such as 12.50."/>
+                <Field form id="amount" label="Amount" input=amount inputmode="decimal" hint="In EUR, for example 12.50."/>
                 <Field form id="note" label="Note" input=note/>
                 <Submit form label="Send money"/>
             </form>
@@ -87,29 +90,29 @@ fn SendMoney(shown: Shown) -> impl IntoView {
 }
 
 #[component]
-fn ChangeName(shown: Shown) -> impl IntoView {
-    let form = Form::start();
+fn ChangeName(data: AccountData) -> impl IntoView {
+    let form = Form::create();
     let name = NodeRef::<Input>::new();
-    let check = move || {
-        let name = DisplayName::parse(&text(name))
-            .map_err(|_| Wrong::field("name", "A display name has 1 to 64 characters, not only blanks."))?;
+    let validate = move || {
+        let name = DisplayName::parse(&value(name))
+            .map_err(|_| FormError::field("name", "Enter 1 to 64 characters, not only spaces."))?;
         Ok(async move {
-            let changed = format!("You are now called “{}”.", visible(name.as_str()));
+            let changed = format!("Your display name is now “{}”.", visible(name.as_str()));
             api::rename(Rename { name }).await.map(|()| changed)
         })
     };
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        shown.done.set(None);
-        form.send(check(), move |changed| {
+        data.done.set(None);
+        form.send(validate(), move |changed| {
             clear(name);
-            shown.done.set(Some(changed));
-            shown.load();
+            data.done.set(Some(changed));
+            data.reload();
         });
     };
     view! {
         <section class="card">
-            <h2>"What others see"</h2>
+            <h2>"How others see you"</h2>
             <form method="post" novalidate on:submit=submit>
                 <Field form id="name" label="Display name" input=name autocomplete="nickname"/>
                 <Submit form label="Change name"/>
@@ -119,8 +122,8 @@ fn ChangeName(shown: Shown) -> impl IntoView {
 }
 
 #[component]
-fn History(shown: Shown) -> impl IntoView {
-    let rows = move || shown.part(|account| account.history.clone()).unwrap_or_default();
+fn History(data: AccountData) -> impl IntoView {
+    let rows = move || data.select(|account| account.history.clone()).unwrap_or_default();
     view! {
         <section class="card">
             <table>
@@ -132,7 +135,7 @@ fn History(shown: Shown) -> impl IntoView {
                     {move || {
                         let rows = rows();
                         if rows.is_empty() {
-                            view! { <tr><td colspan="3" class="muted">"Nothing yet."</td></tr> }.into_any()
+                            view! { <tr><td colspan="3" class="muted">"No transactions yet."</td></tr> }.into_any()
                         } else {
                             rows.into_iter().map(|movement| view! { <Row movement/> }).collect_view().into_any()
                         }
@@ -146,15 +149,15 @@ fn History(shown: Shown) -> impl IntoView {
 #[component]
 fn Row(movement: Movement) -> impl IntoView {
     let Movement { at, direction, other, amount, note } = movement;
-    let (word, sign) = match direction {
+    let (preposition, sign) = match direction {
         Direction::Sent => ("To", "−"),
         Direction::Received => ("From", "+"),
     };
     view! {
         <tr>
-            <td><Moment at/></td>
-            <td>{word} " " <span translate="no">{other.to_string()}</span> <span class="note" translate="no" dir="auto">{visible(note.as_str())}</span></td>
-            <td class="amount" translate="no" class:plus=direction == Direction::Received>{format!("{sign}{amount}")}</td>
+            <td><Time at/></td>
+            <td>{preposition} " " <span translate="no">{other.to_string()}</span> <span class="note" translate="no" dir="auto">{visible(note.as_str())}</span></td>
+            <td class="amount" translate="no" class:incoming=direction == Direction::Received>{format!("{sign}{amount}")}</td>
         </tr>
     }
 }

@@ -1,64 +1,62 @@
-//! What happened in one's own account: the user's own part of the audit log.
+//! The activity page: the user's part of the audit log.
 
+use client::push;
 use leptos::prelude::*;
 use leptos_router::components::A;
 
 use protocol::push::{Payload, Push, Security};
 
-use super::private::{Moment, Private, PrivatePage};
-use crate::{
-    pan::push,
-    session_api::{self, ActivityEntry},
-};
+use super::private::{PrivateData, PrivatePage, Time};
+use crate::session_api::{self, ActivityEntry};
 
-/// How far the times of one event in the audit log and in the log of events may be apart: ms.
-const SAME_MS: u64 = 1_000;
+/// How far the times of one event may differ between the audit log and the event log: ms.
+const SAME_EVENT_MS: u64 = 1_000;
 
 /// The page.
 #[component]
 pub fn Activity() -> impl IntoView {
-    let shown = Private::start(|| Box::pin(session_api::activity())).follow(|_| false);
-    push::each(move |news| {
-        if let Some(happening) = as_happening(news) {
-            shown.amend(|rows| add(rows, happening));
+    let data = PrivateData::load(|| Box::pin(session_api::activity())).reload_on(|_| false);
+    push::subscribe(move |message| {
+        if let Some(entry) = to_entry(message) {
+            data.modify(|rows| insert(rows, entry));
         }
     });
-    let rows = move || shown.part(|rows| rows.iter().filter(|row| !is_plumbing(row)).cloned().collect::<Vec<_>>());
+    let rows = move || data.select(|rows| rows.iter().filter(|row| !is_automatic(row)).cloned().collect::<Vec<_>>());
     let rows = move || rows().unwrap_or_default();
     view! {
-        <PrivatePage title="Your activity" shown>
+        <PrivatePage title="Your activity" data>
             <section class="card">
                 <table class="activity">
-                    <caption>"What happened, newest first"</caption>
+                    <caption>"Your activity, newest first"</caption>
                     <thead>
                         <tr><th scope="col">"When"</th><th scope="col">"What"</th><th scope="col">"Session"</th></tr>
                     </thead>
                     <tbody>
-                        {move || rows().into_iter().map(|happening| view! { <Row happening/> }).collect_view()}
+                        {move || rows().into_iter().map(|entry| view! { <Row entry/> }).collect_view()}
                     </tbody>
                 </table>
             </section>
             <p class="muted">
-                "Every request is on record, also those that were refused. What a page needs to keep itself working is not shown. Something that you do not know? "
-                <A href="/sessions">"Look at your sessions"</A> "."
+                "Every request is recorded, including rejected ones. Automatic requests are not shown. Don’t recognise something? "
+                <A href="/sessions">"Review your sessions"</A> "."
             </p>
         </PrivatePage>
     }
 }
 
 #[component]
-fn Row(happening: ActivityEntry) -> impl IntoView {
-    let what = in_words(&happening);
-    let ActivityEntry { at, times, session, refused, reason, action } = happening;
+fn Row(entry: ActivityEntry) -> impl IntoView {
+    let description = describe(&entry);
+    let ActivityEntry { at, times, session, refused, reason, action } = entry;
     let is_alarming = refused || action == "theft";
     let times = (times > 1).then(|| format!(" {times} times"));
-    // The code's beginning is enough to find the session by.
+    // The first characters are enough to find the session.
     let session = session.map(|session| session.to_string().chars().take(6).collect::<String>());
     view! {
-        <tr class:refused=is_alarming>
-            <td><Moment at/></td>
+        <tr class:rejected=is_alarming>
+            <td><Time at/></td>
             <td>
-                {what} <span class="muted">{times}</span>
+                {description} <span class="muted">{times}</span>
                 {reason.map(|reason| view! { " " <span class="note">{reason.replace('_', " ")}</span> })}
             </td>
             <td><code>{session}</code></td>
@@ -66,11 +64,10 @@ fn Row(happening: ActivityEntry) -> impl IntoView {
     }
 }
 
-/// Adds what was pushed at its place in time, unless the list has it: what happened before the page was loaded may be told
-/// again.
-fn add(rows: &mut Vec<ActivityEntry>, new: ActivityEntry) {
+/// Inserts a pushed entry by its time, unless the list has it: events from before the page was loaded may be pushed again.
+fn insert(rows: &mut Vec<ActivityEntry>, new: ActivityEntry) {
     let is_new = |row: &ActivityEntry| {
-        (&row.action, row.session) != (&new.action, new.session) || row.at.abs_diff(new.at) > SAME_MS
+        (&row.action, row.session) != (&new.action, new.session) || row.at.abs_diff(new.at) > SAME_EVENT_MS
     };
     if new.session.is_none() || rows.iter().all(is_new) {
         let at = rows.partition_point(|row| row.at > new.at);
@@ -78,10 +75,10 @@ fn add(rows: &mut Vec<ActivityEntry>, new: ActivityEntry) {
     }
 }
 
-/// What was just pushed, as the log will have it.
-fn as_happening(news: &Payload) -> Option<ActivityEntry> {
-    let (action, session) = match &news.push {
-        // Others act in no session of one's own.
+/// The activity entry of a push message, as the audit log records it.
+fn to_entry(message: &Payload) -> Option<ActivityEntry> {
+    let (action, session) = match &message.push {
+        // Another user acted.
         Push::Activity { session: None, .. } => ("received", None),
         Push::Activity { action, session, .. } => (action.as_str(), *session),
         Push::Security(Security::SignedIn { session, .. }) => ("enter", Some(*session)),
@@ -89,45 +86,52 @@ fn as_happening(news: &Payload) -> Option<ActivityEntry> {
         Push::Security(Security::Ended { session, .. }) => ("session_ended", Some(*session)),
         _ => return None,
     };
-    Some(ActivityEntry { at: news.id.ms, times: 1, session, action: action.to_owned(), refused: false, reason: None })
+    Some(ActivityEntry {
+        at: message.id.ms,
+        times: 1,
+        session,
+        action: action.to_owned(),
+        refused: false,
+        reason: None,
+    })
 }
 
-/// What a page does by itself.
-fn is_plumbing(happening: &ActivityEntry) -> bool {
-    !happening.refused && matches!(&*happening.action, "nonces" | "jitterbug/keys" | "jitterbug/stream" | "push_ended")
+/// Whether a page does this without the user.
+fn is_automatic(entry: &ActivityEntry) -> bool {
+    !entry.refused && matches!(&*entry.action, "nonces" | "jitterbug/keys" | "jitterbug/stream" | "push_ended")
 }
 
-/// What happened, for people. An action that this page does not know is called by its own name.
-fn in_words(happening: &ActivityEntry) -> String {
-    let known = match happening.action.as_str() {
+/// Describes an entry to the user. An action that this page does not know keeps its name.
+fn describe(entry: &ActivityEntry) -> String {
+    let known = match entry.action.as_str() {
         "register" => "Opened the account",
         "sign_in" => "Signed in",
         "sign_out" => "Signed out",
-        "enter" => "Opened a session in a browser",
-        "bind" => "Made a key for a session",
+        "enter" => "Started a session in a browser",
+        "bind" => "Created a key for a session",
         "restore_browser" => "Restored a browser",
         "session_ended" => "A session ended",
-        "theft" => "A session’s cookie was presented without its key",
-        "sessions" => "Looked at the sessions",
+        "theft" => "A session’s cookie was used without its key",
+        "sessions" => "Viewed the sessions",
         "revoke" => "Ended a session",
         "revoke_others" => "Ended all other sessions",
-        "activity" => "Looked at the activity",
-        "nonces" => "Kept the session working",
-        "account" => "Looked at the account",
+        "activity" => "Viewed the activity",
+        "nonces" => "Renewed the session",
+        "account" => "Viewed the account",
         "display_name" => "Changed the display name",
         "transfer" => "Sent money",
-        "jitterbug/keys" | "jitterbug/stream" => "Listened for news",
-        "push_ended" => "Stopped listening for news",
-        "push_rejected" if happening.reason.as_deref() == Some("frame_stale") => "News came too late to be believed",
-        "push_rejected" => "News came that the server had not signed for this page",
-        "received" => "Somebody sent you something",
-        other => return called(happening.refused, &other.replace('_', " ")),
+        "jitterbug/keys" | "jitterbug/stream" => "Connected to live updates",
+        "push_ended" => "Disconnected from live updates",
+        "push_rejected" if entry.reason.as_deref() == Some("frame_stale") => "Rejected an update that arrived too late",
+        "push_rejected" => "Rejected an update that was not signed for this page",
+        "received" => "Another user sent you something",
+        other => return prefixed(entry.refused, &other.replace('_', " ")),
     };
-    called(happening.refused, known)
+    prefixed(entry.refused, known)
 }
 
-fn called(refused: bool, words: &str) -> String {
-    if refused { format!("Refused: {}", lower_first(words)) } else { words.to_owned() }
+fn prefixed(refused: bool, words: &str) -> String {
+    if refused { format!("Rejected: {}", lower_first(words)) } else { words.to_owned() }
 }
 
 fn lower_first(text: &str) -> String {
@@ -143,12 +147,12 @@ mod tests {
     use super::*;
 
     fn pushed(push: Push) -> Option<ActivityEntry> {
-        as_happening(&Payload { conn: ConnectionId::new([0; 16]), id: Cursor { ms: 17, n: 0 }, seq: 1, push })
+        to_entry(&Payload { conn: ConnectionId::new([0; 16]), id: Cursor { ms: 17, n: 0 }, seq: 1, push })
     }
 
     #[test]
-    fn an_action_of_the_catalogue_has_words_or_its_name() {
-        let happening = |action: &str, refused| ActivityEntry {
+    fn unknown_action_keeps_its_name() {
+        let entry = |action: &str, refused| ActivityEntry {
             at: 0,
             times: 1,
             session: None,
@@ -156,15 +160,15 @@ mod tests {
             refused,
             reason: None,
         };
-        assert_eq!(in_words(&happening("transfer", false)), "Sent money");
-        assert_eq!(in_words(&happening("transfer", true)), "Refused: sent money");
-        assert_eq!(in_words(&happening("close_account", false)), "close account");
-        let late = ActivityEntry { reason: Some("frame_stale".into()), ..happening("push_rejected", false) };
-        assert_eq!(in_words(&late), "News came too late to be believed");
+        assert_eq!(describe(&entry("transfer", false)), "Sent money");
+        assert_eq!(describe(&entry("transfer", true)), "Rejected: sent money");
+        assert_eq!(describe(&entry("close_account", false)), "close account");
+        let late = ActivityEntry { reason: Some("frame_stale".into()), ..entry("push_rejected", false) };
+        assert_eq!(describe(&late), "Rejected an update that arrived too late");
     }
 
     #[test]
-    fn what_is_told_again_stands_there_once_and_in_its_place() {
+    fn repeated_push_is_inserted_once_in_order() {
         let row = |at, action: &str, own: bool| ActivityEntry {
             at,
             times: 1,
@@ -175,17 +179,17 @@ mod tests {
         };
         let mut rows = vec![row(9_000, "account", true), row(5_000, "transfer", true)];
         for (again, times) in [(row(5_400, "transfer", true), 2), (row(7_000, "transfer", true), 3)] {
-            add(&mut rows, again);
+            insert(&mut rows, again);
             assert_eq!(rows.len(), times);
         }
-        // Money that comes in is in no list before.
-        add(&mut rows, row(7_000, "received", false));
-        add(&mut rows, row(7_001, "received", false));
+        // Money received is in no earlier list.
+        insert(&mut rows, row(7_000, "received", false));
+        insert(&mut rows, row(7_001, "received", false));
         assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [9_000, 7_001, 7_000, 7_000, 5_000]);
     }
 
     #[test]
-    fn what_is_pushed_is_a_row_when_it_is_about_the_account() {
+    fn account_push_becomes_an_entry() {
         let session = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
         let transfer = |session| Push::Activity { action: "transfer".into(), session, note: "12.00 EUR".into() };
         let received = pushed(transfer(None)).unwrap();

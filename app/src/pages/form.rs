@@ -1,28 +1,28 @@
-//! What the forms share: one sentence about what is wrong, one call at a time, and input that stays.
+//! What forms share: one error at a time, one call at a time, and input that survives errors.
 //!
-//! Inputs keep their own text, so what was typed before hydration or before an error is still there after it.
+//! Inputs keep their own text, so what the user typed before hydration or before an error stays.
 
 use leptos::{html::Input, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::{error::AppError, pan::redirect::typed_before};
+use crate::error::AppError;
 
-/// What is wrong with a form, and in which field.
+/// A form's error, and the field that it concerns.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Wrong {
+pub struct FormError {
     field: Option<&'static str>,
     sentence: String,
 }
 
-impl Wrong {
-    /// A field's text cannot be used. `field` is the input's id.
+impl FormError {
+    /// An error in a field. `field` is the input's id.
     pub fn field(field: &'static str, sentence: &str) -> Self {
         Self { field: Some(field), sentence: sentence.to_owned() }
     }
 }
 
-impl From<AppError> for Wrong {
+impl From<AppError> for FormError {
     fn from(error: AppError) -> Self {
         Self { field: None, sentence: error.to_string() }
     }
@@ -31,57 +31,57 @@ impl From<AppError> for Wrong {
 /// The state of one form.
 #[derive(Clone, Copy)]
 pub struct Form {
-    /// Whether the page is hydrated: before that, a form cannot do what it says.
+    /// Whether the page is hydrated: before that, the form cannot be sent.
     ready: RwSignal<bool>,
     pending: RwSignal<bool>,
-    wrong: RwSignal<Option<Wrong>>,
+    error: RwSignal<Option<FormError>>,
 }
 
 impl Form {
-    /// A form that nobody has sent yet.
-    pub fn start() -> Self {
+    /// A form that was not sent yet.
+    pub fn create() -> Self {
         let ready = RwSignal::new(false);
         // Effects run in the browser only.
         Effect::new(move || ready.set(true));
-        Self { ready, pending: RwSignal::new(false), wrong: RwSignal::new(None) }
+        Self { ready, pending: RwSignal::new(false), error: RwSignal::new(None) }
     }
 
-    /// Sends what was checked, unless a call is under way; or says what is wrong. Afterwards `done` gets the reply.
+    /// Makes the call, unless another is under way, or shows the error. `done` gets the result of the call.
     pub fn send<T: 'static>(
         self,
-        checked: Result<impl Future<Output = Result<T, AppError>> + 'static, Wrong>,
+        call: Result<impl Future<Output = Result<T, AppError>> + 'static, FormError>,
         done: impl FnOnce(T) + 'static,
     ) {
         if self.pending.get_untracked() {
             return;
         }
-        self.wrong.set(None);
-        match checked {
-            Err(wrong) => self.refuse(wrong),
+        self.error.set(None);
+        match call {
+            Err(error) => self.show(error),
             Ok(call) => {
                 self.pending.set(true);
                 spawn_local(async move {
-                    let reply = call.await;
+                    let result = call.await;
                     self.pending.set(false);
-                    match reply {
-                        Ok(reply) => done(reply),
-                        Err(error) => self.refuse(error.into()),
+                    match result {
+                        Ok(value) => done(value),
+                        Err(error) => self.show(error.into()),
                     }
                 });
             }
         }
     }
 
-    fn refuse(self, wrong: Wrong) {
-        let field = wrong.field.and_then(|id| document().get_element_by_id(id));
+    fn show(self, error: FormError) {
+        let field = error.field.and_then(|id| document().get_element_by_id(id));
         if let Some(field) = field.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
             let _ = field.focus();
         }
-        self.wrong.set(Some(wrong));
+        self.error.set(Some(error));
     }
 
-    fn is_wrong(self, id: &str) -> bool {
-        self.wrong.with(|wrong| wrong.as_ref().and_then(|wrong| wrong.field) == Some(id))
+    fn is_invalid(self, id: &str) -> bool {
+        self.error.with(|error| error.as_ref().and_then(|error| error.field) == Some(id))
     }
 }
 
@@ -92,27 +92,27 @@ pub fn Field(
     form: Form,
     /// The input's id.
     id: &'static str,
-    /// What the person reads.
+    /// The label.
     label: &'static str,
-    /// The input itself, for its text.
+    /// The input element.
     input: NodeRef<Input>,
     /// The input's type.
     #[prop(default = "text")]
     kind: &'static str,
-    /// What the browser may fill in.
+    /// The `autocomplete` attribute.
     #[prop(default = "off")]
     autocomplete: &'static str,
-    /// The keyboard that a phone shows.
+    /// The `inputmode` attribute.
     #[prop(default = "text")]
     inputmode: &'static str,
-    /// What can be entered.
+    /// A hint below the input.
     #[prop(default = "")]
     hint: &'static str,
 ) -> impl IntoView {
-    // What was typed before the user left this page to confirm.
+    // Restores what the user had typed before leaving this page to confirm.
     Effect::new(move || {
         if let Some(input) = input.get()
-            && let Some(text) = typed_before(id)
+            && let Some(text) = client::typed_before(id)
         {
             input.set_value(&text);
         }
@@ -130,7 +130,7 @@ pub fn Field(
                 inputmode=inputmode
                 autocapitalize="none"
                 spellcheck="false"
-                aria-invalid=move || form.is_wrong(id).then_some("true")
+                aria-invalid=move || form.is_invalid(id).then_some("true")
                 aria-describedby=hint.is_some().then(|| hint_id.clone())
             />
             {hint.map(|hint| view! { <p class="hint" id=hint_id.clone()>{hint}</p> })}
@@ -138,20 +138,20 @@ pub fn Field(
     }
 }
 
-/// The button of a form, and above it what is wrong.
+/// The submit button of a form, and above it the form's error.
 #[component]
 pub fn Submit(
-    /// The form that it sends.
+    /// The form.
     form: Form,
-    /// What it does.
+    /// The button's label.
     label: &'static str,
 ) -> impl IntoView {
-    // While a call is under way the button stays focusable, so that the focus stays with it.
+    // The button stays focusable while a call is under way, so that it keeps the focus.
     view! {
-        <Alert sentence=move || form.wrong.get().map(|wrong| wrong.sentence)/>
+        <Alert sentence=move || form.error.get().map(|error| error.sentence)/>
         <button
             type="submit"
-            class="action"
+            class="primary"
             disabled=move || !form.ready.get()
             aria-disabled=move || form.pending.get().to_string()
         >
@@ -160,17 +160,17 @@ pub fn Submit(
     }
 }
 
-/// A sentence that says what went wrong, if something did.
+/// An error message, if there is one.
 #[component]
 pub fn Alert(
     /// The sentence.
     sentence: impl Fn() -> Option<String> + Send + Sync + 'static,
 ) -> impl IntoView {
-    move || sentence().map(|sentence| view! { <p class="notice wrong" role="alert">{sentence}</p> })
+    move || sentence().map(|sentence| view! { <p class="notice error" role="alert">{sentence}</p> })
 }
 
 /// The text of an input.
-pub fn text(input: NodeRef<Input>) -> String {
+pub fn value(input: NodeRef<Input>) -> String {
     input.get_untracked().map(|input| input.value()).unwrap_or_default()
 }
 

@@ -1,12 +1,11 @@
-//! The first page, and the one for addresses that lead nowhere.
+//! The home page, and the page for unknown addresses.
 
+use client::Session;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 
-use crate::pan::session::Session;
-
-/// What this is, and where to begin.
+/// The home page.
 #[component]
 pub fn Home() -> impl IntoView {
     let session = expect_context::<Session>();
@@ -16,43 +15,43 @@ pub fn Home() -> impl IntoView {
         <section class="hero">
             <h1>"PAN"</h1>
             <p class="lead">
-                "A session that a stolen cookie cannot use. Every request is signed by a key that never leaves your browser, and nothing important happens until you have confirmed it yourself."
+                "Sessions that a stolen cookie cannot open. Your browser signs every request with a key that never leaves it, and nothing important happens until you confirm it."
             </p>
             <Show
-                when=move || session.is_in()
+                when=move || session.is_signed_in()
                 fallback=move || view! {
-                    <a href=register.clone() rel="external" class="action">"Open a demo account"</a>
+                    <a href=register.clone() rel="external" class="primary">"Open a demo account"</a>
                 }
             >
-                <A href="/account" attr:class="action">"See your balance"</A>
+                <A href="/account" attr:class="primary">"See your balance"</A>
             </Show>
         </section>
-        <ul class="facts">
+        <ul class="features">
             <li>
                 <h2>"Isolated"</h2>
-                <p>"The key lives in a frame of another origin. No script on this page can read it, copy it or take it away."</p>
+                <p>"Your key is kept by another origin. No script on this page can read it or copy it."</p>
             </li>
             <li>
                 <h2>"Signed"</h2>
-                <p>"The server reads each request anew and checks its signature. Each can be used once, within seconds."</p>
+                <p>"The server checks the signature of every request. Each request works once, within seconds."</p>
             </li>
             <li>
-                <h2>"Meant"</h2>
-                <p>"Before money moves, a window of its own shows you exactly what will be signed. No page can draw over it, and only you can confirm there."</p>
+                <h2>"Confirmed"</h2>
+                <p>"Before money moves, a separate window shows exactly what will be signed. No page can draw over it, and only you can confirm there."</p>
             </li>
         </ul>
     }
 }
 
-/// There is no such page.
+/// The page for unknown addresses.
 #[component]
 pub fn NotFound() -> impl IntoView {
     view! {
         <Title text="Not found – PAN"/>
         <section class="card narrow">
-            <h1>"There is no such page"</h1>
+            <h1>"Page not found"</h1>
             <p>"The address may be mistyped, or the page has moved."</p>
-            <p><A href="/">"Go to the start"</A></p>
+            <p><A href="/">"Go to the home page"</A></p>
         </section>
     }
 }

@@ -1,5 +1,6 @@
-//! What happens to one's own sessions, on every page, as it happens: how much of it is new, and where to look.
+//! Notifications about the user's sessions, in the head of every page.
 
+use client::{Session, push, read_cursor};
 use leptos::{ev, html, prelude::*};
 use leptos_router::components::A;
 use protocol::{
@@ -8,84 +9,80 @@ use protocol::{
     token::SessionHandle,
 };
 
-use super::private::Moment;
-use crate::pan::{
-    push::{self, read_cursor},
-    session::Session,
-};
+use super::private::Time;
 
-/// The most that is listed.
-const MOST: usize = 20;
+/// The most notifications that are listed.
+const MAX_LISTED: usize = 20;
 
-/// Something that its owner should know.
+/// A notification.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct News {
-    /// Its place in the log, whose first half is when it happened.
+struct Notification {
+    /// Its place in the event log, whose first half is its time.
     cursor: Cursor,
     session: SessionHandle,
     sentence: String,
     is_alarming: bool,
 }
 
-impl News {
-    /// What was pushed, in words. `own` is the session of this page, whose own beginning is no news.
-    fn of(payload: &Payload, own: SessionHandle) -> Option<Self> {
-        let Push::Security(what) = &payload.push else { return None };
-        let (session, sentence) = match what {
+impl Notification {
+    /// The notification of a push message. `own` is the session of this page, whose own sign-in needs no notification.
+    fn new(payload: &Payload, own: SessionHandle) -> Option<Self> {
+        let Push::Security(event) = &payload.push else { return None };
+        let (session, sentence) = match event {
             Security::SignedIn { session, .. } if *session == own => return None,
             Security::SignedIn { session, device, network } => {
                 let from = if network.is_empty() { String::new() } else { format!(" from {network}") };
-                (session, format!("Somebody signed in: {device}{from}. Was it you?"))
+                (session, format!("New sign-in: {device}{from}. Was this you?"))
             }
             Security::Theft { session, times } => {
                 let whose = if *session == own { "this session" } else { "another of your sessions" };
                 let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
-                (session, format!("Somebody has the cookie of {whose}: it came without its key, {times} by now."))
+                (session, format!("Someone has a copy of the cookie of {whose}. It was used without the key {times}."))
             }
             Security::Ended { session, why } => (session, format!("A session has ended: {}.", ended(*why))),
         };
-        let is_alarming = matches!(what, Security::Theft { .. });
+        let is_alarming = matches!(event, Security::Theft { .. });
         Some(Self { cursor: payload.id, session: *session, sentence, is_alarming })
     }
 }
 
 fn ended(why: Ended) -> &'static str {
     match why {
-        Ended::SignedOut => "it signed out",
-        Ended::Replaced => "it was your oldest when you signed in once more",
+        Ended::SignedOut => "you signed out",
+        Ended::Replaced => "it was your oldest when you signed in again",
         Ended::Revoked => "you ended it",
-        Ended::Stolen => "somebody else had its cookie",
+        Ended::Stolen => "someone else used its cookie",
     }
 }
 
-/// The newest first. Of one session's theft only the last word counts.
-fn add(list: &mut Vec<News>, news: News) {
-    list.retain(|older| !(news.is_alarming && older.is_alarming && older.session == news.session));
-    list.insert(0, news);
-    list.truncate(MOST);
+/// Adds a notification at the top. A theft replaces an earlier theft of the same session.
+fn add(list: &mut Vec<Notification>, new: Notification) {
+    list.retain(|older| !(new.is_alarming && older.is_alarming && older.session == new.session));
+    list.insert(0, new);
+    list.truncate(MAX_LISTED);
 }
 
-/// The bell.
+/// The notification menu: a bell with the number of unread notifications, and their list.
 #[component]
 pub fn Notifications() -> impl IntoView {
     let session = expect_context::<Session>();
-    let list = RwSignal::new(Vec::<News>::new());
+    let list = RwSignal::new(Vec::<Notification>::new());
     let read = RwSignal::new(None::<Cursor>);
     let missed = RwSignal::new(false);
     let details = NodeRef::<html::Details>::new();
     let unread =
-        move || list.with(|list| list.iter().filter(|news| read.get().is_none_or(|at| news.cursor > at)).count());
+        move || list.with(|list| list.iter().filter(|item| read.get().is_none_or(|at| item.cursor > at)).count());
     let is_open = move || details.get_untracked().is_some_and(|details| details.open());
 
-    // Another session's news are nothing of this one's.
-    let state = session.clone();
+    // Another session has other notifications.
+    let current = session.clone();
     Effect::new(move || {
-        state.state();
+        current.state();
         list.set(Vec::new());
         missed.set(false);
-        read.set(state.handle().and_then(read_cursor::of));
+        read.set(current.handle().and_then(read_cursor::of));
     });
-    // Another tab of this browser has read them.
+    // Another tab of this browser may have read them.
     let shared = session.clone();
     Effect::new(move || {
         let shared = shared.clone();
@@ -98,67 +95,68 @@ pub fn Notifications() -> impl IntoView {
     });
 
     let reader = session.clone();
-    let mark = move |cursor: Cursor| {
+    let mark_read = move |cursor: Cursor| {
         if let Some(session) = reader.handle() {
-            read_cursor::keep(session, cursor);
+            read_cursor::advance(session, cursor);
             read.set(Some(cursor));
         }
     };
-    let hear = mark.clone();
-    push::each(move |payload| {
+    let mark_received = mark_read.clone();
+    push::subscribe(move |payload| {
         let Some(own) = session.handle() else { return };
-        let news = News::of(payload, own);
-        let is_news = news.is_some();
-        if let Some(news) = news {
-            list.update(|list| add(list, news));
+        let notification = Notification::new(payload, own);
+        let is_notification = notification.is_some();
+        if let Some(notification) = notification {
+            list.update(|list| add(list, notification));
         }
         missed.update(|missed| *missed |= matches!(payload.push, Push::Reset {} | Push::Dropped { .. }));
-        // What is no news moves the place on as well, so that it does not grow old.
-        if is_open() || (!is_news && untrack(unread) == 0 && read.get_untracked() != Some(payload.id)) {
-            hear(payload.id);
+        // Other messages advance the cursor too, so that it does not fall out of the log.
+        if is_open() || (!is_notification && untrack(unread) == 0 && read.get_untracked() != Some(payload.id)) {
+            mark_received(payload.id);
         }
     });
     let open = move |_| {
-        if let Some(newest) = list.with_untracked(|list| list.first().map(|news| news.cursor)).filter(|_| is_open()) {
-            mark(newest);
+        if let Some(newest) = list.with_untracked(|list| list.first().map(|newest| newest.cursor)).filter(|_| is_open())
+        {
+            mark_read(newest);
         }
     };
     let label = move || match unread() {
-        0 => "Security: nothing new".to_owned(),
-        1 => "Security: 1 new message".to_owned(),
-        many => format!("Security: {many} new messages"),
+        0 => "Notifications: nothing new".to_owned(),
+        1 => "Notifications: 1 new".to_owned(),
+        many => format!("Notifications: {many} new"),
     };
     view! {
-        <details class="bell" node_ref=details on:toggle=open>
+        <details class="notifications" node_ref=details on:toggle=open>
             <summary aria-label=label>
                 <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
                     <path d="M10 2.5a4.8 4.8 0 0 0-4.8 4.8c0 4.4-1.7 5.6-1.7 5.6h13s-1.7-1.2-1.7-5.6A4.8 4.8 0 0 0 10 2.5zM8.4 15.6a1.7 1.7 0 0 0 3.2 0"/>
                 </svg>
-                {move || Some(unread()).filter(|&count| count > 0).map(|count| view! { <span class="count">{count}</span> })}
+                {move || Some(unread()).filter(|&count| count > 0).map(|count| view! { <span class="unread-count">{count}</span> })}
             </summary>
-            <section class="card news" aria-label="Security messages">
+            <section class="card notification-list" aria-label="Notifications">
                 {move || missed.get().then(|| view! {
-                    <p class="muted">"There was more than can be shown here. " <A href="/activity">"See your activity"</A> "."</p>
+                    <p class="muted">"Not everything is shown here. " <A href="/activity">"See your activity"</A> "."</p>
                 })}
                 <Show
                     when=move || list.with(|list| !list.is_empty())
-                    fallback=|| view! { <p class="muted">"Nothing has happened to your sessions."</p> }
+                    fallback=|| view! { <p class="muted">"No notifications."</p> }
                 >
                     <ul>
-                        <For each=move || list.get() key=|news| news.cursor let:news>
-                            <li class:wrong=news.is_alarming>
-                                <p>{news.sentence.clone()}</p>
+                        <For each=move || list.get() key=|item| item.cursor let:item>
+                            <li class:error=item.is_alarming>
+                                <p>{item.sentence.clone()}</p>
                                 <p class="muted">
-                                    <Moment at=news.cursor.ms/> " · "
-                                    <A href=format!("/sessions#{}", news.session)>"See the session"</A>
+                                    <Time at=item.cursor.ms/> " · "
+                                    <A href=format!("/sessions#{}", item.session)>"See the session"</A>
                                 </p>
                             </li>
                         </For>
                     </ul>
                 </Show>
             </section>
-            <p class="unseen" aria-live="polite">
-                {move || list.with(|list| list.first().map(|news| news.sentence.clone()))}
+            <p class="visually-hidden" aria-live="polite">
+                {move || list.with(|list| list.first().map(|newest| newest.sentence.clone()))}
             </p>
         </details>
     }
@@ -179,32 +177,32 @@ mod tests {
         "BAAAAAAAAAAAAAAAAAAAAA".parse().unwrap()
     }
 
-    fn news(ms: u64, what: Security) -> Option<News> {
-        let push = Push::Security(what);
-        News::of(&Payload { conn: ConnectionId::new([0; 16]), id: Cursor { ms, n: 0 }, seq: 1, push }, own())
+    fn notification(ms: u64, event: Security) -> Option<Notification> {
+        let push = Push::Security(event);
+        Notification::new(&Payload { conn: ConnectionId::new([0; 16]), id: Cursor { ms, n: 0 }, seq: 1, push }, own())
     }
 
     #[test]
-    fn ones_own_beginning_is_no_news_and_anothers_is() {
+    fn only_another_sign_in_notifies() {
         let signed_in =
             |session| Security::SignedIn { session, device: "Firefox on Linux".into(), network: String::new() };
-        assert_eq!(news(1, signed_in(own())), None);
-        assert!(news(1, signed_in(other())).unwrap().sentence.contains("Firefox on Linux"));
+        assert_eq!(notification(1, signed_in(own())), None);
+        assert!(notification(1, signed_in(other())).unwrap().sentence.contains("Firefox on Linux"));
     }
 
     #[test]
-    fn of_a_theft_only_the_last_word_counts() {
+    fn newer_theft_replaces_older_of_same_session() {
         let mut list = Vec::new();
         for (ms, session, times) in [(1, own(), 1), (2, other(), 1), (3, own(), 2)] {
-            add(&mut list, news(ms, Security::Theft { session, times }).unwrap());
+            add(&mut list, notification(ms, Security::Theft { session, times }).unwrap());
         }
-        let sentences: Vec<_> = list.iter().map(|news| news.sentence.as_str()).collect();
+        let sentences: Vec<_> = list.iter().map(|item| item.sentence.as_str()).collect();
         assert_eq!(sentences.len(), 2);
         assert!(sentences[0].contains("this session") && sentences[0].contains("2 times"), "{sentences:?}");
         for ms in 4..50 {
-            add(&mut list, news(ms, Security::Ended { session: other(), why: Ended::Revoked }).unwrap());
+            add(&mut list, notification(ms, Security::Ended { session: other(), why: Ended::Revoked }).unwrap());
         }
-        assert_eq!(list.len(), MOST);
+        assert_eq!(list.len(), MAX_LISTED);
         assert_eq!(list[0].cursor.ms, 49);
     }
 }

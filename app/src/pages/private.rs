@@ -1,8 +1,9 @@
-//! The shape of every page that shows private data: it is asked for by a signed call once the page is hydrated, and asked
-//! for again when the session changes; what went wrong is said, with a way on.
+//! What pages with private data share: a signed call loads the data after hydration, and again when the session changes;
+//! an error is shown with a way to continue.
 
 use std::pin::Pin;
 
+use client::{ClientError, Session, push};
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
@@ -10,86 +11,82 @@ use protocol::push::{Push, Topic};
 use wasm_bindgen::JsValue;
 
 use super::form::Alert;
-use crate::{
-    error::AppError,
-    pan::{self, push, session::Session},
-};
+use crate::error::AppError;
 
-/// A signed call.
-pub type Ask<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, AppError>>>>;
+/// A signed call that loads data.
+pub type Load<T> = fn() -> Pin<Box<dyn Future<Output = Result<T, AppError>>>>;
 
-/// What the parts of a page share.
-pub struct Private<T: Send + Sync + 'static> {
-    ask: Ask<T>,
+/// The private data of a page, shared by its parts.
+pub struct PrivateData<T: Send + Sync + 'static> {
+    load: Load<T>,
     session: StoredValue<Session>,
     data: RwSignal<Option<T>>,
     error: RwSignal<Option<AppError>>,
-    /// It is being asked for; and again when that is done.
     loading: StoredValue<Loading>,
-    /// What was done last.
+    /// What the user did last, in words.
     pub done: RwSignal<Option<String>>,
 }
 
-impl<T: Send + Sync> Clone for Private<T> {
+impl<T: Send + Sync> Clone for PrivateData<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Send + Sync> Copy for Private<T> {}
+impl<T: Send + Sync> Copy for PrivateData<T> {}
 
-impl<T: Send + Sync> Private<T> {
-    /// Asks for the data in the browser, as soon as there is a session.
-    pub fn start(ask: Ask<T>) -> Self {
+impl<T: Send + Sync> PrivateData<T> {
+    /// Loads the data in the browser, as soon as the user is signed in.
+    pub fn load(load: Load<T>) -> Self {
         let session = expect_context::<Session>();
         let private = Self {
-            ask,
+            load,
             session: StoredValue::new(session.clone()),
             data: RwSignal::new(None),
             error: RwSignal::new(None),
-            loading: StoredValue::new(Loading::Not),
+            loading: StoredValue::new(Loading::Idle),
             done: RwSignal::new(None),
         };
         // In the browser only, and again when another tab signs in or out.
         Effect::new(move || {
             private.data.set(None);
             private.error.set(None);
-            // Something may have been done while the user was away.
-            session.outcome();
-            if session.is_in() {
-                private.load();
+            // A redirect may have changed something.
+            session.redirect_outcome();
+            if session.is_signed_in() {
+                private.reload();
             }
         });
         private
     }
 
-    /// Asks again when something is pushed that `concerns` it, or was missed.
+    /// Reloads when a push message `concerns` the data, or when messages were missed.
     #[must_use]
-    pub fn follow(self, concerns: fn(&Push) -> bool) -> Self {
-        push::each(move |news| {
-            if concerns(&news.push) || is_gap(&news.push) {
-                self.load();
+    pub fn reload_on(self, concerns: fn(&Push) -> bool) -> Self {
+        push::subscribe(move |message| {
+            if concerns(&message.push) || is_gap(&message.push) {
+                self.reload();
             }
         });
         self
     }
 
-    /// Asks again. What is shown stays until the reply is here.
-    pub fn load(self) {
-        if self.loading.get_value() != Loading::Not {
-            self.loading.set_value(Loading::AndAgain);
+    /// Loads the data again. The old data stays until the response arrives.
+    pub fn reload(self) {
+        if self.loading.get_value() != Loading::Idle {
+            self.loading.set_value(Loading::ThenAgain);
             return;
         }
         self.loading.set_value(Loading::Now);
-        let whose = self.session.with_value(Session::handle);
+        let requested_by = self.session.with_value(Session::handle);
         spawn_local(async move {
-            let reply = (self.ask)().await;
-            // The page may have been left.
+            let result = (self.load)().await;
+            // The user may have left the page.
             let Some(loading) = self.loading.try_get_value() else { return };
-            self.loading.set_value(Loading::Not);
-            // Another tab may have signed in as somebody else: what comes is not theirs.
-            if self.session.with_value(Session::handle) == whose || reply.is_err() {
-                match reply {
+            self.loading.set_value(Loading::Idle);
+            // Another tab may have signed in as another user: the data is not theirs.
+            if self.session.with_value(Session::handle) == requested_by || result.is_err() {
+                match result {
                     Ok(data) => {
                         self.error.set(None);
                         self.data.set(Some(data));
@@ -97,14 +94,14 @@ impl<T: Send + Sync> Private<T> {
                     Err(error) => self.error.set(Some(error)),
                 }
             }
-            if loading == Loading::AndAgain {
-                self.load();
+            if loading == Loading::ThenAgain {
+                self.reload();
             }
         });
     }
 
-    /// Changes what is shown, if it is there.
-    pub fn amend(self, change: impl FnOnce(&mut T)) {
+    /// Changes the loaded data.
+    pub fn modify(self, change: impl FnOnce(&mut T)) {
         self.data.update(|data| {
             if let Some(data) = data {
                 change(data);
@@ -112,13 +109,13 @@ impl<T: Send + Sync> Private<T> {
         });
     }
 
-    /// A part of the data, when it is there.
-    pub fn part<P>(self, part: impl Fn(&T) -> P) -> Option<P> {
-        self.data.with(|data| data.as_ref().map(part))
+    /// Selects a part of the loaded data. Reactive.
+    pub fn select<P>(self, select: impl Fn(&T) -> P) -> Option<P> {
+        self.data.with(|data| data.as_ref().map(select))
     }
 }
 
-/// Whether something was pushed that this page did not get. Of telemetry only the newest counts.
+/// Whether this page missed messages. Telemetry does not count: only the newest value matters.
 pub fn is_gap(push: &Push) -> bool {
     matches!(push, Push::Reset {})
         || matches!(push, Push::Dropped { of, .. } if !matches!(of, Topic::Tm | Topic::Ua | Topic::Hb))
@@ -126,71 +123,72 @@ pub fn is_gap(push: &Push) -> bool {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Loading {
-    Not,
+    Idle,
     Now,
-    AndAgain,
+    /// Again, once the current call is done.
+    ThenAgain,
 }
 
-/// A page whose children are shown when the data is there.
+/// A page that shows its children once the data is loaded.
 #[component]
 pub fn PrivatePage<T: Send + Sync + 'static>(
-    /// The heading, and the window's title.
+    /// The heading, and the title of the document.
     title: &'static str,
     /// The data.
-    shown: Private<T>,
-    /// What to show of it.
+    data: PrivateData<T>,
+    /// What shows the data.
     children: ChildrenFn,
 ) -> impl IntoView {
     let session = expect_context::<Session>();
-    let loaded = Memo::new(move |_| shown.data.with(Option::is_some));
+    let loaded = Memo::new(move |_| data.data.with(Option::is_some));
     let children = StoredValue::new(children);
     let absence = session.clone();
     view! {
         <Title text=format!("{title} – PAN")/>
         <h1>{title}</h1>
         <Show
-            when=move || session.is_in()
+            when=move || session.is_signed_in()
             fallback=move || {
                 let absence = absence.clone();
                 move || {
                     absence.state();
-                    view! { <Told error=absence.absence()/> }
+                    view! { <SignInPrompt error=absence.absence_reason()/> }
                 }
             }
         >
-            <Show when=move || loaded.get() fallback=move || view! { <Awaited shown/> }>
-                <Alert sentence=move || shown.error.get().map(|error| format!("What you see may be old. {error}"))/>
+            <Show when=move || loaded.get() fallback=move || view! { <LoadingPlaceholder data/> }>
+                <Alert sentence=move || data.error.get().map(|error| format!("This may be out of date. {error}"))/>
                 {children.with_value(|children| children())}
             </Show>
         </Show>
-        <p class="done" role="status">{move || shown.done.get()}</p>
+        <p class="toast" role="status">{move || data.done.get()}</p>
     }
 }
 
-/// Why there is nothing to see, and where to go.
+/// Why the page cannot show data, and how to continue.
 #[component]
-fn Told(error: AppError) -> impl IntoView {
+fn SignInPrompt(error: ClientError) -> impl IntoView {
     let session = expect_context::<Session>();
     let path = use_location().pathname;
     let sentence = error.to_string();
-    let way_on = if matches!(error, AppError::FrameKeyLost(_)) {
-        view! { <Restore/> }.into_any()
+    let next_step = if matches!(error, ClientError::FrameKeyLost(_)) {
+        view! { <RestoreBrowser/> }.into_any()
     } else {
-        let address = move || session.sign_in_url(&path.get());
-        view! { <p><a href=address rel="external" class="action">"Sign in"</a></p> }.into_any()
+        let url = move || session.sign_in_url(&path.get());
+        view! { <p><a href=url rel="external" class="primary">"Sign in"</a></p> }.into_any()
     };
     view! {
         <section class="card narrow">
             <p role="alert">{sentence}</p>
-            {way_on}
+            {next_step}
         </section>
     }
 }
 
-/// Lets the signing frame of this browser sign again.
+/// The button that lets the signing frame of this browser sign again.
 #[component]
-fn Restore() -> impl IntoView {
-    let failed = RwSignal::new(None::<AppError>);
+fn RestoreBrowser() -> impl IntoView {
+    let failed = RwSignal::new(None::<ClientError>);
     let pending = RwSignal::new(false);
     let restore = move |_| {
         if pending.get_untracked() {
@@ -199,9 +197,8 @@ fn Restore() -> impl IntoView {
         pending.set(true);
         failed.set(None);
         spawn_local(async move {
-            let restored = pan::restore_browser().await;
             // After success this component is gone.
-            if let Err(error) = restored {
+            if let Err(error) = client::restore_browser().await {
                 pending.try_set(false);
                 failed.try_set(Some(error));
             }
@@ -209,44 +206,44 @@ fn Restore() -> impl IntoView {
     };
     view! {
         <Alert sentence=move || failed.get().map(|error| error.to_string())/>
-        <button type="button" class="action" aria-disabled=move || pending.get().to_string() on:click=restore>
+        <button type="button" class="primary" aria-disabled=move || pending.get().to_string() on:click=restore>
             "Restore this browser"
         </button>
     }
 }
 
 #[component]
-fn Awaited<T: Send + Sync + 'static>(shown: Private<T>) -> impl IntoView {
-    let failed = move || shown.error.get().map(|error| error.to_string());
+fn LoadingPlaceholder<T: Send + Sync + 'static>(data: PrivateData<T>) -> impl IntoView {
+    let failed = move || data.error.get().map(|error| error.to_string());
     view! {
         <Alert sentence=failed/>
         <Show
-            when=move || shown.error.with(Option::is_some)
+            when=move || data.error.with(Option::is_some)
             fallback=|| view! { <p class="muted" aria-busy="true">"Loading…"</p> }
         >
-            <button type="button" class="action" on:click=move |_| { shown.error.set(None); shown.load(); }>
+            <button type="button" class="primary" on:click=move |_| { data.error.set(None); data.reload(); }>
                 "Try again"
             </button>
         </Show>
     }
 }
 
-/// A moment for machines and for people. Only shown in the browser, where the data is.
+/// A time, formatted for the user. Rendered in the browser only, where the data is.
 #[component]
-pub fn Moment(
+pub fn Time(
     /// Unix ms.
     at: u64,
 ) -> impl IntoView {
-    let (machine, human) = moment(at);
+    let (machine, human) = format_time(at);
     view! { <time datetime=machine>{human}</time> }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Unix ms stay below 2^53")]
-fn moment(millis: u64) -> (String, String) {
+fn format_time(millis: u64) -> (String, String) {
     let date = js_sys::Date::new(&JsValue::from_f64(millis as f64));
     let style = js_sys::Object::new();
     for (part, length) in [("dateStyle", "medium"), ("timeStyle", "short")] {
-        // A fresh object takes any member.
+        // A new object accepts any member.
         let _ = js_sys::Reflect::set(&style, &part.into(), &length.into());
     }
     (String::from(date.to_iso_string()), String::from(date.to_locale_string("en-GB", &style)))

@@ -1,8 +1,8 @@
-//! How the person last acted in this page, as an interaction proof.
+//! Records how the user last acted in this page, as an interaction proof.
 //!
-//! Only events that the browser itself made (`isTrusted`) are recorded, and only in memory. What makes an interaction
-//! is a click: browsers make one for every way to work a control, whether by mouse, finger, pen, key or assistive
-//! technology. An interaction is good for one call, within four seconds.
+//! Only events that the browser itself made (`isTrusted`) are recorded, and only in memory. An interaction is a click:
+//! browsers make one for every way to operate a control, whether by mouse, finger, pen, key or assistive technology. An
+//! interaction counts for one call, within four seconds.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -12,20 +12,20 @@ use protocol::proof::{Kind, Proof};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent, MouseEvent, PointerEvent};
 
-use super::{
+use crate::{
+    clock::now,
     interaction::{Click, Point, Recording},
-    now,
 };
 
-/// Records for the life of the page.
-pub struct InteractionRecorder {
+/// Records interactions for the life of the page.
+pub(crate) struct InteractionRecorder {
     recording: Rc<RefCell<Recording>>,
     _listeners: Vec<EventListener>,
 }
 
 impl InteractionRecorder {
-    /// Starts listening, before any listener of the page.
-    pub fn start() -> Self {
+    /// Starts recording. Its listeners run before those of the page.
+    pub(crate) fn start() -> Self {
         let recording = Rc::<RefCell<Recording>>::default();
         let on = |name: &'static str, record: fn(&mut Recording, &Event)| {
             let recording = Rc::clone(&recording);
@@ -34,7 +34,7 @@ impl InteractionRecorder {
                 if event.is_trusted() {
                     record(&mut recording.borrow_mut(), event);
                 } else if name == "click" {
-                    // Script clicks: it shall not ride on what the person did a moment before.
+                    // A script clicks: it must not use what the user did a moment before.
                     recording.borrow_mut().forget();
                 }
             })
@@ -66,8 +66,8 @@ impl InteractionRecorder {
         Self { recording, _listeners: listeners }
     }
 
-    /// The proof of the last interaction for that action, if there was one just now. It is used up.
-    pub fn take(&self, action: &str, now: u64) -> Option<Proof> {
+    /// Takes the proof of the last interaction for that action, if it is fresh.
+    pub(crate) fn take(&self, action: &str, now: u64) -> Option<Proof> {
         self.recording.borrow_mut().take(action, now)
     }
 }

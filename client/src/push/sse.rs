@@ -1,32 +1,32 @@
-//! Takes the data out of an event stream (WHATWG HTML §9.2.6), from bytes that come in any portions.
+//! Parses an event stream (WHATWG HTML §9.2.6) from chunks of any size.
 
-/// The longest event, in bytes: a frame, and what stands around it.
-const LONGEST: usize = protocol::push::MAX_FRAME * 2;
+/// The longest event in bytes: a push message and its framing.
+const MAX_EVENT: usize = protocol::push::MAX_FRAME * 2;
 
-/// What came so far of the next event.
+/// Parses an event stream. Keeps what has arrived of the next event.
 #[derive(Default)]
-pub struct Events {
-    /// The line that is not over yet.
+pub(super) struct Parser {
+    /// The line that is not complete yet.
     line: Vec<u8>,
     /// The event's data so far.
     data: Option<String>,
 }
 
-/// This is no event stream, or one of somebody who wants our memory.
+/// The bytes are not UTF-8, or an event is too long.
 #[derive(PartialEq, Eq, Debug)]
-pub struct NotAnEventStream;
+pub(super) struct NotAnEventStream;
 
-impl Events {
-    /// Takes some bytes. Gives the data of the events that they complete.
+impl Parser {
+    /// Adds a chunk. Returns the data of the events that it completes.
     ///
     /// # Errors
-    /// [`NotAnEventStream`] for what is not UTF-8 or too long.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<String>, NotAnEventStream> {
+    /// [`NotAnEventStream`] when the bytes are not UTF-8 or an event is too long.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, NotAnEventStream> {
         let mut complete = Vec::new();
         for &byte in bytes {
             if byte != b'\n' {
                 self.line.push(byte);
-                if self.line.len() > LONGEST {
+                if self.line.len() > MAX_EVENT {
                     return Err(NotAnEventStream);
                 }
                 continue;
@@ -37,7 +37,7 @@ impl Events {
         Ok(complete)
     }
 
-    /// A line is over. Comments and fields other than `data` say nothing here.
+    /// Handles a complete line. Comments and fields other than `data` are ignored.
     fn end_of_line(&mut self, line: &str) -> Result<Option<String>, NotAnEventStream> {
         if line.is_empty() {
             return Ok(self.data.take());
@@ -48,7 +48,7 @@ impl Events {
             Some(before) => format!("{before}\n{data}"),
             None => data.to_owned(),
         };
-        if whole.len() > LONGEST {
+        if whole.len() > MAX_EVENT {
             return Err(NotAnEventStream);
         }
         self.data = Some(whole);
@@ -60,14 +60,14 @@ impl Events {
 mod tests {
     use super::*;
 
-    fn all(portions: &[&[u8]]) -> Result<Vec<String>, NotAnEventStream> {
-        let mut events = Events::default();
-        let taken = portions.iter().map(|portion| events.take(portion)).collect::<Result<Vec<_>, _>>()?;
+    fn all(chunks: &[&[u8]]) -> Result<Vec<String>, NotAnEventStream> {
+        let mut parser = Parser::default();
+        let taken = chunks.iter().map(|chunk| parser.push(chunk)).collect::<Result<Vec<_>, _>>()?;
         Ok(taken.concat())
     }
 
     #[test]
-    fn events_come_whole_however_they_are_cut() {
+    fn events_are_whole_however_the_bytes_are_cut() {
         let text =
             "data: {\"a\":\"ü\"}\n\n: still there\n\ndata:two\r\n\r\nid: 7\ndata: three\ndata: lines\n\ndata: not yet"
                 .as_bytes();
@@ -82,10 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_or_is_no_text_is_refused() {
-        assert_eq!(all(&[&[b'x'; LONGEST], b"x"]), Err(NotAnEventStream));
+    fn endless_or_non_utf8_stream_is_an_error() {
+        assert_eq!(all(&[&[b'x'; MAX_EVENT], b"x"]), Err(NotAnEventStream));
         assert_eq!(all(&[b"data: \xff\n\n"]), Err(NotAnEventStream));
-        let line = [b"data: ".as_slice(), &[b'x'; LONGEST / 2], b"\n"].concat();
+        let line = [b"data: ".as_slice(), &[b'x'; MAX_EVENT / 2], b"\n"].concat();
         assert_eq!(all(&[&line, &line, &line]), Err(NotAnEventStream));
     }
 }

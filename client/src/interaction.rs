@@ -1,42 +1,42 @@
-//! What was recorded of an interaction, and the proof made of it. Knows no browser.
+//! The recording of an interaction, and the proof made from it. Knows no browser APIs.
 
 use std::collections::VecDeque;
 
 use protocol::proof::{Kind, MAX_PATH, Proof, Recorder};
 
-/// How long an interaction can be used: ms.
-const LIFE_MS: u64 = 4_000;
+/// How long an interaction counts: ms.
+const MAX_AGE_MS: u64 = 4_000;
 
-/// How long after its press a click can follow: ms. A longer pause, and the click was made otherwise.
-const PRESS_LIFE_MS: i64 = 10_000;
+/// How long after its press a click can follow: ms. After a longer pause the click had another cause.
+const PRESS_MAX_AGE_MS: i64 = 10_000;
 
-/// A pointer at a place and time.
+/// A position of the pointer.
 #[derive(Clone, Copy, Debug)]
-pub struct Point {
+pub(crate) struct Point {
     /// CSS pixels from the left.
-    pub x: i32,
+    pub(crate) x: i32,
     /// CSS pixels from the top.
-    pub y: i32,
+    pub(crate) y: i32,
     /// Since the page was opened.
-    pub millis: i64,
+    pub(crate) millis: i64,
 }
 
 /// A click on a control.
 #[derive(Clone, Copy, Debug)]
-pub struct Click {
-    /// Whether the browser counted a pointer's click; a key or assistive technology has none.
-    pub by_pointer: bool,
-    /// Where: `[x, y]`.
-    pub hit: [i32; 2],
+pub(crate) struct Click {
+    /// Whether the browser counts a pointer's click; keys and assistive technology have none.
+    pub(crate) by_pointer: bool,
+    /// The position: `[x, y]`.
+    pub(crate) hit: [i32; 2],
     /// The control: `[x, y, width, height]`.
-    pub target: [i32; 4],
+    pub(crate) target: [i32; 4],
     /// Since the page was opened.
-    pub millis: i64,
+    pub(crate) millis: i64,
     /// Unix time in ms.
-    pub at: u64,
+    pub(crate) at: u64,
 }
 
-/// A press of a button or key.
+/// A press of a pointer or key.
 #[derive(Clone, Copy, Debug)]
 struct Press {
     kind: Kind,
@@ -45,62 +45,62 @@ struct Press {
 }
 
 impl Press {
-    /// How long it had been held when the click came.
+    /// How long it was held before the click: ms.
     fn hold(self, click: i64) -> u32 {
         u32::try_from(self.up.unwrap_or(click).saturating_sub(self.down)).unwrap_or(0)
     }
 }
 
-/// What is remembered: the pointer's latest way, the latest presses, the latest click.
+/// The pointer's latest path, the latest presses, and the latest click.
 #[derive(Default)]
-pub struct Recording {
-    way: VecDeque<Point>,
+pub(crate) struct Recording {
+    path: VecDeque<Point>,
     pointer: Option<Press>,
     key: Option<Press>,
     last: Option<Proof>,
 }
 
 impl Recording {
-    /// The pointer moved.
-    pub fn moved(&mut self, point: Point) {
-        if self.way.len() == MAX_PATH {
-            self.way.pop_front();
+    /// Records a movement of the pointer.
+    pub(crate) fn moved(&mut self, point: Point) {
+        if self.path.len() == MAX_PATH {
+            self.path.pop_front();
         }
-        self.way.push_back(point);
+        self.path.push_back(point);
     }
 
-    /// A pointer went down.
-    pub fn pointer_down(&mut self, kind: Kind, millis: i64) {
+    /// Records that a pointer was pressed.
+    pub(crate) fn pointer_down(&mut self, kind: Kind, millis: i64) {
         self.pointer = Some(Press { kind, down: millis, up: None });
     }
 
-    /// It went up.
-    pub fn pointer_up(&mut self, millis: i64) {
+    /// Records that the pointer was released.
+    pub(crate) fn pointer_up(&mut self, millis: i64) {
         if let Some(press) = &mut self.pointer {
             press.up = Some(millis);
         }
     }
 
-    /// A key went down.
-    pub fn key_down(&mut self, millis: i64) {
+    /// Records that a key was pressed.
+    pub(crate) fn key_down(&mut self, millis: i64) {
         self.key = Some(Press { kind: Kind::Keyboard, down: millis, up: None });
     }
 
-    /// It went up.
-    pub fn key_up(&mut self, millis: i64) {
+    /// Records that the key was released.
+    pub(crate) fn key_up(&mut self, millis: i64) {
         if let Some(press) = &mut self.key {
             press.up = Some(millis);
         }
     }
 
-    /// A control was clicked: that is an interaction, and the only one that counts from now on.
-    pub fn clicked(&mut self, click: &Click) {
-        let recent = |press: &Press| click.millis.saturating_sub(press.down) <= PRESS_LIFE_MS;
+    /// Records a click on a control: an interaction, which replaces the one before.
+    pub(crate) fn clicked(&mut self, click: &Click) {
+        let recent = |press: &Press| click.millis.saturating_sub(press.down) <= PRESS_MAX_AGE_MS;
         let pressed = if click.by_pointer { self.pointer.take() } else { self.key };
-        // A click that nothing pressed comes from assistive technology, which the protocol counts as a keyboard.
+        // A click without a press comes from assistive technology, which the protocol counts as a keyboard.
         let press = pressed.filter(recent);
         let kind = press.map_or(Kind::Keyboard, |press| press.kind);
-        let with_way = matches!(kind, Kind::Pointer | Kind::Pen);
+        let with_path = matches!(kind, Kind::Pointer | Kind::Pen);
         let [x, y, width, height] = click.target;
         let middle = [x.saturating_add(width / 2), y.saturating_add(height / 2)];
         self.last = Some(Proof {
@@ -110,21 +110,21 @@ impl Recording {
             kind,
             at: click.at,
             hold: press.map_or(0, |press| press.hold(click.millis)),
-            path: if with_way { steps(self.way.iter().copied()) } else { Vec::new() },
+            path: if with_path { steps(self.path.iter().copied()) } else { Vec::new() },
             target: click.target,
             hit: if kind == Kind::Keyboard { middle } else { click.hit },
             dwell: None,
         });
     }
 
-    /// The last interaction does not count any more.
-    pub fn forget(&mut self) {
+    /// Drops the last interaction.
+    pub(crate) fn forget(&mut self) {
         self.last = None;
     }
 
-    /// The last interaction as a proof that `action` was meant, once, while it is fresh.
-    pub fn take(&mut self, action: &str, now: u64) -> Option<Proof> {
-        let mut proof = self.last.take().filter(|proof| now.abs_diff(proof.at) <= LIFE_MS)?;
+    /// Takes the last interaction as a proof for `action`, while it is fresh.
+    pub(crate) fn take(&mut self, action: &str, now: u64) -> Option<Proof> {
+        let mut proof = self.last.take().filter(|proof| now.abs_diff(proof.at) <= MAX_AGE_MS)?;
         action.clone_into(&mut proof.action);
         while proof.to_header().is_err() {
             if proof.path.is_empty() {
@@ -136,10 +136,10 @@ impl Recording {
     }
 }
 
-/// A way as the proof has it: the first point, then the difference from each to the next.
-fn steps(way: impl Iterator<Item = Point>) -> Vec<[i32; 3]> {
+/// A path as the proof encodes it: the first point, then the difference from each to the next.
+fn steps(path: impl Iterator<Item = Point>) -> Vec<[i32; 3]> {
     let mut before: Option<Point> = None;
-    way.map(|point| {
+    path.map(|point| {
         let step = before.map_or([point.x, point.y, 0], |before| {
             let dt = point.millis.saturating_sub(before.millis).max(0);
             [point.x.wrapping_sub(before.x), point.y.wrapping_sub(before.y), i32::try_from(dt).unwrap_or(i32::MAX)]
@@ -150,9 +150,9 @@ fn steps(way: impl Iterator<Item = Point>) -> Vec<[i32; 3]> {
     .collect()
 }
 
-/// Half as many points on the same way: every other point is left out, so two steps become one. The last point stays.
+/// The same path with half as many points: two steps become one, and the last point stays.
 fn thinned(path: &[[i32; 3]]) -> Vec<[i32; 3]> {
-    // From the end, so that the point before the click is never the one left out.
+    // From the end, so that the point before the click is never left out.
     path.rchunks(2)
         .map(|steps| {
             steps.iter().fold([0_i32; 3], |sum, step| core::array::from_fn(|at| sum[at].saturating_add(step[at])))
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mouse_click_has_its_way_and_hold() {
+    fn mouse_click_has_path_and_hold() {
         let mut recording = Recording::default();
         for (at, x) in [5, 8, 12].into_iter().enumerate() {
             recording.moved(Point { x, y: 14, millis: 100 + 16 * i64::try_from(at).unwrap() });
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interaction_is_good_once_and_for_four_seconds() {
+    fn interaction_counts_once_within_4_seconds() {
         let mut recording = Recording::default();
         recording.clicked(&click(false, 100));
         assert!(recording.take("a", 1_000_200).is_some());
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn keyboard_touch_and_assistive_technology_have_no_way() {
+    fn only_mouse_and_pen_have_a_path() {
         let mut recording = Recording::default();
         recording.moved(Point { x: 1, y: 1, millis: 0 });
         recording.key_down(100);
@@ -217,14 +217,14 @@ mod tests {
         let proof = recording.take("a", 1_000_300).unwrap();
         assert_eq!((proof.kind, proof.hold, proof.path.len()), (Kind::Touch, 60, 0));
 
-        // A click that nothing pressed.
+        // A click without a press.
         let mut recording = Recording::default();
         recording.clicked(&click(true, 300));
         assert_eq!(recording.take("a", 1_000_301).unwrap().kind, Kind::Keyboard);
     }
 
     #[test]
-    fn a_long_way_is_thinned_until_the_header_fits_and_still_ends_where_it_ended() {
+    fn long_path_is_thinned_and_keeps_its_end() {
         let mut recording = Recording::default();
         for at in 0..500_i64 {
             let far = i32::try_from(at).unwrap() * if at % 2 == 0 { 999_999 } else { -999_999 };
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn thinning_comes_to_an_end() {
+    fn thinning_terminates() {
         let mut path = vec![[1, 2, 3]; MAX_PATH];
         let mut rounds = 0;
         while !path.is_empty() {

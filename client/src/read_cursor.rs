@@ -1,7 +1,7 @@
-//! How far the person has read the news of their session. All tabs of the browser share it, and it outlives them, so that
-//! what happened while none was open is news when one is.
+//! How far the user has read the notifications of a session. All tabs of the browser share it, and it outlives them, so
+//! that what happened while none was open counts as unread later.
 //!
-//! It is a place in the server's log and the session's public handle, nothing else.
+//! It is a cursor of the server's event log and the session's public handle, nothing else.
 
 use leptos::prelude::window;
 use protocol::{push::Cursor, token::SessionHandle};
@@ -9,19 +9,19 @@ use protocol::{push::Cursor, token::SessionHandle};
 /// The name in the browser's storage. The value: `<session> <cursor>`.
 pub const KEY: &str = "pan-read";
 
-/// How far this session's news were read; `None` for a session that has read none.
+/// How far this session's notifications were read, if at all.
 pub fn of(session: SessionHandle) -> Option<Cursor> {
     let text = window().local_storage().ok()??.get_item(KEY).ok()??;
     parse(&text).filter(|(of, _)| *of == session).map(|(_, cursor)| cursor)
 }
 
-/// Keeps how far it has read. It never goes back.
-pub fn keep(session: SessionHandle, cursor: Cursor) {
-    if of(session).is_some_and(|kept| kept >= cursor) {
+/// Stores how far the notifications were read. The cursor never moves back.
+pub fn advance(session: SessionHandle, cursor: Cursor) {
+    if of(session).is_some_and(|stored| stored >= cursor) {
         return;
     }
     if let Ok(Some(storage)) = window().local_storage() {
-        // Full or forbidden storage: then old news are shown as new ones the next time.
+        // Full or forbidden storage: then what was read counts as unread on the next page.
         let _ = storage.set_item(KEY, &format!("{session} {cursor}"));
     }
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_it_writes_is_read() {
+    fn other_text_than_its_own_is_ignored() {
         let session = "AAAAAAAAAAAAAAAAAAAAAA".parse().expect("a handle");
         let cursor = Cursor { ms: 17, n: 2 };
         assert_eq!(parse(&format!("{session} {cursor}")), Some((session, cursor)));

@@ -1,0 +1,124 @@
+//! One signed request: a nonce for it, the signature, and what the response says about the session.
+
+use protocol::{
+    action::{Action, Level},
+    built_in::Nonces,
+    message::{Answer, FrameRequest, SignRequest, SignedHeaders},
+    problem::Code,
+    token::{Nonce, SessionHandle},
+};
+
+use crate::{
+    clock::now,
+    error::ClientError,
+    fetch::{self, Reply},
+    session::SessionState,
+    tab::Tab,
+};
+
+/// A request that is ready to be sent.
+pub(crate) struct SignedRequest {
+    pub(crate) body: String,
+    pub(crate) headers: SignedHeaders,
+}
+
+impl Tab {
+    /// Takes a nonce younger than `max_age` (ms). Requests more from the server when there is none.
+    pub(crate) async fn nonce(&self, session: SessionHandle, max_age: u64) -> Result<Nonce, ClientError> {
+        if let Some(nonce) = self.nonces.take(now(), max_age) {
+            return Ok(nonce);
+        }
+        let _single_request = self.nonces.lock_refill().await;
+        if let Some(nonce) = self.nonces.take(now(), max_age) {
+            return Ok(nonce);
+        }
+        self.request_nonces(session).await?;
+        self.nonces.take(now(), max_age).ok_or(ClientError::Unavailable)
+    }
+
+    /// Requests more nonces from the server. The response also tells whether the session has ended, and why.
+    pub(crate) async fn request_nonces(&self, session: SessionHandle) -> Result<(), ClientError> {
+        let (path, body) = (Nonces::PATH.to_owned(), "{}".to_owned());
+        let request = SignRequest { session, path, body, level: Level::Signed, nonce: None, proof: None };
+        let reply = self.sign_and_send(session, Nonces::PATH, FrameRequest::Sign(Box::new(request))).await?;
+        // Rejected for another reason: the sentence is the rejection's.
+        reply.into_success().map(drop)
+    }
+
+    /// Has the frame sign, and sends.
+    pub(crate) async fn sign_and_send(
+        &self,
+        session: SessionHandle,
+        path: &str,
+        request: FrameRequest,
+    ) -> Result<Reply, ClientError> {
+        match self.sign(request).await {
+            Ok(signed) => self.send(session, path, signed).await,
+            Err(error) => self.apply_reply(session, Err(error)).await,
+        }
+    }
+
+    /// Sends a signed request.
+    pub(crate) async fn send(
+        &self,
+        session: SessionHandle,
+        path: &str,
+        SignedRequest { body, headers }: SignedRequest,
+    ) -> Result<Reply, ClientError> {
+        let reply = fetch::post(path, &body, &headers.each()).await;
+        // The request may have arrived. A read can be repeated; the user must check whether a change was made.
+        let is_change = self.protected(path).is_some_and(|entry| entry.level > Level::Signed);
+        self.apply_reply(session, reply.map_err(|away| if is_change { ClientError::Unsure } else { away })).await
+    }
+
+    /// Has the frame sign.
+    pub(crate) async fn sign(&self, request: FrameRequest) -> Result<SignedRequest, ClientError> {
+        let own_body = match &request {
+            FrameRequest::Sign(request) => request.body.clone(),
+            _ => String::new(),
+        };
+        match self.frame()?.request(request).await? {
+            Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers }),
+            Answer::Written { body, headers } => Ok(SignedRequest { body, headers }),
+            Answer::Agreed { .. } | Answer::Heard { .. } | Answer::Done {} => Err(ClientError::NoFrame),
+        }
+    }
+
+    /// Keeps the nonces of a response, and ends the session if the response says so.
+    pub(crate) async fn apply_reply(
+        &self,
+        session: SessionHandle,
+        reply: Result<Reply, ClientError>,
+    ) -> Result<Reply, ClientError> {
+        let reply = reply.and_then(|reply| match reply.problem() {
+            Some(problem) if problem.code == Code::InvalidSession => Err(ClientError::from(problem)),
+            _ => Ok(reply),
+        });
+        match &reply {
+            Ok(reply) => self.keep_nonces(session, reply.nonces.iter().copied()),
+            Err(error) => self.apply_error(session, error).await,
+        }
+        reply
+    }
+
+    /// Ends the session, or notes that its frame key is lost, if the error says so.
+    pub(crate) async fn apply_error(&self, session: SessionHandle, error: &ClientError) {
+        match error {
+            ClientError::Ended => self.end_session(session, SessionState::Ended(None)).await,
+            ClientError::EndedBecause(reason) => self.end_session(session, SessionState::Ended(Some(*reason))).await,
+            ClientError::LostKey => {
+                // The session may be that of a planted cookie: try the next one.
+                let other = self.session.take_other(session);
+                self.end_session(session, other.map_or(SessionState::KeyLost, SessionState::SignedIn)).await;
+                if other.is_some() {
+                    self.other_tabs.announce(other);
+                }
+            }
+            ClientError::FrameKeyLost(key) if self.session.handle() == Some(session) => {
+                self.nonces.clear();
+                self.set_session(SessionState::FrameKeyLost { session, key: *key });
+            }
+            _ => {}
+        }
+    }
+}
