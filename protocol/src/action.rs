@@ -134,7 +134,7 @@ pub fn parse<A: Action>(body: &[u8]) -> Result<A, Malformed> {
     is_canonical.then_some(action).ok_or(Malformed("action"))
 }
 
-/// Defines each action as a type, implements [`Action`](crate::action::Action) for it, and lists them all in `ACTIONS`.
+/// Defines each action as a type, implements [`Action`] for it, and lists them all in `ACTIONS`.
 ///
 /// ```
 /// protocol::actions! {
