@@ -1,10 +1,10 @@
-//! Builds what the sign origin serves and makes it part of the server: the signing frame, and the pages where users sign
-//! in, register and confirm.
+//! Builds the sign origin's assets and embeds them in the server: the signing frame, and the pages for sign-in,
+//! registration and confirmation.
 //!
-//! An inner cargo compiles `signer` to WebAssembly in a target folder of its own, `wasm-bindgen` binds its two programs to
-//! the browser (as a library of the exact version that `signer` uses, so that no tool needs to be installed), `wasm-opt`
-//! makes them smaller where it is installed. What comes out is named by its content, pinned by Subresource Integrity,
-//! compressed, and listed in `built.rs` for `src/assets.rs`.
+//! An inner cargo compiles `signer` to WebAssembly in a separate target folder. `wasm-bindgen` generates the JavaScript
+//! bindings of its two programs; it is a library of the exact version that `signer` uses, so that no tool needs to be
+//! installed. `wasm-opt` shrinks the modules if it is installed. The output files have content-hashed names and
+//! Subresource Integrity hashes, are compressed, and are listed in `built.rs` for `src/sign_origin/assets.rs`.
 
 use std::{
     env,
@@ -37,7 +37,7 @@ const DOCUMENTS: [(&str, &str, &str); 4] = [
     ("CONFIRM", "confirm.html", PAGES),
 ];
 
-/// What every browser that has the APIs of the signer understands.
+/// The WebAssembly features of every browser that has the APIs of the signer.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -88,9 +88,9 @@ fn main() -> Result<()> {
 
 /// A file that a page loads.
 struct Asset {
-    /// Where it is on the sign origin; changes with its content.
+    /// The path on the sign origin. It contains a hash of the content.
     path: String,
-    /// For Subresource Integrity.
+    /// The Subresource Integrity hash.
     integrity: String,
     content_type: &'static str,
     bytes: Vec<u8>,
@@ -108,7 +108,7 @@ impl Asset {
 fn program(compiled: &Path, file: &str, name: &str, out: &Path) -> Result<(Asset, Asset)> {
     let (glue, wasm) = bind(&compiled.join(file).with_extension("wasm"))?;
     let wasm = Asset::new(name, "wasm", "application/wasm", optimize(wasm, out)?);
-    // With the start in the same file, the page needs no inline script. What prevents it, the style sheet shows.
+    // The start call is in the same file, so the page needs no inline script. The style sheet shows a failed start.
     let boot = format!(
         "\n__wbg_init({{ module_or_path: fetch(\"{}\", {{ integrity: \"{}\" }}) }}).catch((error) => {{\n\
          document.documentElement.dataset.failed = \"\";\nthrow error;\n}});\n",
@@ -117,15 +117,15 @@ fn program(compiled: &Path, file: &str, name: &str, out: &Path) -> Result<(Asset
     Ok((Asset::new(name, "js", "text/javascript", (glue + &boot).into_bytes()), wasm))
 }
 
-/// Compiles the programs of `signer`. Gives the folder that they are in.
+/// Compiles the programs of `signer`. Returns the output folder.
 fn compile(root: &Path, out: &Path) -> Result<PathBuf> {
-    // The outer cargo holds its target folder's lock while it waits for us, so the inner one needs another folder.
+    // The outer cargo holds the lock of its target folder during this build, so the inner one needs another folder.
     // OUT_DIR is <target>/<profile>/build/<package>/out.
     let target = out.ancestors().nth(4).unwrap_or(out).join("signer");
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(root).args(["build", "--package", "signer", "--bins", "--locked"]);
     cargo.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(&target);
-    // What the outer cargo was told is not for the inner one: flags, targets, clippy.
+    // The outer cargo's flags, target and clippy settings must not apply to the inner one.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
         let is_outer =
@@ -134,7 +134,7 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf> {
             cargo.env_remove(&*name);
         }
     }
-    // SHA-256 in small code; and `wasm-bindgen` must see what the module uses, so the linker does not strip that too.
+    // Use the small SHA-256 implementation. The linker must not strip the sections that `wasm-bindgen` reads.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}sha2_backend_soft=\"compact\"");
     cargo.env("CARGO_PROFILE_WASM_RELEASE_STRIP", "debuginfo");
     if !cargo.status()?.success() {
@@ -143,7 +143,7 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf> {
     Ok(target.join(TARGET).join(PROFILE))
 }
 
-/// Makes the script that loads the module, and the module that the script can load.
+/// Generates the script that loads the module, and the module with the script's bindings.
 fn bind(compiled: &Path) -> Result<(String, Vec<u8>)> {
     let mut bindgen = Bindgen::new();
     bindgen.web(true)?.typescript(false).omit_default_module_path(true);
@@ -152,7 +152,7 @@ fn bind(compiled: &Path) -> Result<(String, Vec<u8>)> {
     Ok((output.js().to_owned(), output.wasm_mut().emit_wasm()))
 }
 
-/// Makes the module smaller, if `wasm-opt` is there. Without it everything works, but a little more is loaded.
+/// Shrinks the module with `wasm-opt`, if it is installed. Without it, the module works but is slightly larger.
 fn optimize(wasm: Vec<u8>, out: &Path) -> Result<Vec<u8>> {
     let (before, after) = (out.join("before.wasm"), out.join("after.wasm"));
     fs::write(&before, &wasm)?;

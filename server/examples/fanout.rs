@@ -1,12 +1,12 @@
-//! How much Jitterbug costs: frames signed a second on one core, and one event told to many open pages.
+//! Benchmark of push: messages signed per second on one core, and the delivery of one event to many open pages.
 //!
 //! ```text
 //! cargo run --release -p server --example fanout -- 5000
 //! ```
 //!
-//! The server runs in this process and the pages in another one, over loopback, so that memory and processor time are the
-//! server's alone. Every page is a real connection: a key agreed, a stream opened by a signed request. They are all of
-//! one session, whose limits are raised for it.
+//! The server runs in this process and the pages in another one, over loopback, so that memory and CPU time are the
+//! server's only. Every page is a real connection: it agrees a key and opens a stream with a signed request. All pages
+//! belong to one session, whose limits are raised.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -54,10 +54,10 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The secret of the sign origin's cookie, of a server that lives for one measurement.
+/// The secret of the sign origin's cookie. The server runs for one measurement only.
 const SIGN_SECRET: SignSecret = SignSecret::new([7; 32]);
 
-/// How many events are told to all.
+/// Number of events delivered to all pages.
 const EVENTS: u32 = 10;
 
 fn main() -> Outcome<()> {
@@ -128,7 +128,7 @@ fn settings(many: usize) -> Settings {
     settings
 }
 
-/// A session that is bound to this key. Gives its first nonce.
+/// Creates a session that is bound to this key. Returns its first nonce.
 async fn session(store: &dyn SessionStore, token: &SessionToken, key: &[u8; 32]) -> Outcome<Nonce> {
     let now = Clock::system().now();
     let (handle, sign_secret, idle) = (token.handle(), SIGN_SECRET.hashed(), Duration::from_secs(1800));
@@ -183,7 +183,7 @@ fn usage() -> Usage {
     Usage { memory: process.map_or(0, sysinfo::Process::memory), cpu: Duration::from_millis(cpu) }
 }
 
-/// The other process: opens the pages, says so, and tells how long each event took, once there is no more input.
+/// The other process: opens the pages, reports that, and prints each event's delivery time when the input ends.
 fn pages(address: SocketAddr, token: &str, key: &str, nonce: &str, many: usize) -> Outcome<()> {
     let token = SessionToken::parse(token)?;
     let key = Base64UrlUnpadded::decode_vec(key).map_err(|error| error.to_string())?;
@@ -221,7 +221,7 @@ fn pages(address: SocketAddr, token: &str, key: &str, nonce: &str, many: usize) 
     Ok(())
 }
 
-/// Reads all streams until the input ends. Gives how long each event took, in µs, sorted.
+/// Reads all streams until the input ends. Returns the sorted delivery times in µs.
 #[tokio::main]
 async fn listen(readers: Vec<BufReader<TcpStream>>) -> Outcome<Vec<f64>> {
     use tokio::io::AsyncBufReadExt;
@@ -255,7 +255,7 @@ fn request<A: Action>(token: &SessionToken, key: &SigningKey, nonce: Nonce, acti
     let input = SignatureInput::new(Clock::system().now() / 1000, nonce, public.thumbprint())?;
     let body = serde_json::to_string(action)?;
     let (digest, session) = (ContentDigest::of(body.as_bytes()), token.handle());
-    // The frame agrees keys with its own origin.
+    // The signing frame agrees keys with the sign origin.
     let (authority, cookie) = if A::PATH == PushKeys::PATH {
         ("sign.pan.localhost:3000", format!("__Host-pan-sign={session}.{}", SIGN_SECRET.reveal()))
     } else {
@@ -289,7 +289,7 @@ fn request<A: Action>(token: &SessionToken, key: &SigningKey, nonce: Nonce, acti
     Ok(format!("POST {} HTTP/1.1\r\n{headers}\r\n\r\n{body}", A::PATH))
 }
 
-/// Reads a reply's head. Gives the nonce that it brings, and the length of its body.
+/// Reads a response head. Returns its nonce and the length of the body.
 fn head(reader: &mut BufReader<TcpStream>) -> Outcome<(Nonce, usize)> {
     let (mut nonce, mut length) = (None, 0);
     let mut status = String::new();

@@ -1,7 +1,7 @@
-//! Does the time of a sign-in tell whether a name exists? Asks a real server over loopback, and compares the two distributions.
+//! Measures whether the time of a sign-in reveals that a user name exists, with a real server over loopback.
 //!
 //! ```text
-//! cargo run -p server --example probing
+//! cargo run -p server --example user_enumeration
 //! ```
 
 #![expect(
@@ -35,13 +35,13 @@ use tokio::{
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// How many sign-ins of each kind.
+/// Number of sign-ins of each kind.
 const MANY: usize = 1000;
 
-/// How many come first and do not count: connections, caches and memory warm up.
+/// Number of uncounted sign-ins at the start, which warm up connections, caches and memory.
 const WARM_UP: usize = 20;
 
-/// Two names of one length: one has an account.
+/// Two user names of equal length. The first has an account.
 const NAMES: [&str; 2] = ["ada", "bob"];
 
 const AUTHORITY: &str = "sign.pan.localhost:3000";
@@ -55,7 +55,7 @@ async fn main() -> Outcome<()> {
     let mut times = [Vec::new(), Vec::new()];
     let mut said: Option<String> = None;
     for round in 0..WARM_UP + MANY {
-        // By turns, and each as often first: whatever else the machine does falls on both.
+        // Alternate the order, so that other load on the machine affects both kinds equally.
         for which in [round % 2, 1 - round % 2] {
             let body = credentials(&mut connection, &key, NAMES[which]).await?;
             let began = Instant::now();
@@ -79,15 +79,15 @@ async fn main() -> Outcome<()> {
     }
     let [known, unknown] = &times;
     let greater = share_greater(known, unknown);
-    // Of equal distributions it is normal about 0.5, with a variance of (n + m + 1) / 12nm.
+    // For equal distributions it is normally distributed about 0.5, with variance (n + m + 1) / 12nm.
     let usual = 2.576 * ((2 * MANY + 1) as f64 / (12.0 * (MANY * MANY) as f64)).sqrt();
     println!("a known name takes longer in {:.1} % of all pairs (Mann-Whitney, AUC {greater:.3})", 100.0 * greater);
     println!("equal distributions stay within {:.3} and {:.3} in 99 of 100 runs", 0.5 - usual, 0.5 + usual);
     Ok(())
 }
 
-/// A server as the application starts one, but that its limits are raised: without that the eleventh guess in a minute would
-/// be answered by a limit.
+/// Starts a server like the application's, but with raised rate limits: otherwise the eleventh guess within a minute
+/// would exceed a limit.
 async fn serve() -> Outcome<SocketAddr> {
     let stores = Stores::memory();
     Accounts::new(stores.records.clone()).register(&NAMES[0].parse()?, "vT9#plover-quartz-41").await?;
@@ -103,7 +103,7 @@ async fn serve() -> Outcome<SocketAddr> {
     Ok(address)
 }
 
-/// What the sign-in page sends, with the wrong password.
+/// The request body of the sign-in page, with a wrong password.
 async fn credentials(connection: &mut BufReader<TcpStream>, key: &SigningKey, name: &str) -> Outcome<String> {
     let reply = post(connection, "/challenge", "{}").await?;
     let (_, json) = reply.split_once('\n').ok_or("no body")?;
@@ -120,7 +120,7 @@ async fn credentials(connection: &mut BufReader<TcpStream>, key: &SigningKey, na
     Ok(serde_json::to_string(&sign_in)?)
 }
 
-/// Gives the status and, in the next line, the body of the reply, once all of it is there.
+/// Sends a request. Returns the response's status and body, separated by a newline.
 async fn post(connection: &mut BufReader<TcpStream>, path: &str, body: &str) -> Outcome<String> {
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: {AUTHORITY}\r\norigin: http://{AUTHORITY}\r\n\
@@ -148,7 +148,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Of all pairs, in how many the one takes longer, equal ones counted half; both are sorted.
+/// The share of pairs in which the first takes longer; ties count half. Both samples are sorted.
 fn share_greater(one: &[Duration], other: &[Duration]) -> f64 {
     let below = |time: &Duration| {
         (other.partition_point(|other| other < time) + other.partition_point(|other| other <= time)) as f64 / 2.0

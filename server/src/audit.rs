@@ -1,15 +1,15 @@
-//! The audit log: what was decided, by whom it was asked, and why; append-only, and chained so that nobody can change it
-//! unseen.
+//! The audit log: an append-only, tamper-evident record of the server's decisions.
 //!
-//! Each entry carries the hash of the one before, and `HMAC-SHA256(secret, hash of the entry before ‖ its own text)`. So
-//! each can be verified by itself, also the first of those that are kept; and whoever removes or moves one breaks the
-//! chain there, and without the secret cannot mend it. `server audit verify` says where. Only the two ends can be cut off
-//! unseen. For the later one the store remembers its last entry apart, and the server writes it to its own log; for the
-//! earlier one it is known how many entries a store keeps.
+//! Each entry carries the hash of the previous entry and its own hash,
+//! `HMAC-SHA256(secret, previous hash ‖ entry text)`. So each entry can be verified by itself, also the oldest one that
+//! is kept. An attacker who removes or moves an entry breaks the chain and cannot repair it without the secret.
+//! `server audit verify` shows where. The chain alone cannot show that entries are missing at its ends. For the newest
+//! entries, the store keeps the head separately and the server writes it to its own log. For the oldest entries, the
+//! store's retention is known.
 //!
-//! An entry names session, user, action, outcome and reason, and nothing else of a person. It is written beside the
-//! request, in the order of the events and many at a time: a store that is slow slows no request. Equal events that wait
-//! together become one entry with a count, so a flood of refusals is not a flood of entries.
+//! An entry has session, user, action, outcome and reason, and no other personal data. A background task writes the
+//! entries in order and in batches, so a slow store does not delay requests. Equal events of a batch become one entry
+//! with a count, so a flood of rejections does not flood the log.
 
 mod chain;
 pub(crate) mod entry;

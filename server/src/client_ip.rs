@@ -1,4 +1,4 @@
-//! Who a request comes from, as far as addresses tell.
+//! The client IP of a request.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -7,17 +7,17 @@ use http::{Extensions, HeaderMap, HeaderName};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address of a client: what its limits are counted by.
+/// A client IP, truncated to the /64 network for IPv6. Rate limits are counted by it.
 ///
-/// Whoever has one IPv6 address has a /64 of them, so only those 64 bits are kept.
+/// An IPv6 client usually controls a whole /64 network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ClientIp(IpAddr);
 
 impl ClientIp {
-    /// The address that the outermost of `trusted` proxies was reached from; without proxies, the peer's.
+    /// The peer address of the outermost of `trusted` proxies; without proxies, the peer address of the connection.
     ///
-    /// Each proxy appends to `X-Forwarded-For` where its request came from, so the last `trusted` addresses are the
-    /// proxies' own word, and everything before them may be the client's invention. `None` when a proxy did not say.
+    /// Each proxy appends its peer's address to `X-Forwarded-For`, so only the last `trusted` addresses are
+    /// trustworthy. A client can forge all others. `None` if the address is missing or malformed.
     pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: usize) -> Option<Self> {
         let Some(nearest) = trusted.checked_sub(1) else {
             return extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| Self::new(peer.0.ip()));
@@ -37,7 +37,7 @@ impl ClientIp {
         }
     }
 
-    /// What may be shown and kept of it: the network, not the host. `203.0.113.0/24`, `2001:db8:1::/48`.
+    /// The network that may be stored and shown: `203.0.113.0/24`, `2001:db8:1::/48`.
     pub fn prefix(self) -> String {
         match self.0 {
             IpAddr::V4(address) => {
@@ -81,10 +81,10 @@ mod tests {
 
     #[test]
     fn only_what_trusted_proxies_appended_counts() {
-        let invented = ["10.1.1.1, 10.2.2.2", "198.51.100.7,203.0.113.9"];
-        assert_eq!(of(&invented, 1).as_deref(), Some("203.0.113.9"));
-        assert_eq!(of(&invented, 2).as_deref(), Some("198.51.100.7"));
-        assert_eq!(of(&invented, 5), None);
+        let forged = ["10.1.1.1, 10.2.2.2", "198.51.100.7,203.0.113.9"];
+        assert_eq!(of(&forged, 1).as_deref(), Some("203.0.113.9"));
+        assert_eq!(of(&forged, 2).as_deref(), Some("198.51.100.7"));
+        assert_eq!(of(&forged, 5), None);
         assert_eq!(of(&["unknown"], 1), None);
         assert_eq!(of(&[], 1), None);
     }

@@ -1,19 +1,19 @@
-//! The clock, as a parameter: tests set it.
+//! The clock, which tests can replace.
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// How far a page's idea of our clock may be behind it, in ms: half the way of a reply.
-const BEHIND: u64 = 100;
+/// How far a page's estimate of the server time may lag, in ms: about half a round trip.
+const MAX_LAG: u64 = 100;
 
-/// Gives the time: Unix ms.
+/// A source of the current time in Unix ms.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// The system clock.
     pub fn system() -> Self {
         Self::new(|| {
             let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -21,12 +21,12 @@ impl Clock {
         })
     }
 
-    /// Any other clock.
+    /// A clock that calls `now`.
     pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// Unix ms.
+    /// The current time: Unix ms.
     pub fn now(&self) -> u64 {
         (self.0)()
     }
@@ -38,8 +38,8 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// Waits until what is signed from then on says a later second than now, by the system's clock.
+/// Waits until new signatures carry a later second than now, by the system clock.
 pub(crate) async fn next_second() {
-    let into_this_one = Clock::system().now() % 1000;
-    tokio::time::sleep(Duration::from_millis(1000 - into_this_one + BEHIND)).await;
+    let elapsed = Clock::system().now() % 1000;
+    tokio::time::sleep(Duration::from_millis(1000 - elapsed + MAX_LAG)).await;
 }

@@ -1,8 +1,8 @@
-//! The two cookies of the protocol: reading them from what a browser sends, and setting them (RFC 6265bis).
+//! Parses and sets the two cookies of the protocol (RFC 6265bis).
 //!
-//! A sibling host, or script on the app origin, can add cookies to what the browser sends. So cookies are read pair by
-//! pair, as bytes: pairs of other names and malformed values are skipped, and of several well-formed values the request
-//! says which one it means. No cookie makes a request fail that would pass without it.
+//! A sibling host, or script on the app origin, can add cookies to a request. So cookies are parsed pair by pair, as
+//! bytes. Other names and malformed values are skipped. The request's session handle selects one of several well-formed
+//! values. An added cookie therefore cannot make a valid request fail.
 
 use http::{HeaderMap, HeaderValue, header};
 use protocol::{
@@ -10,14 +10,14 @@ use protocol::{
     token::{SessionHandle, SessionToken, SignSecret},
 };
 
-/// The most values of one name that are looked at. Browsers that enforce the prefix `__Host-` hold at most two of such a name:
+/// Maximum number of values of one name that are parsed. Browsers that enforce the prefix `__Host-` have at most two,
 /// one of them partitioned. Others (`WebKitGTK`) send one more for each part of the path.
 const MAX_VALUES: usize = 8;
 
-/// What the sign origin's cookie says.
+/// A parsed value of the sign origin's cookie.
 pub(crate) struct SignCookie {
     pub(crate) handle: SessionHandle,
-    /// [`SignSecret::hashed`].
+    /// The hash of the secret: [`SignSecret::hashed`].
     pub(crate) secret: String,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn sign_cookies(headers: &HeaderMap) -> Vec<SignCookie> {
     values(headers, cookie::SIGN).filter_map(parse).collect()
 }
 
-/// The values of a cookie (RFC 6265 §4.2.1), however many `Cookie` headers there are (RFC 9113 §8.2.3).
+/// The values of a cookie (RFC 6265 §4.2.1) in all `Cookie` headers (RFC 9113 §8.2.3).
 fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|header| header.as_bytes().split(|&b| b == b';'));
     pairs
@@ -44,8 +44,10 @@ fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a
         .take(MAX_VALUES)
 }
 
-/// Sets the session token. Lax: a link from an e-mail must find the user signed in, and the token alone is worth nothing.
-/// `life` in seconds.
+/// Sets the session token. `life` in seconds.
+///
+/// The cookie is `Lax` so that a user who follows a link from an e-mail is signed in. The token alone cannot sign
+/// requests.
 pub(crate) fn set_session(token: &SessionToken, life: u64) -> HeaderValue {
     set(cookie::SESSION, &token.reveal(), "Lax", life, "")
 }
@@ -60,7 +62,7 @@ pub(crate) fn clear_session() -> HeaderValue {
     set(cookie::SESSION, "", "Lax", 0, "")
 }
 
-/// Removes a partitioned cookie of the same name: only script could have set it, and it would outlive the script.
+/// Removes a partitioned cookie of the same name. Only script can have set it, and it would outlive the script.
 pub(crate) fn clear_partitioned_session() -> HeaderValue {
     set(cookie::SESSION, "", "Lax", 0, "; Partitioned")
 }

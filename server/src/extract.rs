@@ -1,4 +1,4 @@
-//! [`Verified`]: how a handler gets a verified request.
+//! [`Verified`]: the axum extractor of a verified request.
 
 use std::{convert::Infallible, ops::Deref, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{middleware::verified_request::VerifiedRequest, rejection::Rejection}
 
 /// An axum extractor: a request that was verified as the action `A`.
 ///
-/// It exists only behind the verification middleware, and only on the path of `A`.
+/// It works only behind the verification middleware, and only on the path of `A`.
 ///
 /// ```
 /// use axum::{Router, extract::State};
@@ -38,7 +38,7 @@ impl<A: Action> Verified<A> {
     /// Takes the request that was verified as `A`.
     ///
     /// # Errors
-    /// [`Rejection::Unverified`] when the request was not verified, or is another action.
+    /// [`Rejection::Unverified`] if the request was not verified, or is another action.
     pub fn from_extensions(extensions: &http::Extensions) -> Result<Self, Rejection> {
         Self::new(extensions.get::<VerifiedRequest>().ok_or(Rejection::Unverified)?.clone())
     }
@@ -46,7 +46,7 @@ impl<A: Action> Verified<A> {
     /// Takes a request that was verified as `A`.
     ///
     /// # Errors
-    /// [`Rejection::Unverified`] when it was verified as another action.
+    /// [`Rejection::Unverified`] if it was verified as another action.
     pub fn new(request: VerifiedRequest) -> Result<Self, Rejection> {
         let action = request.action::<A>().filter(|_| request.level() >= A::LEVEL).ok_or(Rejection::Unverified)?;
         Ok(Self { request, action })

@@ -1,4 +1,4 @@
-//! Reading request headers and bodies.
+//! Reads request headers and bodies.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::rejection::Rejection;
 /// The only value of a header.
 ///
 /// # Errors
-/// [`Rejection::HeaderMissing`] without one, [`Rejection::HeaderMalformed`] for several.
+/// [`Rejection::HeaderMissing`] without a value, [`Rejection::HeaderMalformed`] for several.
 pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, Rejection> {
     let mut values = headers.get_all(HeaderName::from_static(name)).iter();
     match (values.next(), values.next()) {

@@ -1,6 +1,6 @@
-//! PAN's verifying side: who may do what, and the signing frame's origin. It knows axum and no user interface.
+//! PAN's server: verifies signed requests and serves the sign origin. It depends on axum, but on no user interface.
 //!
-//! [`Server`] combines them. An application brings a router and says which of its functions are public:
+//! [`Server`] is the entry point. An application provides a router and declares which of its functions are public:
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! | module | does |
+//! | module | responsibility |
 //! |---|---|
 //! | `router` | puts the two origins and the middleware together |
 //! | [`middleware`] | host routing, security headers, verification, theft signals |
@@ -52,10 +52,10 @@ mod sign_origin;
 pub mod store;
 pub mod user_agent;
 
-/// For `fuzz/`: what stands before everything else.
+/// Entry points for `fuzz/`.
 #[doc(hidden)]
 pub mod fuzz {
-    /// Reads the headers of a request, as the verification layer does. Whether they are good is forgotten.
+    /// Parses the headers of a request like the verification middleware, and ignores the result.
     pub fn read_headers(headers: &http::HeaderMap) {
         use crate::middleware::unverified::UnverifiedRequest;
         use protocol::action::Target;

@@ -1,7 +1,7 @@
-//! What an operator watches, as Prometheus reads it (`OpenMetrics` text).
+//! Prometheus metrics (`OpenMetrics` text format).
 //!
-//! Everything that is decided goes by as an [`Event`], so the counts come from the same words as the audit log. Labels are
-//! words of the program, never a user, a session, an address or a path that somebody sent.
+//! Every decision is an [`Event`], so metrics and audit log use the same names. Label values come from the program,
+//! never from a request: no user, session, address or path.
 
 use std::{
     collections::HashMap,
@@ -28,87 +28,87 @@ use crate::{
     client_ip::ClientIp,
 };
 
-/// Of how many failures in a minute an address is told.
-const FAILURES_A_MINUTE: u32 = 10;
+/// Above this number of failures per minute an address counts as failing.
+const MAX_FAILURES_PER_MINUTE: u32 = 10;
 
 const MINUTE: u64 = 60_000;
 
-/// The most addresses whose failures are counted at one time: memory that a flood cannot pass.
+/// Maximum number of addresses whose failures are counted: it bounds the memory that a flood can use.
 const MAX_ADDRESSES: usize = 100_000;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfAction {
+struct ActionLabels {
     action: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfReason {
+struct ReasonLabels {
     action: String,
     reason: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfHost {
+struct HostLabels {
     host: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfVerb {
+struct VerbLabels {
     verb: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfEnd {
+struct EndLabels {
     why: &'static str,
 }
 
-/// Buckets from a tenth of a millisecond to some three seconds.
+/// A histogram with buckets from 0.1 ms to about 3 s.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 16))
 }
 
-/// What the store is watched by. Cloning it is cheap, and counts on.
+/// Metrics of the store. Clones share their counters.
 #[derive(Clone)]
 pub(crate) struct StoreMetrics {
-    seconds: Family<OfVerb, Histogram>,
-    errors: Family<OfVerb, Counter>,
+    seconds: Family<VerbLabels, Histogram>,
+    errors: Family<VerbLabels, Counter>,
 }
 
 impl StoreMetrics {
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self { seconds: Family::new_with_constructor(seconds), errors: Family::default() };
-        let help = "How long the store took to answer, by verb";
+        let help = "Store request duration in seconds by verb";
         registry.register("store_seconds", help, metrics.seconds.clone());
-        registry.register("store_errors", "How often the store could not answer, by verb", metrics.errors.clone());
+        registry.register("store_errors", "Store errors by verb", metrics.errors.clone());
         metrics
     }
 
-    pub(crate) fn count(&self, verb: &'static str, took: Duration, failed: bool) {
-        self.seconds.get_or_create(&OfVerb { verb }).observe(took.as_secs_f64());
+    pub(crate) fn count(&self, verb: &'static str, duration: Duration, failed: bool) {
+        self.seconds.get_or_create(&VerbLabels { verb }).observe(duration.as_secs_f64());
         self.count_error(verb, failed);
     }
 
-    /// Counts nothing when it has not failed, but then the counter is there: the first error is a step from 0 to 1.
+    /// Counts an error if `failed`. Otherwise it only creates the counter at 0, so that rates show the first error.
     pub(crate) fn count_error(&self, verb: &'static str, failed: bool) {
-        self.errors.get_or_create(&OfVerb { verb }).inc_by(failed.into());
+        self.errors.get_or_create(&VerbLabels { verb }).inc_by(failed.into());
     }
 }
 
-/// The counts of one server.
+/// The metrics of one server.
 pub(crate) struct Metrics {
     registry: Registry,
-    passed: Family<OfAction, Counter>,
-    refused: Family<OfReason, Counter>,
-    noticed: Family<OfReason, Counter>,
+    passed: Family<ActionLabels, Counter>,
+    refused: Family<ReasonLabels, Counter>,
+    noticed: Family<ReasonLabels, Counter>,
     audit_lost: Counter,
-    seconds: Family<OfHost, Histogram>,
+    seconds: Family<HostLabels, Histogram>,
     store: StoreMetrics,
     sessions_opened: Counter,
-    sessions_ended: Family<OfEnd, Counter>,
+    sessions_ended: Family<EndLabels, Counter>,
     push_connections: Gauge<f64, AtomicU64>,
     failing_addresses: Gauge<f64, AtomicU64>,
     ready: Gauge<f64, AtomicU64>,
-    /// Each address's failures in its minute: how many, and when it ends.
+    /// Failures per address: the count and the end of its one-minute window (Unix ms).
     failures: Mutex<HashMap<ClientIp, (u32, u64)>>,
 }
 
@@ -116,30 +116,39 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("pan");
         let (passed, refused, noticed) = (Family::default(), Family::default(), Family::default());
-        let seconds: Family<OfHost, Histogram> = Family::new_with_constructor(seconds);
+        let seconds: Family<HostLabels, Histogram> = Family::new_with_constructor(seconds);
         let (push_connections, failing_addresses, ready) = (Gauge::default(), Gauge::default(), Gauge::default());
-        registry.register("passed", "Requests that were let through, and other things that were done", passed.clone());
-        registry.register("refused", "What was refused, by its inner reason", refused.clone());
-        registry.register("noticed", "What was noticed: thefts, ended sessions and connections", noticed.clone());
+        registry.register("passed", "Accepted requests and completed operations by action", passed.clone());
+        registry.register("refused", "Rejected requests by action and reason", refused.clone());
+        let help = "Observed events by action and reason: thefts, ended sessions and connections";
+        registry.register("noticed", help, noticed.clone());
         let audit_lost = Counter::default();
-        registry.register("audit_lost", "Events that were not written to the audit log", audit_lost.clone());
-        registry.register("request_seconds", "How long a request took, until its reply began", seconds.clone());
+        registry.register("audit_lost", "Events that could not be queued for the audit log", audit_lost.clone());
+        registry.register(
+            "request_seconds",
+            "Request duration in seconds until the response head, by host",
+            seconds.clone(),
+        );
         let store = StoreMetrics::register(&mut registry);
-        let (sessions_opened, sessions_ended) = (Counter::default(), Family::<OfEnd, Counter>::default());
-        registry.register("sessions_opened", "Sessions that signing in has opened", sessions_opened.clone());
-        let help = "Sessions that were ended, and why; not those that were over by themselves";
+        let (sessions_opened, sessions_ended) = (Counter::default(), Family::<EndLabels, Counter>::default());
+        registry.register("sessions_opened", "Sessions opened by signing in", sessions_opened.clone());
+        let help = "Sessions ended before they expired, by reason";
         registry.register("sessions_ended", help, sessions_ended.clone());
         for why in Ended::ALL {
-            // So that the first one is a step from 0 to 1.
-            sessions_ended.get_or_create(&OfEnd { why: why.as_str() }).inc_by(0);
+            // Create the counter at 0, so that rates show the first ended session.
+            sessions_ended.get_or_create(&EndLabels { why: why.as_str() }).inc_by(0);
         }
         registry.register("push_connections", "Open push connections", push_connections.clone());
         registry.register(
             "failing_addresses",
-            "Client addresses with more than 10 failed authentications in a minute",
+            "Client addresses with more than 10 failed authentications per minute",
             failing_addresses.clone(),
         );
-        registry.register("ready", "Whether the store answers and the server is not stopping", ready.clone());
+        registry.register(
+            "ready",
+            "1 if the store answers and the server is not shutting down, otherwise 0",
+            ready.clone(),
+        );
         let failures = Mutex::default();
         Self {
             registry,
@@ -162,39 +171,35 @@ impl Metrics {
         let action = event.action.to_string();
         let reason = event.reason.as_deref().unwrap_or_default().to_owned();
         let counter = match event.outcome {
-            Outcome::Passed => self.passed.get_or_create_owned(&OfAction { action }),
-            Outcome::Refused => self.refused.get_or_create_owned(&OfReason { action, reason }),
-            Outcome::Noticed => self.noticed.get_or_create_owned(&OfReason { action, reason }),
+            Outcome::Passed => self.passed.get_or_create_owned(&ActionLabels { action }),
+            Outcome::Refused => self.refused.get_or_create_owned(&ReasonLabels { action, reason }),
+            Outcome::Noticed => self.noticed.get_or_create_owned(&ReasonLabels { action, reason }),
         };
         counter.inc();
     }
 
-    /// What the store is watched by.
     pub(crate) fn store(&self) -> StoreMetrics {
         self.store.clone()
     }
 
-    /// Counts a session that was opened.
-    pub(crate) fn open(&self) {
+    pub(crate) fn count_opened(&self) {
         self.sessions_opened.inc();
     }
 
-    /// Counts a session that was ended.
-    pub(crate) fn end(&self, why: Ended) {
-        self.sessions_ended.get_or_create(&OfEnd { why: why.as_str() }).inc();
+    pub(crate) fn count_ended(&self, reason: Ended) {
+        self.sessions_ended.get_or_create(&EndLabels { why: reason.as_str() }).inc();
     }
 
-    /// Counts an event that was not written to the audit log.
-    pub(crate) fn lose(&self) {
+    pub(crate) fn count_audit_lost(&self) {
         self.audit_lost.inc();
     }
 
-    pub(crate) fn time(&self, host: &'static str, took: Duration) {
-        self.seconds.get_or_create(&OfHost { host }).observe(took.as_secs_f64());
+    pub(crate) fn observe_request(&self, host: &'static str, duration: Duration) {
+        self.seconds.get_or_create(&HostLabels { host }).observe(duration.as_secs_f64());
     }
 
-    /// Counts a failed authentication of an address.
-    pub(crate) fn fail(&self, address: ClientIp, now: u64) {
+    /// Counts a failed authentication of a client address.
+    pub(crate) fn count_failure(&self, address: ClientIp, now: u64) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= MAX_ADDRESSES {
             failures.retain(|_, (_, ends)| now < *ends);
@@ -208,11 +213,11 @@ impl Metrics {
         }
     }
 
-    /// The text that Prometheus reads.
+    /// The metrics in the `OpenMetrics` text format.
     pub(crate) fn text(&self, now: u64, push_connections: usize, is_ready: bool) -> Result<String, fmt::Error> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, (_, ends)| now < *ends);
-        let failing = failures.values().filter(|(count, _)| *count > FAILURES_A_MINUTE).count();
+        let failing = failures.values().filter(|(count, _)| *count > MAX_FAILURES_PER_MINUTE).count();
         drop(failures);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let number = |count: usize| count as f64;
@@ -248,11 +253,11 @@ mod tests {
     fn an_address_is_told_of_after_ten_failures_in_a_minute() {
         let metrics = Metrics::new();
         for now in 0..10 {
-            metrics.fail(address(1), now);
-            metrics.fail(address(2), now * MINUTE);
+            metrics.count_failure(address(1), now);
+            metrics.count_failure(address(2), now * MINUTE);
         }
         assert!(!failing(&metrics, 10));
-        metrics.fail(address(1), 11);
+        metrics.count_failure(address(1), 11);
         assert!(failing(&metrics, 12));
         assert!(!failing(&metrics, MINUTE), "the minute is over");
     }

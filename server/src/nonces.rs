@@ -1,8 +1,8 @@
-//! The requests that are signed with a nonce that the client invents, because it has none: `POST /api/nonces`, and
-//! `POST /api/restore_browser` for a browser whose frame has lost its key.
+//! Requests that are signed with a client-generated nonce, because the client has no nonce from the server.
 //!
-//! Everything else is verified before anything is counted, issued or changed. That takes two more round trips to the store,
-//! once for many requests.
+//! These are `POST /api/nonces`, and `POST /api/restore_browser` for a browser whose signing frame has lost its key.
+//! The server verifies everything else before it counts, issues or changes anything. That takes two more round trips to
+//! the store, but only once for many requests.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ use crate::{
     store::{IssueNonces, NonceIssue, Quota, Session},
 };
 
-/// How many nonces one request, or one bound key, brings.
+/// Number of nonces that the server issues per request or bound key.
 pub(crate) const NONCES_AT_ONCE: usize = 4;
 
 /// `POST /api/nonces`. The middleware has issued the nonces; they are in the header.
@@ -38,29 +38,29 @@ pub(crate) async fn restore_browser(_server: State<Server>, _request: Verified<R
     Json(())
 }
 
-/// What a verified request was issued.
+/// The result of issuing nonces to a verified request.
 pub(crate) struct Issued {
     pub(crate) session: Session,
     pub(crate) nonces: Vec<Nonce>,
     pub(crate) quota: Quota,
-    /// More about it, for the audit log.
+    /// The reason field of the audit log entry.
     pub(crate) detail: Option<Cow<'static, str>>,
 }
 
-/// Whether an action is signed with a nonce that the client invents.
+/// Whether an action is signed with a client-generated nonce.
 pub(crate) fn is_refill(entry: &ActionEntry) -> bool {
     entry.is_in(built_in::nonces::ACTIONS)
 }
 
-/// Fresh nonces for a page that has none.
+/// Generates fresh nonces.
 ///
 /// # Errors
-/// When the operating system has no randomness.
+/// If the operating system's random number generator fails.
 pub(crate) fn fresh_nonces() -> Result<Vec<Nonce>, getrandom::Error> {
     (0..NONCES_AT_ONCE).map(|_| random().map(Nonce::new)).collect()
 }
 
-/// Issues nonces, and restores the browser if that is asked. Level, freshness and body are checked already.
+/// Issues nonces, and restores the browser if the action requests it. Level, freshness and body are already checked.
 pub(crate) async fn issue(
     server: &Server,
     parts: &Parts,
@@ -108,13 +108,13 @@ pub(crate) async fn issue(
     }
 }
 
-/// The pending frame key, if it is the one that the user has confirmed; nothing if that one is bound already, because the
-/// reply to an earlier request got lost.
+/// The pending frame key, if the user has confirmed it. `None` if the confirmed key is already bound, because the
+/// response to an earlier request was lost.
 fn key_to_restore(key: &KeyThumbprint, session: &Session) -> Result<Option<PublicKey>, Rejection> {
-    let is_it = |candidate: &PublicKey| candidate.thumbprint() == *key;
-    match session.pending_frame_key.filter(is_it) {
+    let is_confirmed = |candidate: &PublicKey| candidate.thumbprint() == *key;
+    match session.pending_frame_key.filter(is_confirmed) {
         Some(pending) => Ok(Some(pending)),
-        None if session.frame_key.as_ref().is_some_and(is_it) => Ok(None),
+        None if session.frame_key.as_ref().is_some_and(is_confirmed) => Ok(None),
         None => Err(Rejection::NotPending),
     }
 }

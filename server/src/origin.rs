@@ -1,4 +1,4 @@
-//! Web origins (RFC 6454 §4), in the one spelling that browsers send.
+//! Web origins (RFC 6454 §4), in the serialization that browsers send.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ pub struct Origin {
     text: String,
 }
 
-/// The text is not an origin as browsers spell it.
+/// The error of a text that is not a serialized origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an origin: it takes http:// or https://, a lower-case host, no default port and no path")]
 pub struct NotAnOrigin(String);
 
 impl Origin {
-    /// Reads an origin.
+    /// Parses an origin.
     ///
     /// # Errors
-    /// [`NotAnOrigin`] for any other spelling.
+    /// [`NotAnOrigin`] unless the text is exactly as browsers serialize it.
     pub fn parse(text: &str) -> Result<Self, NotAnOrigin> {
         let wrong = || NotAnOrigin(text.to_owned());
         let (scheme, authority) = text.split_once("://").ok_or_else(wrong)?;
@@ -44,12 +44,12 @@ impl Origin {
         Self { text: format!("http://{authority}") }
     }
 
-    /// The whole origin, as browsers send it in `Origin`.
+    /// The serialized origin, as in the `Origin` header.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Host, and port unless it is the default: what `Host` says, and `@authority` (RFC 9421 §2.2.3).
+    /// Host and non-default port, as in the `Host` header and `@authority` (RFC 9421 §2.2.3).
     pub fn authority(&self) -> &str {
         self.text.split_once("://").map_or("", |(_, authority)| authority)
     }
@@ -64,7 +64,7 @@ impl Origin {
         self.authority().split_once(':').map(|(_, port)| port)
     }
 
-    /// Whether it is https.
+    /// Whether the scheme is https.
     pub fn is_secure(&self) -> bool {
         self.text.starts_with("https:")
     }

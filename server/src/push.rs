@@ -1,18 +1,18 @@
-//! Jitterbug: tells the pages what happens, and signs all of it (docs/PROTOCOL.md §9).
+//! Jitterbug: signed push messages from the server to the pages (docs/PROTOCOL.md §9).
 //!
-//! | module | does |
+//! | module | responsibility |
 //! |---|---|
-//! | `keys` | agrees a connection's key with its frame, and signs frames |
-//! | `hub` | knows the open connections; follows the log of events and tells them |
-//! | `connection` | one connection: what comes next, signed, numbered, never too fast |
-//! | `queue` | what waits for a connection, with a policy for each topic |
-//! | `bucket` | how fast |
+//! | `keys` | key agreement with the signing frame, and signatures of push messages |
+//! | `hub` | the open connections; follows the event log and delivers its events |
+//! | `connection` | one connection: orders, numbers, signs and rate-limits its messages |
+//! | `queue` | the messages that wait for a connection, with an overflow policy per topic |
+//! | `token_bucket` | the rate limit of a connection |
 //! | `transport` | event stream and WebSocket |
-//! | `sources` | what the server says of itself |
+//! | `telemetry` | load of the server process and user activity |
 //!
-//! An event goes into the store's log first, and from there to the connections of every server, each of which signs for
-//! its own. So all see the same events in the same order, and a page that was away goes on from its place in the log.
-//! There is no way to send a frame that is not signed.
+//! An event goes into the store's event log first. Every server reads it from there and signs it for its own
+//! connections. So all pages see the same events in the same order, and a page that reconnects resumes at its cursor.
+//! An unsigned push message cannot be sent.
 
 use axum::{Json, Router, extract::State, response::Response, routing::get};
 use protocol::{
@@ -46,7 +46,9 @@ use crate::{
 };
 
 impl Server {
-    /// Tells a user something, on all their open pages and on those that come back. It is in the log when this returns.
+    /// Publishes an event to all open pages of a user, and to pages that reconnect later.
+    ///
+    /// The event is in the store's event log when this returns. An error is only logged.
     ///
     /// ```no_run
     /// # async fn example(server: server::Server, request: server::VerifiedRequest) {
@@ -57,34 +59,34 @@ impl Server {
     /// ```
     pub async fn publish(&self, user: &UserName, push: Push) {
         if !keys::fits(&push) {
-            tracing::error!(topic = ?push.topic(), "a push is too long for a frame, and is not sent");
+            tracing::error!(topic = ?push.topic(), "push message is too long and is not sent");
             return;
         }
-        let news = UserEvent { user: user.clone(), push };
-        if let Err(error) = self.stores().event_log.publish(&news, self.settings().push.keep, self.now()).await {
-            // What happened has happened; that it is not told must not undo it.
-            tracing::error!(%error, "an event could not be published");
+        let event = UserEvent { user: user.clone(), push };
+        if let Err(error) = self.stores().event_log.publish(&event, self.settings().push.keep, self.now()).await {
+            // A failed notification must not fail the action that it reports.
+            tracing::error!(%error, "event could not be published");
         }
     }
 
-    /// How many push connections are open on this server.
+    /// Number of open push connections on this server.
     pub fn push_connections(&self) -> usize {
         self.hub().size().0
     }
 }
 
-/// For `examples/fanout.rs`: how long it takes to make so many frames, or their texts without signing them.
+/// Times the encoding of `count` push messages, with or without their signatures. For `examples/fanout.rs`.
 #[doc(hidden)]
-pub fn measure(frames: u32, signed: bool) -> std::time::Duration {
-    keys::measure(frames, signed)
+pub fn measure(count: u32, signed: bool) -> std::time::Duration {
+    keys::measure(count, signed)
 }
 
-/// The socket's route, which is a GET and says who asks only after it is open.
+/// The WebSocket's route: a GET that the page authenticates only after the upgrade.
 pub(crate) fn router(server: Server) -> Router {
     Router::new().route(SOCKET, get(transport::socket)).with_state(server)
 }
 
-/// `POST /api/jitterbug/keys` on the sign origin: the frame asks by itself, so page script cannot answer for the server.
+/// `POST /api/jitterbug/keys` on the sign origin. The signing frame sends it, so page script cannot forge the response.
 pub(crate) async fn agree_keys(
     State(server): State<Server>,
     request: Verified<PushKeys>,
@@ -95,34 +97,34 @@ pub(crate) async fn agree_keys(
     Ok(Json(server.hub().agree(request.session(), *conn, key)?))
 }
 
-/// `POST /api/jitterbug/stream`: a push connection as an event stream.
+/// `POST /api/jitterbug/stream`: opens a push connection as an event stream.
 pub(crate) async fn stream(State(server): State<Server>, request: Verified<PushStream>) -> Result<Response, Rejection> {
     let messages = open(&server, &request).await?;
     Ok(transport::stream(server, messages))
 }
 
-/// Opens the connection that a verified request asks for.
+/// Opens the push connection of a verified request.
 async fn open(server: &Server, request: &Verified<PushStream>) -> Result<MessageStream, Rejection> {
-    let asked = request.action();
-    if let Some(rejected) = asked.rejected {
-        // Something between server and frame changes messages, or a clock is wrong.
-        note(server, request.session(), request.user(), "push_rejected", rejected.name());
+    let action = request.action();
+    if let Some(rejected) = action.rejected {
+        // The signing frame rejected a message: it was altered on the way, or a clock is wrong.
+        record(server, request.session(), request.user(), "push_rejected", rejected.name());
     }
-    Ok(server.hub().open(*request.session(), request.session_state(), asked).await?)
+    Ok(server.hub().open(*request.session(), request.session_state(), action).await?)
 }
 
-/// Puts the end of a connection on record.
-fn note_over(server: &Server, outlet: &MessageStream, over: CloseReason) {
-    let connection = outlet.connection();
+/// Logs the end of a connection, and records it in the audit log if the server closed it.
+fn record_close(server: &Server, messages: &MessageStream, reason: CloseReason) {
+    let connection = messages.connection();
     let lost = connection.lost();
-    tracing::debug!(session = %connection.session, over = over.name(), lost, "a push connection is over");
-    if matches!(over, CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost) {
+    tracing::debug!(session = %connection.session, reason = reason.name(), lost, "push connection closed");
+    if matches!(reason, CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost) {
         return;
     }
-    note(server, &connection.session, &connection.user, "push_ended", over.name());
+    record(server, &connection.session, &connection.user, "push_ended", reason.name());
 }
 
-fn note(server: &Server, session: &SessionHandle, user: &UserName, action: &'static str, reason: &'static str) {
+fn record(server: &Server, session: &SessionHandle, user: &UserName, action: &'static str, reason: &'static str) {
     server.record(Event {
         session: Some(*session),
         user: Some(user.clone()),

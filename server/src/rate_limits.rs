@@ -1,4 +1,4 @@
-//! Counting requests against their limits, by client address or by anything else.
+//! Rate limits by client IP or another key.
 
 use http::request::Parts;
 
@@ -19,11 +19,11 @@ impl Server {
     /// Counts a failed authentication of the client IP.
     pub(crate) fn record_auth_failure(&self, from: &Parts) {
         if let Some(address) = self.address(from) {
-            self.metrics().fail(address, self.now());
+            self.metrics().count_failure(address, self.now());
         }
     }
 
-    /// Counts one more request of one kind of a client IP; `max` per minute.
+    /// Counts a request of a kind against the client IP's limit of `max` per minute.
     ///
     /// # Errors
     /// [`Rejection::Limited`], [`Rejection::NoAddress`], [`Rejection::Store`].
@@ -32,7 +32,7 @@ impl Server {
         self.count(kind, &format!("{kind}:address:{address}"), per_minute(max)).await
     }
 
-    /// Counts one more.
+    /// Counts a request against a limit.
     ///
     /// # Errors
     /// [`Rejection::Limited`], [`Rejection::Store`].

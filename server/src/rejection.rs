@@ -1,4 +1,4 @@
-//! Why a request is refused: precisely for the log, and in one of few public codes for the client.
+//! Rejection reasons: precise for logs and metrics, mapped to a few public codes for the client.
 
 use std::sync::Arc;
 
@@ -15,117 +15,117 @@ use crate::{
     store::{Quota, StoreError},
 };
 
-/// How long whoever has too many push connections is asked to wait, in seconds. Nobody knows when one closes, but one whose
-/// page does not read any more is cut off after this time.
-const CONNECTIONS_AGAIN: u64 = 20;
+/// `Retry-After` of a client with too many push connections, in seconds: the server closes a stalled connection after
+/// this time.
+const CONNECTIONS_RETRY_AFTER: u64 = 20;
 
-/// The precise reason of a refusal. It goes to tracing, metrics and the audit log, never to the client.
+/// The precise reason for a rejection. It goes to tracing, metrics and the audit log, never to the client.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Rejection {
-    /// The Origin header is missing, doubled or another origin.
-    #[error("the Origin header is not the one that may ask this")]
+    /// The Origin header is missing, duplicated or not the allowed origin.
+    #[error("the Origin header is not the allowed origin")]
     WrongOrigin,
-    /// Sec-Fetch-Site says that another site or origin asks.
-    #[error("Sec-Fetch-Site says that the request comes from elsewhere")]
+    /// Sec-Fetch-Site shows a cross-site or cross-origin request.
+    #[error("Sec-Fetch-Site is not an allowed value")]
     CrossSite,
-    /// Not `application/json`.
+    /// The content type is not `application/json`.
     #[error("the content type is not application/json")]
     WrongContentType,
-    /// No such function, or not with this method.
-    #[error("there is no such function")]
+    /// There is no such server function, or not with this method.
+    #[error("there is no such server function")]
     UnknownFunction,
-    /// A handler got a request that was not verified as its action: an error of the program.
-    #[error("not verified as the handler's action")]
+    /// A handler got a request that was not verified as its action: a bug.
+    #[error("the request was not verified as the handler's action")]
     Unverified,
-    /// The body is over the limit.
+    /// The body exceeds the size limit.
     #[error("the body is too large")]
     BodyTooLarge,
     /// The body could not be read.
     #[error("the body ended early")]
     BodyUnreadable,
-    /// A header that must be there is not.
+    /// A required header is missing.
     #[error("the header {0} is missing")]
     HeaderMissing(&'static str),
-    /// A header that may be there once is there twice, is oversized, or is not spelled as it must be.
+    /// A header is duplicated, too long or not in its canonical form.
     #[error("the header {0} is malformed")]
     HeaderMalformed(&'static str),
-    /// No session cookie.
+    /// The session cookie is missing.
     #[error("there is no session cookie")]
     NoCookie,
-    /// The session header names another session than the cookie.
-    #[error("the session header and the cookie disagree")]
+    /// The session header and the cookie name different sessions.
+    #[error("the session header and the cookie name different sessions")]
     HandleMismatch,
-    /// The body is not what the action takes.
-    #[error("the body is not the action's")]
+    /// The body cannot be parsed as the action's.
+    #[error("the body cannot be parsed as the action's")]
     BodyMalformed,
-    /// The body is not the one that was signed.
-    #[error("the body is not the one that was signed")]
+    /// The body's digest is not the signed one.
+    #[error("the body's digest is not the signed one")]
     DigestMismatch,
-    /// Signed too long ago, or in the future.
-    #[error("signed {0} ms from now")]
+    /// The signature is too old or from the future; its age in ms, negative for the future.
+    #[error("the signature is {0} ms old")]
     NotFresh(i64),
-    /// No such living session, and why it was ended if that is known.
-    #[error("there is no such session")]
+    /// There is no such live session; with the reason why it ended, if known.
+    #[error("there is no such live session")]
     NoSession(Option<Ended>),
-    /// The nonce is not one of the session's live ones.
-    #[error("the nonce is not one of the session's")]
+    /// The nonce is not one of the session's live nonces.
+    #[error("the nonce is not one of the session's live nonces")]
     BadNonce,
-    /// The nonce was the session's, and has been spent.
-    #[error("the nonce has been spent")]
+    /// The nonce has already been used: a replay.
+    #[error("the nonce has already been used")]
     Replayed,
-    /// Too many requests of this kind.
-    #[error("too many {0}; {reset:?} to wait", reset = .1.reset)]
+    /// A rate limit is exceeded: its policy name and quota.
+    #[error("rate limit {0} exceeded; resets in {reset:?}", reset = .1.reset)]
     Limited(&'static str, Quota),
-    /// The user has as many sessions as the settings allow.
+    /// The user has reached the session limit.
     #[error("the user has too many sessions")]
     TooManySessions,
-    /// As many push connections as a session, or this server, may have.
+    /// The session or the server has reached its limit of push connections.
     #[error("there are too many push connections")]
     TooManyConnections,
-    /// No key was agreed for that push connection.
+    /// No key was agreed for this push connection.
     #[error("no key was agreed for this push connection")]
     NoPushKey,
-    /// A proxy did not say where the request comes from.
-    #[error("X-Forwarded-For does not say where the request comes from")]
+    /// A trusted proxy did not send the client IP.
+    #[error("X-Forwarded-For has no client IP")]
     NoAddress,
-    /// The signature names another key than the session's.
-    #[error("signed by another key than the session's")]
+    /// The signature's key is not the session's.
+    #[error("the signature's key is not the session's")]
     WrongKey,
-    /// The signature does not hold.
-    #[error("the signature does not hold")]
+    /// The signature is invalid.
+    #[error("the signature is invalid")]
     BadSignature,
-    /// The proof is of another action.
-    #[error("the interaction proof is of another action")]
+    /// The interaction proof is for another action.
+    #[error("the interaction proof is for another action")]
     ProofOfAnotherAction,
-    /// The proof is too old, or of the future.
+    /// The interaction proof is too old or from the future; its age in ms, negative for the future.
     #[error("the interaction proof is {0} ms old")]
     ProofNotFresh(i64),
-    /// The action needs a higher level.
-    #[error("the level is too low for this action")]
+    /// The action requires a higher assurance level.
+    #[error("the assurance level is too low for this action")]
     LevelTooLow,
-    /// The proof looks like a machine's: what counted, with its points.
-    #[error("the interaction proof looks like a machine's: {0:?}")]
+    /// The interaction proof looks automated; with the findings and their points.
+    #[error("the interaction proof looks automated: {0:?}")]
     Suspicious(Vec<(Finding, u32)>),
     /// The sign origin's cookie is missing or malformed.
-    #[error("there is no sign cookie")]
+    #[error("the sign cookie is missing or malformed")]
     NoSignCookie,
     /// The sign origin's cookie is not the session's.
     #[error("the sign cookie is not the session's")]
     WrongSignCookie,
-    /// The challenge was used, expired, or was never given out.
+    /// The challenge is used, expired or unknown.
     #[error("the challenge is not valid")]
     BadChallenge,
-    /// The ticket was used, expired, or was never given out.
-    #[error("there is no session to enter")]
+    /// The entry ticket is used, expired or unknown.
+    #[error("the entry ticket is not valid")]
     NothingToEnter,
-    /// The frame key is the session's confirmation key.
-    #[error("the frame key is the confirmation key")]
+    /// The frame key equals the session's confirmation key.
+    #[error("the frame key equals the confirmation key")]
     KeyReused,
     /// The key to restore is not the pending one.
     #[error("the key to restore is not the pending one")]
     NotPending,
-    /// No such user, or another password.
+    /// The user name or the password is wrong.
     #[error("the user name or the password is wrong")]
     WrongCredentials,
     /// The user name is taken.
@@ -134,11 +134,11 @@ pub enum Rejection {
     /// The password is not accepted.
     #[error(transparent)]
     WeakPassword(WeakPassword),
-    /// A record of the new account was changed meanwhile.
-    #[error("a record of the new account was changed meanwhile")]
+    /// A record of the new account was changed concurrently.
+    #[error("a record of the new account was changed concurrently")]
     Conflict,
-    /// Too many passwords wait to be hashed.
-    #[error("too many are signing in")]
+    /// The password hashing queue is full.
+    #[error("the password hashing queue is full")]
     Busy,
     /// The key to bind is not a point on the curve.
     #[error("the key is not a point on the curve")]
@@ -146,13 +146,13 @@ pub enum Rejection {
     /// The store cannot answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system gives no randomness.
-    #[error("no randomness")]
+    /// The operating system's random number generator failed.
+    #[error("the system's random number generator failed")]
     Randomness(#[from] getrandom::Error),
 }
 
 impl Rejection {
-    /// Its name for metrics and the audit log: the variant's, in snake case.
+    /// The name in metrics and the audit log: the variant's name in snake case.
     pub fn name(&self) -> &'static str {
         self.into()
     }
@@ -216,7 +216,7 @@ impl From<AccountError> for Rejection {
     }
 }
 
-/// An error's text as a sentence: a capital, and a full stop.
+/// Formats an error text as a sentence: capitalised, with a full stop.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(char::to_uppercase).into_iter().flatten();
@@ -237,7 +237,7 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
-            Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_AGAIN),
+            Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_RETRY_AFTER),
             Self::Limited(_, quota) => {
                 problem.retry_after = Some(seconds(quota));
             }
@@ -247,19 +247,18 @@ impl IntoResponse for Rejection {
         if let Self::Limited(policy, quota) = &self {
             response.headers_mut().extend(rate_limit_headers(policy, quota));
         }
-        // For the verification middleware, which records what a handler rejects.
+        // The verification middleware records the handlers' rejections.
         response.extensions_mut().insert(Arc::new(self));
         response
     }
 }
 
-/// How long to wait until the window ends: whole seconds, at least 1.
+/// Whole seconds until the rate limit window ends, at least 1.
 pub fn seconds(quota: &Quota) -> u64 {
     u64::try_from(quota.reset.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 
-/// What a limit is and what it still lets through: `RateLimit-Policy` and `RateLimit`
-/// (draft-ietf-httpapi-ratelimit-headers-10, §2).
+/// The `RateLimit-Policy` and `RateLimit` headers of a quota (draft-ietf-httpapi-ratelimit-headers-10, §2).
 pub fn rate_limit_headers(policy: &str, quota: &Quota) -> [(HeaderName, HeaderValue); 2] {
     let value = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
     let Quota { limit, left, .. } = quota;
@@ -272,7 +271,7 @@ pub fn rate_limit_headers(policy: &str, quota: &Quota) -> [(HeaderName, HeaderVa
     ]
 }
 
-/// A problem document as a response (RFC 9457 §3), with `Retry-After` where it says one (RFC 9110 §10.2.3).
+/// Builds the response of a problem document (RFC 9457 §3), with its `Retry-After` if any (RFC 9110 §10.2.3).
 fn respond(problem: &Problem) -> Response {
     let body = serde_json::to_vec(problem).map_or_else(|_| Body::empty(), Body::from);
     let mut response = Response::new(body);

@@ -1,29 +1,29 @@
-//! How much an interaction proof by the page looks like a machine's work: an explainable score.
+//! Risk scores for the page's interaction proofs: how much a proof looks automated, with findings that explain it.
 //!
-//! It is risk and not proof. Script in the page can forge a proof that passes; what it catches is the cheap ways. A proof
-//! that scores [`RAISE`] or more is not rejected: the action then needs the confirmation window, which script cannot
-//! use. So a user who moves unusually sees the window once and goes on.
+//! The score is a risk estimate, not proof. Script in the page can forge a proof that passes; the score catches simple
+//! forgeries. A proof that scores [`RAISE`] or more is not rejected: the action then needs the confirmation window,
+//! which script cannot use. So a user with unusual movements confirms once and continues.
 //!
-//! The weights were chosen by measuring real people's paths against machine-made ones. What tells them apart:
+//! The weights come from a comparison of people's paths with synthetic ones:
 //!
-//! | finding | people | machines |
+//! | finding | people | automation |
 //! |---|---|---|
-//! | [`Finding::Teleport`] | come from somewhere | appear on the button |
-//! | [`Finding::Even`] | speed up and slow down | cover the way at an even pace |
-//! | [`Finding::Straight`] | curve | go along a ruler, or nearly |
-//! | [`Finding::Scattered`] | bend to one side, then to another | jump about a ruler, each point by itself |
-//! | [`Finding::Smooth`] | turn now more, now less | turn as a formula says |
-//! | [`Finding::Regular`] | are sampled as the system has time | take a point every so many ms exactly |
-//! | [`Finding::NoHold`] | hold the button for a while | press and release in the same moment |
-//! | [`Finding::Missed`] | hit what they click | need not |
-//! | [`Finding::Repeated`] | never move twice alike | play a recorded way again |
-//! | [`Finding::SameHold`] | hold now longer, now shorter | hold for the same time, again and again |
-//! | [`Finding::Unlike`] | are much as they were before | were somebody else until now |
+//! | [`Finding::Teleport`] | move to the control | appears on the control |
+//! | [`Finding::Even`] | accelerate and slow down | moves at a constant speed |
+//! | [`Finding::Straight`] | curve | moves along a straight line, or nearly |
+//! | [`Finding::Scattered`] | bend to one side, then to the other | adds independent noise to a straight line |
+//! | [`Finding::Smooth`] | turn unevenly | turns as a formula computes |
+//! | [`Finding::Regular`] | are sampled at irregular intervals | has samples at exact intervals |
+//! | [`Finding::NoHold`] | hold the button for a while | presses and releases at the same time |
+//! | [`Finding::Missed`] | hit the control | may click elsewhere |
+//! | [`Finding::Repeated`] | never repeat a path exactly | replays a recorded path |
+//! | [`Finding::SameHold`] | vary the hold time | always holds for the same time |
+//! | [`Finding::Unlike`] | resemble their earlier interactions | differs from the user's earlier interactions |
 //!
-//! Pauses are measured ([`measure`]) and not scored: an eased machine waits as long between two pixels as people do.
+//! Pauses are measured ([`measure`]) but not scored: an eased synthetic path pauses between two pixels as people do.
 //!
-//! The last three come from what the session showed before ([`History`]): fingerprints and running statistics, no paths.
-//! What each finds was measured, and what is left over: docs/PROOFS.md.
+//! The last three findings use the session's [`History`]: fingerprints and running statistics, no paths. docs/PROOFS.md
+//! has the detection rates and the limits.
 //!
 //! Keyboard, touch and assistive technology have no path and are not judged by one.
 
@@ -38,49 +38,50 @@ use geometry::Scatter;
 pub use history::{FEATURES, Fingerprint, History, MAX_FINGERPRINTS, Running, Sample};
 use pointer_path::{HOLD, PointerPath};
 
-/// From this score on, the level asked is raised to Confirmed.
+/// From this score on, the required level is raised to Confirmed.
 pub const RAISE: u32 = 85;
 
-/// Shorter ways are not judged by their shape: px.
+/// Minimum length of a path that is judged by its shape: px.
 const SHORT: f64 = 50.0;
 
-/// Shorter ways are not asked for noise: a hand's tremor and whole pixels are as large as its bend there. px.
+/// Minimum length of a path that is judged by its noise: px. On shorter paths, tremor and rounding are as large as the
+/// bend.
 const LONG: f64 = 100.0;
 
-/// After how many interactions a session has shown how it is.
-const ENOUGH: u32 = 8;
+/// Minimum number of interactions before the session's statistics are used.
+const MIN_HISTORY: u32 = 8;
 
-/// What counted towards the score.
+/// A finding that adds to the score.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finding {
-    /// There is no way to the control.
+    /// There is no path to the control.
     Teleport,
-    /// The way was covered at an even pace, by time or by step.
+    /// The pace is constant, by time or by step.
     Even,
-    /// The way is a straight line.
+    /// The path is a straight line.
     Straight,
-    /// The points lie about a straight line, each off by itself, as noise does and no hand.
+    /// The points scatter about a straight line independently, like noise.
     Scattered,
-    /// The way turns too evenly.
+    /// The path turns too evenly.
     Smooth,
-    /// The points are equally far apart in time.
+    /// The intervals between the points are equal.
     Regular,
-    /// Down and up are one moment.
+    /// The button was released at the time of the press.
     NoHold,
-    /// The point hit is not on the control.
+    /// The press is not on the control.
     Missed,
-    /// The same way, step for step, was gone before in this session.
+    /// The session has sent the same path before.
     Repeated,
-    /// Every press of this session was held for the same time.
+    /// Every press of this session has the same hold time.
     SameHold,
-    /// Pace, hold or directness are far from what this session showed before.
+    /// Pace, hold or directness differ much from the session's earlier interactions.
     Unlike,
 }
 
-/// A score and what it is made of.
+/// A risk score with its findings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Risk {
-    /// The findings that count, with their points.
+    /// The findings with their points.
     pub findings: Vec<(Finding, u32)>,
 }
 
@@ -90,12 +91,12 @@ impl Risk {
         self.findings.iter().map(|(_, points)| points).sum()
     }
 
-    /// Whether a person must confirm.
+    /// Whether the user must confirm the action.
     pub fn is_raised(&self) -> bool {
         self.score() >= RAISE
     }
 
-    /// Adds up to `full` points, by how much it is so (0 to 1).
+    /// Adds a finding with `full` points times `share` (0 to 1).
     fn add(&mut self, finding: Finding, full: f64, share: f64) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 100
         let points = (full * share).round().clamp(0.0, 100.0) as u32;
@@ -105,24 +106,24 @@ impl Risk {
     }
 }
 
-/// What is to be remembered of a proof; nothing of a keyboard, a finger or assistive technology.
+/// The sample that a session stores of a proof. `None` for keyboard, touch and assistive technology.
 pub fn sample(proof: &Proof) -> Option<Sample> {
-    if !has_way(proof) {
+    if !has_path(proof) {
         return None;
     }
-    let way = PointerPath::of(&proof.path);
-    Some(Sample { fingerprint: way.fingerprint(), features: way.features(proof.hold) })
+    let path = PointerPath::of(&proof.path);
+    Some(Sample { fingerprint: path.fingerprint(), features: path.features(proof.hold) })
 }
 
-/// Judges a proof that the page recorded, by itself and by what its session showed before.
+/// Judges a proof that the page recorded, by itself and by the session's history.
 pub fn judge(proof: &Proof, history: &History) -> Risk {
     let mut risk = Risk::default();
-    if has_way(proof) {
-        let way = PointerPath::of(&proof.path);
-        judge_way(&way, &mut risk);
-        judge_history(&way.features(proof.hold), history, &mut risk);
+    if has_path(proof) {
+        let path = PointerPath::of(&proof.path);
+        judge_path(&path, &mut risk);
+        judge_history(&path.features(proof.hold), history, &mut risk);
     }
-    if has_way(proof) || proof.kind == Kind::Touch {
+    if has_path(proof) || proof.kind == Kind::Touch {
         risk.add(Finding::NoHold, 30.0, falling(f64::from(proof.hold), 2.0, 20.0));
         if !is_hit(proof) {
             risk.add(Finding::Missed, 100.0, 1.0);
@@ -131,22 +132,22 @@ pub fn judge(proof: &Proof, history: &History) -> Risk {
     risk
 }
 
-/// What is measured of a way and carries little weight or none: docs/PROOFS.md shows why.
+/// Measurements of a path that have little or no weight in the score. docs/PROOFS.md explains why.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Instrumented {
-    /// How much its turns vary: the standard deviation, in radians.
+    /// The standard deviation of the turns, in radians.
     pub turning: Option<f64>,
-    /// The longest wait between two points, in waits of middling length.
+    /// The longest interval between two points, relative to the median interval.
     pub pause: Option<f64>,
 }
 
-/// Measures the way of a proof. Of one with too few points nothing can be said.
+/// Measures the path of a proof. Values are `None` if the path has too few points.
 pub fn measure(proof: &Proof) -> Instrumented {
-    let way = PointerPath::of(&proof.path);
-    Instrumented { turning: way.turning(), pause: way.pause() }
+    let path = PointerPath::of(&proof.path);
+    Instrumented { turning: path.turning(), pause: path.pause() }
 }
 
-fn has_way(proof: &Proof) -> bool {
+fn has_path(proof: &Proof) -> bool {
     matches!(proof.kind, Kind::Pointer | Kind::Pen)
 }
 
@@ -154,63 +155,63 @@ fn judge_history(features: &[f64; FEATURES], History { repeated, running }: &His
     if *repeated {
         risk.add(Finding::Repeated, 100.0, 1.0);
     }
-    if running.count < ENOUGH {
+    if running.count < MIN_HISTORY {
         return;
     }
     let hold = features[HOLD];
     let varies = running.deviation(HOLD) + (hold - running.mean[HOLD]).abs();
     risk.add(Finding::SameHold, 100.0, falling(varies, 0.002, 0.01));
     let off = (0..FEATURES).map(|at| (features[at] - running.mean[at]).abs() / running.deviation(at).max(0.25));
-    // Never enough by itself: people change hands, mice and moods.
+    // Below `RAISE` by itself: people change hands, mice and moods.
     risk.add(Finding::Unlike, 40.0, 1.0 - falling(off.sum::<f64>(), 6.0, 14.0));
 }
 
-fn judge_way(way: &PointerPath, risk: &mut Risk) {
-    if way.steps.len() <= 1 {
+fn judge_path(path: &PointerPath, risk: &mut Risk) {
+    if path.steps.len() <= 1 {
         return risk.add(Finding::Teleport, 100.0, 1.0);
     }
     // Two or three steps, or a few pixels, can be even by chance.
-    let full = if way.steps.len() >= 4 && way.length >= SHORT { 100.0 } else { 60.0 };
-    risk.add(Finding::Even, full, falling(way.unevenness(), 0.05, 0.14));
-    if way.length >= SHORT {
-        judge_shape(way, risk);
+    let full = if path.steps.len() >= 4 && path.length >= SHORT { 100.0 } else { 60.0 };
+    risk.add(Finding::Even, full, falling(path.unevenness(), 0.05, 0.14));
+    if path.length >= SHORT {
+        judge_shape(path, risk);
     }
-    if way.steps.len() >= 5 {
-        // Little alone: a browser's own frames are regular too.
-        risk.add(Finding::Regular, 30.0, falling(way.irregularity(), 0.01, 0.05));
+    if path.steps.len() >= 5 {
+        // A low weight: a browser's animation frames are regular too.
+        risk.add(Finding::Regular, 30.0, falling(path.irregularity(), 0.01, 0.05));
     }
 }
 
-fn judge_shape(way: &PointerPath, risk: &mut Risk) {
-    let steps = way.steps.len();
+fn judge_shape(path: &PointerPath, risk: &mut Risk) {
+    let steps = path.steps.len();
     if steps >= 3 {
-        let off = way.deviation();
+        let off = path.deviation();
         let ruler = 100.0 * falling(off, 1.0, 2.0);
-        let straight = ruler.max(60.0 * falling(off / way.length, 0.005, 0.04));
-        // Little alone. A straight line turns evenly too, so only the one or the other counts.
-        let smooth = way.turning().map_or(0.0, |varies| 30.0 * falling(varies, 0.06, 0.15));
+        let straight = ruler.max(60.0 * falling(off / path.length, 0.005, 0.04));
+        // A low weight. A straight line turns evenly too, so only the larger of the two counts.
+        let smooth = path.turning().map_or(0.0, |varies| 30.0 * falling(varies, 0.06, 0.15));
         let finding = if smooth > straight { Finding::Smooth } else { Finding::Straight };
         risk.add(finding, smooth.max(straight), 1.0);
     }
-    if steps >= 6 && way.length >= LONG {
-        let Scatter { width, correlation } = way.scatter();
+    if steps >= 6 && path.length >= LONG {
+        let Scatter { width, correlation } = path.scatter();
         #[expect(clippy::cast_precision_loss, reason = "at most 100 steps")]
         let error = 1.0 / (steps as f64 - 1.0).sqrt();
-        // A few points of a person's can look scattered by chance.
+        // A person's path with few points can look scattered by chance.
         let full = if steps >= 10 { 100.0 } else { 45.0 };
         let noise = falling(correlation, 2.0 * error, 3.0 * error);
         risk.add(Finding::Scattered, full * falling(width, 5.0, 9.0), noise);
     }
 }
 
-/// Whether the point hit lies on the control, give or take a pixel of rounding.
+/// Whether the press is on the control, with a tolerance of one pixel for rounding.
 fn is_hit(proof: &Proof) -> bool {
     let [x, y, width, height] = proof.target.map(i64::from);
     let [hit_x, hit_y] = proof.hit.map(i64::from);
     (x - 1..=x + width + 1).contains(&hit_x) && (y - 1..=y + height + 1).contains(&hit_y)
 }
 
-/// 1 at `full` and below, 0 at `none` and above, falling evenly between.
+/// 1 at `full` and below, 0 at `none` and above, linear between.
 fn falling(value: f64, full: f64, none: f64) -> f64 {
     ((none - value) / (none - full)).clamp(0.0, 1.0)
 }
@@ -244,7 +245,7 @@ mod tests {
         risk.findings.iter().map(|(finding, _)| *finding).collect()
     }
 
-    /// A hand: slow, fast, slow, along a curve, with uneven sampling.
+    /// A person's path: slow, fast, slow, along a curve, with uneven sampling.
     fn hand() -> Vec<[i32; 3]> {
         vec![
             [400, 300, 0],

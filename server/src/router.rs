@@ -44,8 +44,8 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly protected or public:
-    /// forgetting to protect a function prevents the start.
+    /// [`StartError::Unprotected`] or [`StartError::Ambiguous`] when a server function is not clearly protected or
+    /// public: forgetting to protect a function prevents the start.
     pub fn router(&self, app: Router, functions: &Functions) -> Result<Router, StartError> {
         let Functions { catalogue, public, observed, .. } = *functions;
         check(functions)?;
@@ -57,7 +57,8 @@ impl Server {
             .action(nonces::restore_browser)
             .action(push::stream)
             .with_state(self.clone())
-            // As a fallback service, so that the middleware also stands before paths that the application does not route.
+            // As a fallback service, so that the middleware also stands before paths that the application does not
+            // route.
             .fallback_service(app)
             .layer(verification(Target::App, public));
         let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);

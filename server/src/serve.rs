@@ -1,4 +1,4 @@
-//! The running server: its listeners, what an operator asks it, and how it stops.
+//! The running server: listeners, operator endpoints and graceful shutdown.
 
 use std::{
     net::SocketAddr,
@@ -18,59 +18,62 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use crate::{Functions, Server, StartError};
 
-/// How long the store may take to show that it is there.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of the readiness check's store request.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the server is about to stop.
+/// Flag: the server is shutting down.
 #[derive(Default)]
 pub(crate) struct Stopping(AtomicBool);
 
 impl Stopping {
-    fn is_so(&self) -> bool {
+    fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
 impl Server {
-    /// Serves until the process is told to stop. Requests in flight may then finish, for as long as the settings say, and
-    /// what was recorded is written.
+    /// Serves until the process gets SIGINT or SIGTERM, then shuts down gracefully.
+    ///
+    /// On shutdown, requests in flight may finish within the drain time of the settings, and the server writes its
+    /// remaining audit log entries.
     ///
     /// # Errors
-    /// As [`Server::router`]; [`StartError::Listen`] when an address cannot be had.
+    /// As [`Server::router`]; [`StartError::Listen`] if an address cannot be bound.
     pub async fn serve(&self, app: Router, functions: Functions) -> Result<(), StartError> {
         let router = self.router(app, &functions)?;
         let listener = listen(self.settings().listen).await?;
         let (stop, stopping) = watch::channel(false);
         if let Some(address) = self.settings().observe.listen {
-            let observed = listen(address).await?;
+            let operator_listener = listen(address).await?;
             tracing::info!("metrics at http://{address}/metrics");
-            let serving = axum::serve(observed, self.observer()).into_future();
+            let serving = axum::serve(operator_listener, self.observer()).into_future();
             tokio::spawn(serving);
         }
         tracing::info!("listening at {}", self.settings().origins.app);
-        let told = until(stopping.clone());
+        let shutdown = wait_for_stop(stopping.clone());
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(told)
+            .with_graceful_shutdown(shutdown)
             .into_future();
         let serving = tokio::spawn(serving);
-        stopped().await;
-        // First nobody sends new requests here; then none are taken; open push connections would be requests for ever.
+        shutdown_signal().await;
+        // First /readyz fails, so that the load balancer sends no new requests. Then push connections close: they would
+        // otherwise never end. Then the listener accepts no more connections.
         self.stopping().0.store(true, Ordering::SeqCst);
         self.hub().stop();
-        // Its receivers are the listeners; without one there is nothing to stop.
+        // This fails only if the listener has stopped already.
         let _ = stop.send(true);
         let deadline = Duration::from_secs(self.settings().observe.drain);
         if timeout(deadline, serving).await.is_err() {
-            tracing::warn!("requests were still in flight after {} s, and are cut off", deadline.as_secs());
+            tracing::warn!("aborting requests still in flight after {} s", deadline.as_secs());
         }
-        // A store that is away must not keep a stopping server for ever.
+        // A store outage must not block the shutdown.
         if timeout(deadline, self.flush()).await.is_err() {
-            tracing::error!("what was recorded last could not be written to the audit log");
+            tracing::error!("the last events could not be written to the audit log");
         }
         Ok(())
     }
 
-    /// What is for operators only: `/metrics`, `/healthz` and `/readyz`. [`Server::serve`] serves it on an address of its own.
+    /// The operators' router: `/metrics`, `/healthz` and `/readyz`. [`Server::serve`] serves it on a separate address.
     pub fn observer(&self) -> Router {
         Router::new()
             .route("/metrics", get(metrics))
@@ -79,10 +82,10 @@ impl Server {
             .with_state(self.clone())
     }
 
-    /// Whether the store answers and the server is not stopping.
+    /// Whether the store answers and the server is not shutting down.
     async fn is_ready(&self) -> bool {
-        let asked = timeout(PATIENCE, self.stores().event_log.since(Cursor::default(), 1)).await;
-        !self.stopping().is_so() && asked.is_ok_and(|answer| answer.is_ok())
+        let answer = timeout(READY_TIMEOUT, self.stores().event_log.since(Cursor::default(), 1)).await;
+        !self.stopping().is_set() && answer.is_ok_and(|result| result.is_ok())
     }
 }
 
@@ -90,8 +93,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
-async fn until(mut stopping: watch::Receiver<bool>) {
-    // The sender goes when the server has stopped: also a reason to stop.
+async fn wait_for_stop(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender was dropped: the server has stopped.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
@@ -99,11 +102,11 @@ async fn metrics(State(server): State<Server>) -> Response {
     let is_ready = server.is_ready().await;
     match server.metrics().text(server.now(), server.push_connections(), is_ready) {
         Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, content_type)], text).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "the metrics have no text");
+            tracing::error!(%error, "metrics could not be encoded");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -117,8 +120,8 @@ async fn ready(State(server): State<Server>) -> Response {
     }
 }
 
-/// Resolves when the process is asked to stop (SIGINT or SIGTERM).
-async fn stopped() {
+/// Resolves when the process gets SIGINT or SIGTERM.
+async fn shutdown_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
         match signal(SignalKind::terminate()) {

@@ -25,35 +25,35 @@ use crate::{
     store::{StoreError, Stores, Write, instrumented::instrument, memory::MemoryStore, redis::RedisStore},
 };
 
-/// Why the server does not start, or stopped.
+/// An error that keeps the server from starting or serving.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store cannot be reached.
-    #[error("Redis at {at} cannot be used: {}; redis.url (REDIS_URL) says where it is", .error.0)]
+    #[error("Redis at {at} cannot be used: {}; check redis.url (REDIS_URL)", .error.0)]
     Store {
-        /// Where it was looked for.
+        /// The address of the store, without the password.
         at: String,
-        /// Why not.
+        /// The cause.
         error: StoreError,
     },
-    /// A server function would be served that nobody has decided about.
+    /// A server function is neither in the catalogue nor declared public.
     #[error("the server function {0} is neither in the catalogue nor declared public")]
     Unprotected(String),
-    /// A function cannot be both.
+    /// A server function is both in the catalogue and declared public.
     #[error("the server function {0} is declared public and is in the catalogue")]
     Ambiguous(String),
-    /// Only the application's own actions can be observed.
-    #[error("{0} cannot be observed: it is no action of the application")]
+    /// A path to observe is not an action of the application.
+    #[error("{0} cannot be observed: it is not an action of the application")]
     NotObservable(String),
-    /// The system gives no randomness.
-    #[error("the system gives no randomness")]
+    /// The operating system's random number generator failed.
+    #[error("the system's random number generator failed")]
     Randomness(#[from] getrandom::Error),
-    /// The address cannot be listened on.
+    /// The server cannot bind a listen address.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
 }
 
-/// The application's endpoints.
+/// The application's server functions, and which of them are protected.
 #[derive(Clone, Debug)]
 pub struct Functions {
     pub(crate) catalogue: Catalogue,
@@ -64,35 +64,40 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The protected actions.
+    /// Functions that protect the actions of `catalogue`.
     pub fn new(catalogue: Catalogue) -> Self {
         Self { catalogue, public: &[], observed: &[], served: Vec::new(), register: None }
     }
 
-    /// Paths that anyone may POST to from the app origin.
+    /// Sets the public paths: any page of the app origin may POST to them without a session.
     #[must_use]
     pub fn public(mut self, paths: &'static [&'static str]) -> Self {
         self.public = paths;
         self
     }
 
-    /// Paths of the catalogue that are introduced gradually: an unsigned request with the token of a live session is let
-    /// through and counted, but has no [`Verified`](crate::Verified). **Such a path is not protected yet.**
+    /// Sets the observed paths, for a gradual introduction. **Such a path is not protected yet.**
+    ///
+    /// The server accepts and counts an unsigned request to an observed path if it has the token of a live session. The
+    /// handler of such a request has no [`Verified`](crate::Verified).
     #[must_use]
     pub fn observed(mut self, paths: &'static [&'static str]) -> Self {
         self.observed = paths;
         self
     }
 
-    /// Every path that the application's router serves as a function. Each must be public or in the catalogue, or the server
-    /// does not start.
+    /// Sets every path that the application's router serves as a server function.
+    ///
+    /// The server does not start if one of them is neither public nor in the catalogue.
     #[must_use]
     pub fn served(mut self, paths: Vec<&'static str>) -> Self {
         self.served = paths;
         self
     }
 
-    /// Lets users register, with these records of the application. Without it there is no registration page.
+    /// Lets users register. `new_account` gives the application's records of a new account.
+    ///
+    /// Without it there is no registration page.
     #[must_use]
     pub fn register(mut self, new_account: NewAccount) -> Self {
         self.register = Some(new_account);
@@ -100,10 +105,10 @@ impl Functions {
     }
 }
 
-/// Gives the records that the application writes together with a new account: both or neither are written.
+/// Gives the application's records of a new account. The server writes them and the account atomically.
 pub type NewAccount = fn(&UserName) -> Result<Vec<Write>, StoreError>;
 
-/// The house: settings, store, accounts and clock. Cloning it is cheap.
+/// The server's shared state: settings, stores, accounts, audit log, push hub and clock. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);
 
@@ -115,26 +120,27 @@ struct Inner {
     hub: Arc<Hub>,
     metrics: Metrics,
     stopping: Stopping,
-    /// How many requests were let through.
+    /// Number of verified requests.
     verified: AtomicU64,
     clock: Clock,
 }
 
 impl Server {
-    /// Opens the store that the settings name and starts.
+    /// Opens the store that the settings select and starts the server.
     ///
     /// # Errors
-    /// [`StartError::Store`] when the store cannot be reached; [`StartError::Randomness`].
+    /// [`StartError::Store`] if the store cannot be reached; [`StartError::Randomness`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let stores = open_stores(&settings).await?;
-        // A request for nonces that was signed before now may have been answered by the server before this one, so those of
-        // this very second are refused. Nobody shall meet that.
+        // The previous server process may have answered nonce requests that were signed in the current second, so this
+        // one rejects them. Starting in the next second spares clients that rejection.
         clock::next_second().await;
         Self::with(settings, stores, Clock::system())
     }
 
-    /// Puts the parts together. Must be called inside a tokio runtime, in which the audit log is written and the log of
-    /// events followed.
+    /// Builds a server from its parts and starts its background tasks.
+    ///
+    /// Must be called inside a tokio runtime: tasks write the audit log and follow the event log.
     ///
     /// # Errors
     /// [`StartError::Randomness`].
@@ -172,50 +178,50 @@ impl Server {
         self.0.verified.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The settings.
+    /// The checked settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
-    /// The stores. An application keeps its own records in `records`.
+    /// The stores. An application keeps its records in `records`.
     pub fn stores(&self) -> &Stores {
         &self.0.stores
     }
 
-    /// The accounts.
+    /// The user accounts.
     pub fn accounts(&self) -> &Accounts {
         &self.0.accounts
     }
 
-    /// Leaves an event for the audit log, and counts it.
+    /// Queues an event for the audit log and counts it in the metrics.
     pub fn record(&self, event: Event) {
         self.0.metrics.count(&event);
         if !self.0.audit.try_record(self.now(), event) {
-            self.0.metrics.lose();
+            self.0.metrics.count_audit_lost();
         }
     }
 
-    /// Waits until everything that was recorded is in the store's audit log.
+    /// Waits until every recorded event is in the store's audit log.
     pub async fn flush(&self) {
         self.0.audit.flush().await;
     }
 
-    /// What whoever asks has done, and what was done to their sessions: newest first.
+    /// The requesting user's audit log entries, newest first.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn activity(&self, request: &VerifiedRequest) -> Result<Vec<EntryBody>, StoreError> {
         let entries = self.stores().audit_log.entries_of_user(request.user()).await?;
         Ok(entries.into_iter().map(|entry| entry.body).collect())
     }
 
-    /// Rejects a request of no known session, and records that.
+    /// Rejects a request without a known session and records the rejection.
     pub(crate) fn reject(&self, action: &'static str, reason: Rejection) -> Response {
         self.record_rejection(None, None, action, &reason);
         reason.into_response()
     }
 
-    /// Puts a rejected request on record.
+    /// Logs a rejected request and records it in the audit log and the metrics.
     pub(crate) fn record_rejection(
         &self,
         session: Option<SessionHandle>,
@@ -224,44 +230,44 @@ impl Server {
         reason: &Rejection,
     ) {
         match reason {
-            Rejection::Store(error) => tracing::error!(%reason, action, source = ?error.0, "refused"),
+            Rejection::Store(error) => tracing::error!(%reason, action, source = ?error.0, "request rejected"),
             Rejection::Randomness(_) | Rejection::NoAddress | Rejection::Conflict => {
-                tracing::error!(%reason, action, "refused");
+                tracing::error!(%reason, action, "request rejected");
             }
-            // Anybody can make these: what is logged of them must not depend on how often.
-            _ => tracing::debug!(%reason, action, "refused"),
+            // Any client can cause these, so they must not flood the log.
+            _ => tracing::debug!(%reason, action, "request rejected"),
         }
         let (outcome, reason) = (Outcome::Refused, Some(reason.name().into()));
         self.record(Event { session, user, action: action.into(), outcome, reason });
     }
 
-    /// Records an unsigned request that was let through to an observed path.
+    /// Records an unsigned request that was accepted on an observed path.
     pub(crate) fn record_observed(&self, session: SessionHandle, user: UserName, action: &'static str) {
         let (outcome, reason) = (Outcome::Noticed, Some("unsigned".into()));
         self.record(Event { session: Some(session), user: Some(user), action: action.into(), outcome, reason });
     }
 
-    /// The Content-Security-Policy of a page with this nonce.
+    /// The Content-Security-Policy header value of an app page whose scripts carry `nonce`.
     pub fn content_security_policy(&self, nonce: &str) -> String {
         security_headers::content_security_policy(self.settings(), nonce)
     }
 
-    /// Unix ms.
+    /// The current time: Unix ms.
     pub(crate) fn now(&self) -> u64 {
         self.0.clock.now()
     }
 
-    /// How long ago a moment (Unix ms) was; negative when it is yet to come.
+    /// Milliseconds since `moment` (Unix ms); negative if it is in the future.
     pub(crate) fn ago(&self, moment: u64) -> i64 {
         let signed = |moment: u64| i64::try_from(moment).unwrap_or(i64::MAX);
         signed(self.now()).saturating_sub(signed(moment))
     }
 }
 
-/// Opens the store that the settings name.
+/// Opens the store that the settings select.
 ///
 /// # Errors
-/// [`StartError::Store`] when it cannot be reached.
+/// [`StartError::Store`] if it cannot be reached.
 pub async fn open_stores(settings: &Settings) -> Result<Stores, StartError> {
     Ok(match (&settings.redis, &settings.store.snapshot) {
         (Some(redis), _) => {

@@ -1,4 +1,4 @@
-//! Opening and ending sessions.
+//! Opens, lists and ends sessions.
 
 use std::time::Duration;
 
@@ -21,31 +21,31 @@ use crate::{
     store::{Creation, NewSession, Session, StoreError},
 };
 
-/// How long a browser has to enter the app origin after signing in.
+/// How long the entry ticket is valid after signing in.
 const ENTER_WITHIN: Duration = Duration::from_secs(60);
 
-/// How much of `User-Agent` is kept, in characters.
+/// Maximum stored length of the `User-Agent` header, in characters.
 const MAX_AGENT: usize = 256;
 
-/// A session that signing in has opened.
+/// A newly opened session.
 pub(crate) struct Opened {
     pub(crate) handle: SessionHandle,
-    /// What enters it.
+    /// The ticket with which the browser enters the session.
     pub(crate) ticket: EntryTicket,
-    /// `Set-Cookie` for the sign origin.
+    /// The `Set-Cookie` value for the sign origin.
     pub(crate) cookie: HeaderValue,
 }
 
 impl Server {
-    /// Opens a session for a user whose password was right. It can do nothing until the browser has entered it.
+    /// Opens a session for a user who gave the right password. It is unusable until the browser has entered it.
     ///
-    /// The token is always new, so a cookie that was planted before is worth nothing after. The user's own session that
-    /// the browser had until now ends; another user's does not, or whoever has stolen its cookie could end it by signing in
-    /// as themselves. At the cap of sessions the oldest one ends.
+    /// The token is always new, which prevents session fixation. The user's previous session in this browser ends. A
+    /// session of another user does not: otherwise an attacker with its stolen cookie could end it by signing in to
+    /// their own account. At the session limit the user's oldest session ends.
     ///
     /// # Errors
-    /// [`Rejection::TooManySessions`] at the cap, where the settings say that the new one is refused; others when there is
-    /// no store or no randomness.
+    /// [`Rejection::TooManySessions`] at the session limit, if the settings say to reject the new session; others if
+    /// the store or the random number generator fails.
     pub(crate) async fn open_session(
         &self,
         user: &UserName,
@@ -77,15 +77,17 @@ impl Server {
         for ended in displaced {
             self.record_session_end(&ended, user, Ended::Replaced).await;
         }
-        self.metrics().open();
+        self.metrics().count_opened();
         Ok(Opened { handle, ticket, cookie: cookies::set_sign(&handle, &secret, life) })
     }
 
-    /// Ends the user's own session that the browser shows on the sign origin: before the cap is looked at, or signing in
-    /// again in one browser would displace the user's other devices.
+    /// Ends the user's sessions whose cookies the browser sends to the sign origin.
+    ///
+    /// This comes before the check of the session limit: otherwise signing in again in one browser would end the
+    /// sessions of the user's other devices.
     async fn end_previous_of_sign_origin(&self, user: &UserName, headers: &HeaderMap) -> Result<(), StoreError> {
         for cookie in cookies::sign_cookies(headers) {
-            let session = self.living(&cookie.handle).await?;
+            let session = self.find_live(&cookie.handle).await?;
             if session.is_some_and(|session| session.user == *user && session.sign_secret == cookie.secret) {
                 self.end(&cookie.handle, user, Ended::SignedOut).await?;
             }
@@ -93,7 +95,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the user's own sessions that the browser shows on the app origin, but the one that it enters.
+    /// Ends the user's sessions whose cookies the browser sends to the app origin, except the one being entered.
     pub(crate) async fn end_previous_of_page(
         &self,
         user: &UserName,
@@ -101,22 +103,23 @@ impl Server {
         headers: &HeaderMap,
     ) -> Result<(), StoreError> {
         for handle in cookies::session_tokens(headers).iter().map(SessionToken::handle) {
-            if handle != *entered && self.living(&handle).await?.is_some_and(|session| session.user == *user) {
+            if handle != *entered && self.find_live(&handle).await?.is_some_and(|session| session.user == *user) {
                 self.end(&handle, user, Ended::SignedOut).await?;
             }
         }
         Ok(())
     }
 
-    async fn living(&self, handle: &SessionHandle) -> Result<Option<Session>, StoreError> {
+    async fn find_live(&self, handle: &SessionHandle) -> Result<Option<Session>, StoreError> {
         self.stores().sessions.find(handle, self.settings().lifetimes.idle(), self.now()).await
     }
 
-    /// Ends the session that asks, at once and everywhere. Gives the headers to answer with: they remove the cookie, a
-    /// partitioned one of the same name, and what the app origin has stored in the browser.
+    /// Ends the requesting session immediately on all servers. Returns response headers that clear the browser's data.
+    ///
+    /// The headers remove the session cookie, a partitioned cookie of the same name, and the app origin's storage.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot answer: the session may still live then.
+    /// [`StoreError`] if the store cannot answer; the session may then still be live.
     pub async fn sign_out(&self, request: &VerifiedRequest) -> Result<[(HeaderName, HeaderValue); 3], StoreError> {
         self.end(request.session(), request.user(), Ended::SignedOut).await?;
         Ok([
@@ -126,28 +129,29 @@ impl Server {
         ])
     }
 
-    /// The sessions of whoever asks, newest first.
+    /// The requesting user's sessions, newest first.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn sessions(&self, request: &VerifiedRequest) -> Result<Vec<(SessionHandle, Session)>, StoreError> {
         self.stores().sessions.list(request.user(), self.settings().lifetimes.idle(), self.now()).await
     }
 
-    /// Ends one of the sessions of whoever asks, at once and everywhere. `false` when they have no such session.
+    /// Ends one of the requesting user's sessions immediately on all servers. `false` if the user has no such session.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot answer: the session may still live then.
+    /// [`StoreError`] if the store cannot answer; the session may then still be live.
     pub async fn revoke(&self, request: &VerifiedRequest, handle: &SessionHandle) -> Result<bool, StoreError> {
         let is_theirs = self.sessions(request).await?.iter().any(|(theirs, _)| theirs == handle);
         Ok(is_theirs && self.end(handle, request.user(), Ended::Revoked).await?)
     }
 
-    /// Ends all sessions of whoever asks but the one that asks, those too that are yet to be entered: a thief's sign-in that
-    /// is under way would be entered afterwards. Gives how many.
+    /// Ends all of the user's sessions except the requesting one. Returns how many ended.
+    ///
+    /// This includes sessions that are not entered yet: otherwise an attacker could enter one afterwards.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot answer: some may still live then.
+    /// [`StoreError`] if the store cannot answer; some sessions may then still be live.
     pub async fn revoke_others(&self, request: &VerifiedRequest) -> Result<usize, StoreError> {
         let idle = self.settings().lifetimes.idle();
         let mut ended = 0;
@@ -159,25 +163,25 @@ impl Server {
         Ok(ended)
     }
 
-    pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, why: Ended) -> Result<bool, StoreError> {
-        let ended = self.stores().sessions.end(handle, user, why, self.now()).await?;
+    pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended) -> Result<bool, StoreError> {
+        let ended = self.stores().sessions.end(handle, user, reason, self.now()).await?;
         if ended {
-            self.record_session_end(handle, user, why).await;
+            self.record_session_end(handle, user, reason).await;
         }
         Ok(ended)
     }
 
-    async fn record_session_end(&self, handle: &SessionHandle, user: &UserName, why: Ended) {
-        self.metrics().end(why);
-        // Here at once; on the other servers when they hear of it.
+    async fn record_session_end(&self, handle: &SessionHandle, user: &UserName, reason: Ended) {
+        self.metrics().count_ended(reason);
+        // This server closes its push connections now, the others when they receive the event.
         self.hub().end(handle);
-        self.publish(user, Push::Security(Security::Ended { session: *handle, why })).await;
+        self.publish(user, Push::Security(Security::Ended { session: *handle, why: reason })).await;
         self.record(Event {
             session: Some(*handle),
             user: Some(user.clone()),
             action: "session_ended".into(),
             outcome: Outcome::Noticed,
-            reason: Some(why.as_str().into()),
+            reason: Some(reason.as_str().into()),
         });
     }
 }

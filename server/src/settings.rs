@@ -1,8 +1,8 @@
-//! The settings of a running server: `Leptos.toml`, then the environment on top of it.
+//! The server's settings, from `Leptos.toml` and environment variables. Variables take precedence.
 //!
-//! A setting is one line of the macro `group!`, which says its name, type, default and environment variable. `Leptos.toml` in
-//! the repository shows every one with its default; a test holds the two together. Whatever is unknown, misspelled or
-//! contradictory stops the start with a sentence that says where it stands.
+//! A setting is one line of the macro `group!` with its name, type, default and environment variable. `Leptos.toml` in the
+//! repository lists every setting with its default; a test compares the two. Unknown, malformed or contradictory
+//! settings stop the start with an error message that names their source.
 
 use std::{env, fs, io, net::SocketAddr};
 
@@ -37,30 +37,30 @@ pub use store::StoreSettings;
 
 use sources::Sources;
 
-/// Where the settings are read from, unless [`FILE_VARIABLE`] names another file.
+/// The settings file, unless [`FILE_VARIABLE`] names another one.
 const FILE: &str = "Leptos.toml";
 
 const FILE_VARIABLE: &str = "PAN_SETTINGS";
 
-/// Why the settings cannot be used.
+/// An error of reading or checking the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("{0} cannot be read: {1}")]
     Unreadable(String, #[source] io::Error),
-    /// Settings that are unknown, malformed or contradictory: a sentence for each, with the line of the file or the
-    /// variable that it is about. No sentence holds a secret.
+    /// Unknown, malformed or contradictory settings: one message each, with the line of the file or the variable. No
+    /// message contains a secret.
     #[error("{}", .0.join("\n"))]
     Wrong(Vec<String>),
 }
 
-/// What kind of place the server runs in.
+/// The kind of deployment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum Environment {
-    /// http is allowed on `*.localhost`, sessions may live in memory.
+    /// Allows http on `*.localhost` and sessions in memory.
     Development,
-    /// https only, a Redis unless `store.allow_memory`, and secrets of its own.
+    /// Requires https, secret keys other than the development secret, and a Redis unless `store.allow_memory` is set.
     Production,
 }
 
@@ -73,23 +73,23 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The two origins.
     pub origins: Origins,
-    /// How long things live.
+    /// Lifetimes of sessions and nonces.
     pub lifetimes: Lifetimes,
-    /// How much is let through.
+    /// Rate and size limits.
     pub limits: Limits,
-    /// How many sessions there are, and what ends them.
+    /// Session limit and theft policy.
     pub sessions: Sessions,
-    /// What stands between the server and its clients.
+    /// Reverse proxies in front of the server.
     pub proxies: Proxies,
     /// The audit log.
     pub audit: Audit,
-    /// What operators see, and how the server stops.
+    /// Monitoring and shutdown.
     pub observe: Observe,
-    /// Pushed frames.
+    /// Push connections and messages.
     pub push: PushSettings,
-    /// Where sessions are kept.
+    /// The Redis that stores sessions, if any.
     pub redis: Option<RedisSettings>,
-    /// How they are kept in memory instead.
+    /// The memory store, used without a Redis.
     pub store: StoreSettings,
 }
 
@@ -97,7 +97,7 @@ impl Settings {
     /// Reads `Leptos.toml` in the working directory, if there is one, and the environment.
     ///
     /// # Errors
-    /// A [`SettingsError`] that says what to mend.
+    /// [`SettingsError`] with every defect that was found.
     pub fn load() -> Result<Self, SettingsError> {
         let file = env::var(FILE_VARIABLE).ok();
         let path = file.as_deref().unwrap_or(FILE);
@@ -110,10 +110,10 @@ impl Settings {
         Self::parse(path, &text, env::vars_os().map(|(name, value)| (text_of(name), text_of(value))))
     }
 
-    /// Reads settings from a TOML text, which messages call `name`, and from environment variables.
+    /// Reads settings from a TOML text and environment variables. Error messages call the text `name`.
     ///
     /// # Errors
-    /// A [`SettingsError`] that says what to mend.
+    /// [`SettingsError`] with every defect that was found.
     pub fn parse(
         name: &str,
         text: &str,
@@ -125,7 +125,7 @@ impl Settings {
     fn from_sources(from: &mut Sources) -> Result<Self, SettingsError> {
         let settings = Self::read(from);
         from.reject_unknown();
-        // What is contradictory can only be said of settings that are right by themselves.
+        // Contradictions are checked only between settings that are valid by themselves.
         from.finish()?;
         settings.check(from);
         from.finish()?;
@@ -168,19 +168,19 @@ impl Settings {
         self.push.check(from);
         if self.environment == Environment::Production {
             if self.redis.is_none() && !self.store.allow_memory {
-                let sentence = "production needs a Redis, or store.allow_memory = true for one instance without";
-                from.contradiction(&["environment", "redis.url", "store.allow_memory"], sentence);
+                let message = "production needs a Redis, or store.allow_memory = true for one instance without";
+                from.contradiction(&["environment", "redis.url", "store.allow_memory"], message);
             }
             for secret in from.development_secrets() {
-                let sentence =
-                    "production needs a secret of its own: 32 bytes, as `openssl rand -base64 32` prints them";
-                from.contradiction(&["environment", secret], sentence);
+                let message =
+                    "production needs a secret key: 32 random bytes, such as `openssl rand -base64 32` prints";
+                from.contradiction(&["environment", secret], message);
             }
         }
     }
 }
 
-/// Development, with nothing set.
+/// The default settings, for development.
 impl Default for Settings {
     fn default() -> Self {
         Self::read(&mut Sources::default())
@@ -197,7 +197,7 @@ mod tests {
 
     const DEVELOPMENT_SECRET: &str = "[audit]\nsecret = \"UEFOIGRldmVsb3BtZW50IHNlY3JldCwgcHVibGljISE=\"";
 
-    /// For every setting a value that is not its default, as its variable says it.
+    /// A value for every setting's variable that is not the default.
     const OTHERS: &[(&str, &str)] = &[
         ("audit.keep", "100001"),
         ("audit.secret", OWN_SECRET),
@@ -288,7 +288,7 @@ mod tests {
             nothing.taken.iter().map(|(path, taken)| ((*path).to_owned(), taken.variable.clone())).collect();
         assert_eq!(shown, known);
         for (path, taken) in &file.taken {
-            // For watch mode only: another server started in the repository must not share it unasked.
+            // For watch mode only: another server that is started in the repository must not share it.
             if *path != "store.snapshot" {
                 assert_eq!(taken.value, nothing.taken[path].value, "{path}");
             }
@@ -313,8 +313,8 @@ mod tests {
             Settings::read(&mut from);
             from.reject_unknown();
             let taken = &from.taken[path];
-            assert_eq!(taken.place, Source::Variable(variable.to_owned()));
-            // A secret is not shown; what comes of it is tested beside it.
+            assert_eq!(taken.source, Source::Variable(variable.to_owned()));
+            // A secret is not shown; the next check tests its effect.
             if let Some(value) = &taken.value {
                 assert_eq!(value, other);
                 assert_ne!(taken.value, nothing.taken[path].value, "{path}");
@@ -354,7 +354,7 @@ mod tests {
             parse(text, &variables).expect("origins").origins.sign.to_string()
         };
         assert_eq!(signs("", "https://example.com:8443"), "https://sign.example.com:8443");
-        // Not the file's: that one belongs to the file's app origin.
+        // Not the file's sign origin, which belongs to the file's app origin.
         assert_eq!(signs(IN_REPOSITORY, "https://example.com"), "https://sign.example.com");
         assert_eq!(signs("", "https://example.com, https://keys.example.com"), "https://keys.example.com");
         let in_file = parse("[origins]\napp = \"https://example.com\"", &[]).expect("an origin");
@@ -376,7 +376,7 @@ mod tests {
             ("[limits]\nbody = 1\nbody = 2", &[], &["Leptos.toml, line 3"]),
             ("[limits\n", &[], &["Leptos.toml, line 1"]),
             ("", &[("PAN_LIMTS_BODY", "1")], &["PAN_LIMTS_BODY"]),
-            // Its name is another.
+            // The setting's variable has another name.
             ("", &[("PAN_LIFETIMES_SESSION", "1")], &["PAN_LIFETIMES_SESSION"]),
             ("", &[("ENVIRONMENT", "staging")], &["ENVIRONMENT", "development or production"]),
             ("", &[("PORT", "many")], &["PORT", "whole number"]),

@@ -1,5 +1,5 @@
-//! The sign origin: the signing frame, the pages where users sign in, register and confirm, and the endpoints that these
-//! call (docs/PROTOCOL.md §4).
+//! The sign origin: the signing frame, the pages where users sign in, register and confirm, and the endpoints that
+//! these call (docs/PROTOCOL.md §4).
 
 use axum::{
     Json,

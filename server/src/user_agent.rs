@@ -1,9 +1,8 @@
-//! A browser's `User-Agent` in words that its owner recognises.
+//! Browser and operating system names from a `User-Agent` header, for display only.
 //!
-//! Browsers have frozen what they say there: a brand and a system can be told, and the list below is all that is left to
-//! tell. It is for people to read and decides nothing.
+//! Browsers have frozen this header, so brand and system are all that it still reveals.
 
-/// Each brand by what only it says, before those that it imitates.
+/// Brands by a token that only they send. A brand precedes the brands that it imitates.
 const BRANDS: &[(&str, &str)] = &[
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -25,14 +24,14 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("Linux", "Linux"),
 ];
 
-/// Brand and system: "Firefox on Windows".
+/// Returns brand and system, such as "Firefox on Windows".
 ///
 /// ```
 /// assert_eq!(server::user_agent::in_words("curl/8.5.0"), "Unknown browser");
 /// ```
 pub fn in_words(agent: &str) -> String {
     let find =
-        |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|&(_, name)| name);
+        |list: &[(&str, &'static str)]| list.iter().find(|(token, _)| agent.contains(token)).map(|&(_, name)| name);
     match (find(BRANDS), find(SYSTEMS)) {
         (Some(brand), Some(system)) => format!("{brand} on {system}"),
         (Some(only), None) => only.to_owned(),

@@ -1,10 +1,10 @@
-//! What a browser might have recorded of people who were recorded at some 100 ms: their points and a smooth curve through them.
+//! Fills paths that were recorded every 100 ms or so with interpolated points, as a browser would have recorded them.
 
 use fastrand::Rng;
 use server::risk::dataset::RecordedInteraction;
 
-/// The path with a point every 7 to 17 ms, where it moved by a pixel: a cubic curve through the points that were recorded
-/// (Catmull-Rom). It is smoother than people are, and so the harder case for what looks for smoothness.
+/// The path with a point every 7 to 17 ms, interpolated by a cubic curve (Catmull-Rom), without points that move less
+/// than a pixel. The curve is smoother than people's paths, so it is the harder case for findings about smoothness.
 pub(crate) fn filled(recorded: &RecordedInteraction, rng: &mut Rng) -> RecordedInteraction {
     let mut known: Vec<[f64; 3]> = Vec::new();
     for point in &recorded.path {
@@ -27,7 +27,7 @@ pub(crate) fn filled(recorded: &RecordedInteraction, rng: &mut Rng) -> RecordedI
     RecordedInteraction { path, ..recorded.clone() }
 }
 
-/// Where it is between the point of this number and the next.
+/// The interpolated position between the point with this index and the next.
 fn between(known: &[[f64; 3]], at: usize, time: f64, axis: usize) -> f64 {
     let (from, to) = (known[at], known[at + 1]);
     let span = to[2] - from[2];
@@ -35,7 +35,7 @@ fn between(known: &[[f64; 3]], at: usize, time: f64, axis: usize) -> f64 {
         let (before, after) = (known[at.saturating_sub(1)], known[(at + 1).min(known.len() - 1)]);
         (after[axis] - before[axis]) / (after[2] - before[2])
     };
-    // Who rested did not swing about.
+    // A pointer at rest must not overshoot.
     let (out, into) = if from[..2] == to[..2] { (0.0, 0.0) } else { (speed(at) * span, speed(at + 1) * span) };
     let t = (time - from[2]) / span;
     let (t2, t3) = (t * t, t * t * t);

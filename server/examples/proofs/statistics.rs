@@ -1,6 +1,6 @@
-//! The few numbers that say how two samples differ.
+//! Statistics for comparing two samples.
 
-/// The value below which this share of the values lies.
+/// The quantile: the value below which this share of the values lies.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -13,8 +13,8 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
 
-/// How probably one of these is greater than one of the others, equal ones counted half (Mann-Whitney; the area under the
-/// ROC curve): 0.5 tells nothing, 0 and 1 tell them apart every time.
+/// How probably one of these is greater than one of the others, equal ones counted half (Mann-Whitney; the area under
+/// the ROC curve): 0.5 tells nothing, 0 and 1 tell them apart every time.
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
 pub(crate) fn share_greater(these: &[f64], others: &[f64]) -> f64 {
     let mut sorted = others.to_vec();

@@ -1,4 +1,4 @@
-//! The chain of the audit log: each entry carries a hash over itself and the entry before.
+//! The hash chain of the audit log: each entry's hash covers its text and the previous hash.
 
 use ring::hmac;
 
@@ -10,7 +10,7 @@ use crate::settings::Secret;
 pub struct Chain(hmac::Key);
 
 impl Chain {
-    /// The key that is derived from the secret of the settings.
+    /// The chain whose key is the settings' secret.
     pub fn new(secret: &Secret) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.reveal()))
     }
@@ -24,15 +24,15 @@ impl Chain {
         Hash(hash)
     }
 
-    /// Whether the entry is unchanged since it was written with this key.
-    pub(super) fn wrote(&self, entry: &AuditEntry) -> bool {
+    /// Whether the entry's hash is valid for this key.
+    pub(super) fn is_valid(&self, entry: &AuditEntry) -> bool {
         self.hash(&entry.before, &entry.text) == entry.hash
     }
 
-    /// The entry after `head`, for an event that happened `times` times, first at `at` (Unix ms).
+    /// Creates the entry after `head` for an event that happened `times` times, first at `at` (Unix ms).
     ///
     /// # Errors
-    /// None in practice: an event is always JSON.
+    /// None in practice: an event can always be serialized.
     pub fn entry(&self, head: &Head, at: u64, times: u64, event: Event) -> Result<AuditEntry, serde_json::Error> {
         let body = EntryBody { n: head.n + 1, at, times, event };
         let text = serde_json::to_string(&body)?;

@@ -1,4 +1,4 @@
-//! The entries of the audit log. No I/O: the store and the writer share these types.
+//! The entry types of the audit log, shared by the store and the writer.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,64 +6,64 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use protocol::{token::SessionHandle, user::UserName};
 use serde::{Deserialize, Serialize};
 
-/// How many entries a user's own list keeps.
+/// Maximum number of entries in a user's activity list.
 pub const MAX_OF_USER: usize = 200;
 
 /// How an event ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was let through, or done.
+    /// The request was accepted, or the operation completed.
     Passed,
-    /// It was refused.
+    /// The request was rejected.
     Refused,
-    /// It was neither asked nor refused: it was noticed.
+    /// The server observed an event that is not a request's outcome.
     Noticed,
 }
 
-/// Something that happened.
+/// An event to record.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Event {
-    /// The session, when it is known to exist or to have existed.
+    /// The session, if it is known to exist or to have existed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionHandle>,
-    /// Whose session it is, or who signs in.
+    /// The session's owner, or the user who signs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserName>,
-    /// The catalogue's name of an action, or `sign_in`, `register`, `enter`, `challenge`, `bind`, `bind_pending`, `session_ended`,
-    /// `theft`, `audit`.
+    /// The catalogue's name of an action, or `sign_in`, `register`, `enter`, `challenge`, `bind`, `bind_pending`,
+    /// `session_ended`, `theft`, `audit`.
     pub action: Cow<'static, str>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, in the words of `Rejection::name`; of a key that was bound, the thumbprints of both keys.
+    /// The reason, as in `Rejection::name`. For a bound key, the thumbprints of both keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
 }
 
-/// What an entry says, before it is chained.
+/// The content of an entry, without its hashes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EntryBody {
-    /// Its number: 1 for the first, one more for each later one.
+    /// The sequence number, from 1.
     pub n: u64,
-    /// When it happened first: Unix ms.
+    /// When the event first happened: Unix ms.
     pub at: u64,
-    /// How many times.
+    /// How many times it happened.
     pub times: u64,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// An entry of the log: its text, and the hash that chains it to the one before.
+/// An entry of the audit log, chained to the previous entry by its hash.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditEntry {
-    /// What it says.
+    /// The content.
     pub body: EntryBody,
     /// The JSON of `body`, exactly as it was hashed.
     pub(super) text: String,
-    /// The hash of the entry before.
+    /// The hash of the previous entry.
     pub(super) before: Hash,
-    /// Over `text` and `before`.
+    /// The HMAC over `before` and `text`.
     pub hash: Hash,
 }
 
@@ -71,22 +71,22 @@ pub struct AuditEntry {
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hash(pub(super) [u8; 32]);
 
-/// The last entry of a log; the default is that of an empty one.
+/// The last entry of a log. The default is the head of an empty log.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Head {
-    /// Its number.
+    /// The entry's sequence number; 0 for an empty log.
     pub n: u64,
-    /// Its hash.
+    /// The entry's hash.
     pub hash: Hash,
 }
 
-/// What cannot be read as an entry.
+/// The error of text that is not an audit log entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not an entry of an audit log")]
+#[error("not an audit log entry")]
 pub struct NotAnEntry;
 
 impl AuditEntry {
-    /// What the next entry is chained to.
+    /// The head of a log that ends with this entry.
     pub fn head(&self) -> Head {
         Head { n: self.body.n, hash: self.hash }
     }
@@ -94,7 +94,7 @@ impl AuditEntry {
     /// Reads a line of an exported log.
     ///
     /// # Errors
-    /// [`NotAnEntry`].
+    /// [`NotAnEntry`] if the line is malformed.
     pub fn parse(line: &str) -> Result<Self, NotAnEntry> {
         let (rest, hash) = line.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
         let (text, before) = rest.rsplit_once(SEPARATOR).ok_or(NotAnEntry)?;
@@ -104,10 +104,10 @@ impl AuditEntry {
     }
 }
 
-/// Between an entry's text and the hashes: a tab is not in JSON that was written without white space.
+/// Separates the text and the hashes. JSON without white space contains no tab.
 const SEPARATOR: char = '\t';
 
-/// A line of an exported log: the JSON, a tab, the hash of the entry before, a tab, the hash.
+/// A line of an exported log: the JSON text, the previous hash and the hash, separated by tabs.
 impl fmt::Display for AuditEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{SEPARATOR}{}{SEPARATOR}{}", self.text, self.before, self.hash)
@@ -138,7 +138,7 @@ impl std::str::FromStr for Hash {
     }
 }
 
-/// `17:` and the hash.
+/// The number and the hash, such as `17:…`.
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.n, self.hash)

@@ -1,4 +1,4 @@
-//! Finds what was altered, removed or moved in an audit log.
+//! Verifies an audit log: finds altered, missing and moved entries.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,47 +11,49 @@ use super::{
     entry::{AuditEntry, Hash, Head},
 };
 
-/// Something that is wrong with a log.
+/// A defect of an audit log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Finding {
-    /// The line is no entry. Lines count from 1.
+    /// The line is not an entry. Lines count from 1.
     Unreadable(usize),
-    /// The entry of this number is not what was written.
+    /// The entry with this number was altered.
     Altered(u64),
-    /// The entries of these numbers are not there.
+    /// The entries with these numbers are missing.
     Missing(RangeInclusive<u64>),
-    /// The entries of these numbers, at the beginning, are not there, and the store should still have them.
+    /// The entries with these numbers are missing at the beginning, although the store should still keep them.
     CutOff(RangeInclusive<u64>),
-    /// The entry of this number is there, but not in its place.
+    /// The entry with this number is out of order.
     Moved(u64),
-    /// The entry of this number is there more than once.
+    /// The entry with this number occurs more than once.
     Doubled(u64),
 }
 
-/// What was found in a log.
+/// The result of verifying a log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Report {
-    /// How many entries were read.
+    /// Number of entries read.
     pub entries: usize,
-    /// The number of the first one; earlier ones are no longer kept.
+    /// The number of the first entry; earlier entries are no longer kept.
     pub first: u64,
-    /// The last one.
+    /// The last entry.
     pub head: Head,
-    /// What is wrong, in the order of the log.
+    /// The defects, in the order of the log.
     pub findings: Vec<Finding>,
 }
 
-/// Verifies a log, given as the lines that [`AuditEntry`] prints, oldest first. `last` is what its last entry must be, if that
-/// is known from elsewhere: only so can be seen that the end was cut off.
+/// Verifies a log, given as the lines that [`AuditEntry`] prints, oldest first.
 ///
-/// The log may begin with any number, because old entries are given up. Whether too many are gone shows only in a store:
-/// see [`Report::expect_kept`].
+/// `last` is the expected last entry, if it is known from another source. Without it, missing entries at the end are
+/// not detected.
+///
+/// The log may begin with any number, because the store deletes old entries. [`Report::expect_kept`] checks whether too
+/// many are missing.
 pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last: Option<Head>) -> Report {
     let mut report = Report::default();
     let mut entries = Vec::new();
     for (at, line) in lines.into_iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         match AuditEntry::parse(line) {
-            Ok(entry) => entries.push((chain.wrote(&entry), entry)),
+            Ok(entry) => entries.push((chain.is_valid(&entry), entry)),
             Err(_) => report.findings.push(Finding::Unreadable(at + 1)),
         }
     }
@@ -62,10 +64,10 @@ pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last:
     }
     let mut found = BTreeMap::new();
     for (at, (is_genuine, entry)) in entries.iter().enumerate() {
-        let n = if *is_genuine { entry.body.n } else { place(&entries, at) };
+        let n = if *is_genuine { entry.body.n } else { position(&entries, at) };
         let is_last_so_far = found.last_key_value().is_none_or(|(&last, _)| last < n);
         let is_new = found.insert(n, Head { n, hash: entry.hash }).is_none();
-        // What an entry that was altered says of the one before means nothing; one that was not must name it.
+        // An unaltered entry must name the previous hash. What an altered entry names means nothing.
         let follows = !is_genuine || genuine.get(&n.wrapping_sub(1)).is_none_or(|before| *before == entry.before);
         if !is_new {
             report.findings.push(Finding::Doubled(n));
@@ -82,9 +84,10 @@ pub fn verify<'a>(chain: &Chain, lines: impl IntoIterator<Item = &'a str>, last:
     report
 }
 
-/// The number of an entry that was altered: its number may be what was altered. An entry beside it tells it, if one of
-/// the two names the other.
-fn place(entries: &[(bool, AuditEntry)], at: usize) -> u64 {
+/// The number of an altered entry, derived from a neighbour that is chained to it.
+///
+/// The entry's own number may be what was altered; it is the fallback.
+fn position(entries: &[(bool, AuditEntry)], at: usize) -> u64 {
     let entry = &entries[at].1;
     let beside = |at: Option<usize>| at.and_then(|at| entries.get(at)).filter(|(is_genuine, _)| *is_genuine);
     if let Some((_, next)) = beside(at.checked_add(1))
@@ -99,8 +102,10 @@ fn place(entries: &[(bool, AuditEntry)], at: usize) -> u64 {
 }
 
 impl Report {
-    /// Finds what was cut off at the beginning of a log that was read from a store which keeps the newest `keep` entries.
-    /// `newest` is the number of its last entry, asked for after the lines were read: while they are, old ones may go.
+    /// Checks that no entries are missing at the beginning of a log from a store that keeps the newest `keep` entries.
+    ///
+    /// `newest` is the number of the store's last entry. Read it after the lines: the store may delete old entries
+    /// meanwhile.
     pub fn expect_kept(&mut self, newest: u64, keep: usize) {
         let oldest = newest.saturating_sub(u64::try_from(keep).unwrap_or(u64::MAX)).saturating_add(1);
         if self.first > oldest {
@@ -138,12 +143,12 @@ impl fmt::Display for Finding {
             Self::Missing(numbers) => write!(f, "entries {} to {} are missing", numbers.start(), numbers.end()),
             Self::CutOff(numbers) => write!(
                 f,
-                "entries {} to {} are missing at the beginning; or audit.keep was raised since they were given up",
+                "entries {} to {} are missing at the beginning; or audit.keep was raised after they were deleted",
                 numbers.start(),
                 numbers.end()
             ),
             Self::Moved(n) => write!(f, "entry {n} is not in its place"),
-            Self::Doubled(n) => write!(f, "entry {n} is there more than once"),
+            Self::Doubled(n) => write!(f, "entry {n} occurs more than once"),
         }
     }
 }
@@ -216,7 +221,7 @@ mod tests {
         lines.drain(3..6);
         assert_eq!(findings(&lines, None), [Finding::Missing(4..=6)]);
         assert_eq!(findings(&whole[..10], head(&whole)), [Finding::Missing(11..=12)]);
-        assert_eq!(findings(&whole[..10], None), [], "without the head, nobody can know");
+        assert_eq!(findings(&whole[..10], None), [], "undetectable without the head");
     }
 
     #[test]
@@ -249,14 +254,14 @@ mod tests {
         assert_eq!(findings(8, 12, 5), []);
         assert_eq!(findings(9, 12, 5), [Finding::CutOff(8..=8)]);
         assert_eq!(findings(4, 12, 100), [Finding::CutOff(1..=3)]);
-        // Three have been written since, and three given up for them.
+        // Three entries were written since, and three deleted for them.
         assert_eq!(findings(8, 15, 8), []);
     }
 
     #[test]
     fn an_entry_of_another_log_with_the_same_secret_is_named() {
         let mut lines = log(12);
-        // The log goes on from its fifth entry a second time, as after a store that was set back.
+        // The log continues from its fifth entry a second time, as after a rollback of the store.
         let chain = chain();
         let before = AuditEntry::parse(&lines[4]).unwrap().head();
         let event = AuditEntry::parse(&lines[0]).unwrap().body.event;

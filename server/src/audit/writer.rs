@@ -1,4 +1,4 @@
-//! Writes events to the store's audit log, in order, from a task of its own.
+//! Writes events to the store's audit log, in order, in a background task.
 
 use std::{
     collections::HashMap,
@@ -17,51 +17,51 @@ use super::{
 };
 use crate::store::{Appended, AuditStore, StoreError};
 
-/// How many events may wait. More are counted and forgotten: the log then says how many.
-const WAITING: usize = 16_384;
+/// Maximum number of queued events. More are dropped, and the log records their number.
+const QUEUE_SIZE: usize = 16_384;
 
-/// How many events become entries at once.
-const AT_ONCE: usize = 512;
+/// Maximum number of events per batch.
+const BATCH_SIZE: usize = 512;
 
-/// How long to wait for a store that cannot be written to.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Back-off after a failed write.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How many times a log is appended to that other servers append to as well, before making room for them.
+/// Maximum number of append attempts while other servers append as well, before backing off.
 const TRIES: usize = 8;
 
-/// After how many entries the last one is told to the server's own log, beyond the reach of whoever changes the store.
-const TOLD_EVERY: u64 = 1000;
+/// After how many entries the head goes to the server's own log, where an attacker with the store cannot change it.
+const HEAD_LOG_INTERVAL: u64 = 1000;
 
 enum Command {
     Event(u64, Event),
-    /// Answered when everything before it is written.
+    /// Asks for a reply when every earlier event is written.
     Flush(oneshot::Sender<()>),
 }
 
-/// Where events are left to be written.
+/// The queue of events for the audit log.
 pub(crate) struct Writer {
     commands: mpsc::Sender<Command>,
     lost: Arc<AtomicU64>,
 }
 
 impl Writer {
-    /// Starts the task, which ends when the writer is dropped and everything is written.
+    /// Starts the background task. It ends when the writer is dropped and every event is written.
     pub(crate) fn start(store: Arc<dyn AuditStore>, chain: Chain, keep: usize) -> Self {
-        let (commands, waiting) = mpsc::channel(WAITING);
+        let (commands, waiting) = mpsc::channel(QUEUE_SIZE);
         let lost = Arc::new(AtomicU64::new(0));
         let log = Log { store, chain, keep, head: Head::default(), lost: lost.clone() };
         tokio::spawn(log.write(waiting));
         Self { commands, lost }
     }
 
-    /// Leaves an event that happened at `at` (Unix ms). It never waits: `false` when there is no room.
+    /// Queues an event that happened at `at` (Unix ms), without waiting. `false` if the queue is full.
     pub(crate) fn try_record(&self, at: u64, event: Event) -> bool {
-        let left = self.commands.try_send(Command::Event(at, event)).is_ok();
-        self.lost.fetch_add(u64::from(!left), Ordering::Relaxed);
-        left
+        let is_queued = self.commands.try_send(Command::Event(at, event)).is_ok();
+        self.lost.fetch_add(u64::from(!is_queued), Ordering::Relaxed);
+        is_queued
     }
 
-    /// Waits until everything that was left before is written.
+    /// Waits until every event queued before is written.
     pub(crate) async fn flush(&self) {
         let (sender, written) = oneshot::channel();
         if self.commands.send(Command::Flush(sender)).await.is_ok() {
@@ -74,18 +74,18 @@ struct Log {
     store: Arc<dyn AuditStore>,
     chain: Chain,
     keep: usize,
-    /// The last entry, as far as is known here.
+    /// The last known entry.
     head: Head,
     lost: Arc<AtomicU64>,
 }
 
-/// An event, when it happened first, and how often.
+/// When an event first happened (Unix ms), the event, and how often it happened.
 type Counted = (u64, Event, u64);
 
 impl Log {
     async fn write(mut self, mut waiting: mpsc::Receiver<Command>) {
-        let mut commands = Vec::with_capacity(AT_ONCE);
-        while waiting.recv_many(&mut commands, AT_ONCE).await > 0 {
+        let mut commands = Vec::with_capacity(BATCH_SIZE);
+        while waiting.recv_many(&mut commands, BATCH_SIZE).await > 0 {
             let mut flushed = Vec::new();
             let mut events = Vec::new();
             for command in commands.drain(..) {
@@ -94,24 +94,25 @@ impl Log {
                     Command::Flush(sender) => flushed.push(sender),
                 }
             }
-            self.note_lost(&mut events);
+            self.add_lost(&mut events);
             let events = merge(events);
             while let Err(error) = self.append(&events).await {
-                tracing::error!(%error, waiting = events.len(), "the audit log cannot be written");
+                tracing::error!(%error, waiting = events.len(), "audit log cannot be written");
                 if waiting.is_closed() {
                     return;
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             for sender in flushed {
                 tracing::info!(head = %self.head, "audit log");
-                // Whoever asked may have gone.
+                // The receiver may have been dropped.
                 let _ = sender.send(());
             }
         }
     }
 
-    fn note_lost(&self, events: &mut Vec<Counted>) {
+    /// Adds an event that counts the events lost since the last batch.
+    fn add_lost(&self, events: &mut Vec<Counted>) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if let (1.., Some(&(at, ..))) = (lost, events.last()) {
             tracing::error!(lost, "events were not written to the audit log");
@@ -131,7 +132,7 @@ impl Log {
                 Appended::Done => {
                     let before = self.head.n;
                     self.head = entries.last().map_or(self.head, AuditEntry::head);
-                    if self.head.n / TOLD_EVERY > before / TOLD_EVERY {
+                    if self.head.n / HEAD_LOG_INTERVAL > before / HEAD_LOG_INTERVAL {
                         tracing::info!(head = %self.head, "audit log");
                     }
                     return Ok(());
@@ -154,7 +155,7 @@ impl Log {
     }
 }
 
-/// Makes one of equal events.
+/// Merges equal events.
 fn merge(events: Vec<Counted>) -> Vec<Counted> {
     let mut places = HashMap::new();
     let mut merged: Vec<Counted> = Vec::with_capacity(events.len());

@@ -1,7 +1,7 @@
 //! Accounts: a user name and a password.
 //!
-//! An account is a record, `account:<name>`, in the [store](crate::store). It is written as one that nobody has seen
-//! before, so two registrations of one name cannot both win.
+//! An account is a record, `account:<name>`, in the [store](crate::store). It is written only if the record does not
+//! exist, so of two concurrent registrations of one name only one succeeds.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ use crate::{
     store::{Record, RecordKey, RecordStore, StoreError, Write},
 };
 
-/// The fewest characters of a password, counted as code points after normalization.
+/// Minimum length of a password in characters, counted as code points after normalization.
 ///
-/// 8 is the minimum of OWASP ASVS 5.0 (6.2.1). ASVS recommends 15, and NIST SP 800-63B-4 (§3.1.1.2) requires 15 where the
-/// password is the only factor. PAN does not meet that: a short password must be hard to guess by an estimate instead, which
-/// a length alone does not show. An application that needs AAL1 raises this number.
+/// 8 is the minimum of OWASP ASVS 5.0 (6.2.1). ASVS recommends 15, and NIST SP 800-63B-4 (§3.1.1.2) requires 15 where
+/// the password is the only factor. PAN does not meet that: instead, a strength estimate must show that the password is
+/// hard to guess, which a length alone does not show. An application that needs AAL1 raises this number.
 pub const MIN_PASSWORD_CHARS: usize = 8;
 
-/// The most bytes of a password after normalization. It bounds the cost of hashing and leaves room for any passphrase.
+/// Maximum length of a password after normalization, in bytes. It bounds the hashing cost and fits any passphrase.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// The most bytes of a password as it is sent. Longer ones are rejected before any work.
+/// Maximum length of a password as sent, in bytes. Longer ones are rejected before any work.
 ///
-/// Decomposition makes UTF-8 at most three times as long (UAX #15, §9), so no accepted password is too long in another form.
+/// Decomposition makes UTF-8 at most three times as long (UAX #15, §9), so every form of an accepted password fits.
 pub const MAX_SENT_PASSWORD_BYTES: usize = 3 * MAX_PASSWORD_BYTES;
 
-/// Why a password is not accepted at registration. The texts are for the user.
+/// Why registration rejects a password. The messages are for the user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// Fewer than [`MIN_PASSWORD_CHARS`].
@@ -72,24 +72,24 @@ impl From<Disallowed> for WeakPassword {
 /// host names are added to them.
 const CONTEXT_WORDS: [&str; 1] = ["pan"];
 
-/// Why somebody was not registered or signed in.
+/// An error of registration or sign-in.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum AccountError {
-    /// Somebody else has the name.
+    /// The user name is taken.
     #[error("the user name is taken")]
     NameTaken,
     /// The password is not accepted.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
-    /// No such account, or another password: it is not said which.
+    /// The user name or the password is wrong. The error does not say which.
     #[error("the user name or the password is wrong")]
     WrongCredentials,
-    /// A record that should be written together with the account was changed by somebody else meanwhile.
-    #[error("a record of the new account was changed meanwhile")]
+    /// A record of the new account was changed concurrently.
+    #[error("a record of the new account was changed concurrently")]
     Conflict,
-    /// Too many passwords wait to be hashed: try again later (503).
-    #[error("too many are signing in")]
+    /// The password hashing queue is full (503).
+    #[error("the password hashing queue is full")]
     Busy,
     /// The store cannot answer, or holds a broken account (503).
     #[error(transparent)]
@@ -105,7 +105,7 @@ impl From<HashError> for AccountError {
     }
 }
 
-/// Everybody who can sign in.
+/// The user accounts in a store.
 #[derive(Clone)]
 pub struct Accounts {
     records: Arc<dyn RecordStore>,
@@ -115,17 +115,17 @@ pub struct Accounts {
 
 #[derive(Serialize, Deserialize)]
 struct Account {
-    /// A PHC string.
+    /// The password hash as a PHC string.
     password: String,
 }
 
 impl Accounts {
-    /// The accounts in this store of records.
+    /// The accounts in a record store.
     pub fn new(records: Arc<dyn RecordStore>) -> Self {
         Self { records, hasher: Hasher::new(), context_words: CONTEXT_WORDS.map(str::to_owned).into() }
     }
 
-    /// Adds words that make a password easy to guess, such as the names of the application.
+    /// Adds context words that make a password easy to guess, such as the application's name.
     #[must_use]
     pub fn with_context_words<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Self {
         let words = words.into_iter().filter(|word| !word.is_empty()).map(str::to_lowercase);
@@ -133,7 +133,7 @@ impl Accounts {
         self
     }
 
-    /// Makes an account.
+    /// Registers an account.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -150,16 +150,15 @@ impl Accounts {
     /// ```
     ///
     /// # Errors
-    /// Every [`AccountError`] but `WrongCredentials` and `Conflict`.
+    /// Every [`AccountError`] except `WrongCredentials` and `Conflict`.
     pub async fn register(&self, name: &UserName, password: &str) -> Result<(), AccountError> {
         self.register_with(name, password, Vec::new()).await
     }
 
-    /// Makes an account together with records of the application, all or nothing: there is never an account without
-    /// its data.
+    /// Registers an account and writes records of the application atomically, so no account is without its data.
     ///
     /// # Errors
-    /// As [`Accounts::register`]; [`AccountError::Conflict`] when one of `records` is no longer at the version seen.
+    /// As [`Accounts::register`]; [`AccountError::Conflict`] if one of `records` has another version in the store.
     pub async fn register_with(
         &self,
         name: &UserName,
@@ -170,7 +169,7 @@ impl Accounts {
         if password.chars().count() < MIN_PASSWORD_CHARS {
             return Err(WeakPassword::TooShort.into());
         }
-        // Before the work of estimating and hashing; the write below is what decides.
+        // An early check that saves the estimate and the hash. The write below decides.
         if self.find(name).await?.is_some() {
             return Err(AccountError::NameTaken);
         }
@@ -194,12 +193,12 @@ impl Accounts {
         }
     }
 
-    /// Checks a user name and a password. It takes as long for a name that nobody has.
+    /// Checks a user name and a password. An unknown user name takes the same time.
     ///
     /// # Errors
     /// [`AccountError::WrongCredentials`], [`AccountError::Busy`], [`AccountError::Store`].
     pub async fn sign_in(&self, name: &UserName, password: &str) -> Result<(), AccountError> {
-        // No account has such a password, so what this takes tells nothing about the name.
+        // No account has such a password, so the time of this rejection reveals nothing about the name.
         let password = normalize(password).map_err(|_| AccountError::WrongCredentials)?;
         let hash = self.find(name).await?.map(|account| account.password);
         self.hasher.verify(&password, hash).await?.then_some(()).ok_or(AccountError::WrongCredentials)
@@ -220,7 +219,7 @@ fn broken(error: serde_json::Error) -> StoreError {
     StoreError(Box::new(error))
 }
 
-/// The password in the form that is hashed (RFC 8265, `OpaqueString`), unless it is too long.
+/// The normalized password that is hashed (RFC 8265, `OpaqueString`), unless it is too long.
 fn normalize(sent: &str) -> Result<Zeroizing<String>, WeakPassword> {
     if sent.len() > MAX_SENT_PASSWORD_BYTES {
         return Err(WeakPassword::TooLong);
@@ -239,7 +238,7 @@ mod tests {
     use super::*;
     use crate::store::memory::MemoryStore;
 
-    /// No limit on the work would be left if it came after the work.
+    /// The length limit must precede the work that it bounds.
     #[tokio::test]
     async fn too_long_password_reaches_no_hasher() -> Result<(), Box<dyn std::error::Error>> {
         let accounts = Accounts { hasher: Hasher::with_cores(0), ..Accounts::new(Arc::new(MemoryStore::new())) };
@@ -248,7 +247,7 @@ mod tests {
         assert!(matches!(registered, Err(AccountError::WeakPassword(WeakPassword::TooLong))), "{registered:?}");
         let signed_in = accounts.sign_in(&ada, &long).await;
         assert!(matches!(signed_in, Err(AccountError::WrongCredentials)), "{signed_in:?}");
-        // As long as it may be: it gets as far as the hasher, which takes nothing.
+        // The maximum length: the password reaches the hasher, whose queue is full.
         let registered = accounts.register(&ada, &long[1..]).await;
         assert!(matches!(registered, Err(AccountError::Busy)), "{registered:?}");
         Ok(())
@@ -256,23 +255,23 @@ mod tests {
 
     #[test]
     fn too_long_input_is_rejected_before_normalizing() {
-        // The error would otherwise name the control character.
+        // Without the length check the error would be the control character.
         let long = "\t".repeat(MAX_SENT_PASSWORD_BYTES + 1);
         assert_eq!(normalize(&long), Err(WeakPassword::TooLong));
         assert_eq!(normalize(&long[1..]), Err(WeakPassword::Control('\t')));
     }
 
-    /// Attack 17. How long it takes is measured by `examples/probing.rs`; a test that looks at a clock would fail by chance.
+    /// Attack 17. `examples/user_enumeration.rs` measures the time; a test of the time would fail by chance.
     #[tokio::test]
     async fn a_known_and_an_unknown_name_both_come_to_the_hasher() -> Result<(), Box<dyn std::error::Error>> {
         let store = Arc::new(MemoryStore::new());
         let (ada, nobody) = ("ada".parse()?, "nobody".parse()?);
         Accounts::new(store.clone()).register(&ada, "correct horse").await?;
-        // It takes nobody in, so whoever gets as far as hashing is told that it is busy.
+        // The hasher has no capacity, so every sign-in that reaches it gets the error `Busy`.
         let accounts = Accounts { hasher: Hasher::with_cores(0), ..Accounts::new(store) };
         for name in [&ada, &nobody] {
-            let told = accounts.sign_in(name, "wrong horse").await;
-            assert!(matches!(told, Err(AccountError::Busy)), "{told:?}");
+            let result = accounts.sign_in(name, "wrong horse").await;
+            assert!(matches!(result, Err(AccountError::Busy)), "{result:?}");
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! `POST /enter` on the app origin: a browser that has signed in on the sign origin becomes the session's
+//! `POST /enter` on the app origin: a browser that has signed in on the sign origin enters its session
 //! (docs/PROTOCOL.md §4).
 //!
-//! The form comes from the sign-in page by navigation, so no script of the app origin sees the ticket. It needs the
-//! `Origin` of the sign origin, or an attacker could sign a victim's browser in to the attacker's account; and a signature
-//! by the confirmation key over the ticket's session and the return path, so a stolen ticket alone enters nothing.
+//! The sign-in page submits the form by navigation, so script of the app origin cannot see the ticket. The request
+//! needs the `Origin` of the sign origin: otherwise an attacker could sign a victim's browser in to the attacker's
+//! account. It also needs a signature by the confirmation key over the session and the return path, so a stolen ticket
+//! is useless.
 
 use axum::{
     Router,
@@ -32,7 +33,7 @@ use crate::{
     user_agent,
 };
 
-/// The largest body, in bytes: a return path of 512 bytes may be escaped threefold.
+/// Maximum body size in bytes: escaping can triple a return path of 512 bytes.
 const MAX_BODY: usize = 4096;
 
 const ACTION: &str = "enter";
@@ -67,7 +68,7 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     let statement = enter_statement(settings.origins.app.authority(), &handle, &return_path);
     verify(session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363())
         .map_err(|_| Rejection::BadSignature)?;
-    // Of several requests with one ticket only one gets it.
+    // Of several requests with one ticket only one succeeds.
     let session = server.stores().sessions.enter(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
     server.end_previous_of_page(&session.user, &handle, &parts.headers).await?;
     server.record(Event {
@@ -80,7 +81,7 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     let (device, network) = (user_agent::in_words(&session.agent), session.ip);
     server.publish(&session.user, Push::Security(Security::SignedIn { session: handle, device, network })).await;
     let headers = AppendHeaders([
-        // In this order: a browser that does not know `Partitioned` (WebKitGTK) would remove the cookie that it has just set.
+        // In this order: a browser without support for `Partitioned` (WebKitGTK) would otherwise remove the new cookie.
         (header::SET_COOKIE, cookies::clear_partitioned_session()),
         (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
     ]);
@@ -88,13 +89,13 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     Ok((StatusCode::SEE_OTHER, location, headers).into_response())
 }
 
-/// Only a form of the sign origin may navigate here.
+/// Checks that a form of the sign origin navigates here.
 fn check_navigation(settings: &Settings, headers: &HeaderMap) -> Result<(), Rejection> {
     match single(headers, "origin") {
         Ok(value) if value == settings.origins.sign.as_str() => {}
         _ => return Err(Rejection::WrongOrigin),
     }
-    // Clients that are no browser, and old browsers, do not send these; Origin has been checked.
+    // Old browsers and other clients do not send these headers. The Origin header is checked above.
     for (name, accepted) in [("sec-fetch-site", &["same-site", "same-origin"][..]), ("sec-fetch-mode", &["navigate"])] {
         match single(headers, name) {
             Ok(value) if accepted.iter().any(|accepted| value == accepted) => {}
@@ -115,7 +116,7 @@ struct Form {
 }
 
 impl Form {
-    /// Reads the form: each field once, and no other.
+    /// Parses the form: each field exactly once, and no other fields.
     fn parse(body: &[u8]) -> Option<Self> {
         let (mut ticket, mut signature, mut return_path) = (None, None, None);
         for (name, value) in form_urlencoded::parse(body) {
@@ -137,7 +138,7 @@ impl Form {
     }
 }
 
-/// What a user sees who could not enter.
+/// The page for a user whose entry failed.
 fn failed(settings: &Settings) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\

@@ -1,7 +1,8 @@
-//! The `OpaqueString` profile of PRECIS (RFC 8265 §4.2): one form for passwords that keyboards send as different code points.
+//! The `OpaqueString` profile of PRECIS (RFC 8265 §4.2): one form for passwords that keyboards send as different code
+//! points.
 //!
-//! The rules are applied in the order of RFC 8264 §7, so the code points are checked after normalization. Decomposed Hangul
-//! is therefore accepted, which the class forbids before it is composed. The Unicode tables are those of ICU4X.
+//! The rules are applied in the order of RFC 8264 §7, so the code points are checked after normalization. Decomposed
+//! Hangul is therefore accepted, which the class forbids before it is composed. The Unicode tables are those of ICU4X.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::{

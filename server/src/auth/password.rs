@@ -1,4 +1,4 @@
-//! Hashing passwords: Argon2id (RFC 9106), beside the async threads, and never more at once than the machine can bear.
+//! Password hashing with Argon2id (RFC 9106) on separate threads, with bounded concurrency.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,42 +10,44 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
-/// 19 MiB, 2 passes, 1 lane: the first choice of OWASP's Password Storage Cheat Sheet, and the most memory among its
-/// equally strong ones. A hash says its own parameters, so raising these leaves old accounts valid.
+/// 19 MiB, 2 passes, 1 lane: a configuration of OWASP's Password Storage Cheat Sheet. A hash contains its parameters,
+/// so existing accounts remain valid if these are raised.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// How many may wait for each core. At some 20 ms a hash the last one waits a third of a second; more would only let
-/// a flood of guesses take memory and time from everybody.
+/// Maximum queued jobs per core. At about 20 ms per hash, the last job waits a third of a second. A longer queue would
+/// let a flood of guesses use more memory and time.
 const WAITING_PER_CORE: usize = 16;
 
-/// Why there is no hash.
+/// An error of password hashing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashError {
-    /// Too many are waiting.
-    #[error("too many passwords wait to be hashed")]
+    /// The queue is full.
+    #[error("the password hashing queue is full")]
     Busy,
-    /// The stored hash is broken, or there is no memory or randomness.
+    /// The stored hash is malformed, or memory or randomness is not available.
     #[error(transparent)]
     Failed(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The bounded place where passwords are hashed: a thread for each core. Any thread of `spawn_blocking` would do it too, but
-/// an allocator keeps memory for the thread that had it, and 19 MiB for each of many threads come to over a gigabyte.
+/// A bounded pool that hashes passwords, with one thread per core.
+///
+/// `spawn_blocking` would use many threads. The allocator keeps 19 MiB for each thread that has hashed, so their memory
+/// would exceed a gigabyte.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
     jobs: mpsc::Sender<Job>,
-    /// A place for each that waits or runs.
-    places: Arc<Semaphore>,
-    /// A core for each that runs.
+    /// Permits for queued and running jobs.
+    slots: Arc<Semaphore>,
+    /// Permits for running jobs.
     cores: Arc<Semaphore>,
 }
 
 impl Hasher {
-    /// For all cores of this machine.
+    /// A hasher with one thread per core of this machine.
     pub(crate) fn new() -> Self {
         Self::with_cores(available_parallelism().map_or(1, usize::from))
     }
@@ -55,22 +57,22 @@ impl Hasher {
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..cores {
             let waiting = waiting.clone();
-            thread::spawn(move || work_off(&waiting));
+            thread::spawn(move || run_jobs(&waiting));
         }
         Self {
             jobs,
-            places: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
+            slots: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
             cores: Arc::new(Semaphore::new(cores)),
         }
     }
 
-    /// Hashes a new password with fresh salt, into a PHC string.
+    /// Hashes a password with a random salt. Returns a PHC string.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, HashError> {
         self.run(password, |argon2, password| Ok(argon2.hash_password(password)?.to_string())).await
     }
 
-    /// Whether the password is the one of this PHC string. Without one it does the same work and says no, so that
-    /// nobody learns from the time whether an account exists.
+    /// Whether the password matches the PHC string. Without one it does the same work and returns `false`, so that the
+    /// time does not reveal whether an account exists.
     pub(crate) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, HashError> {
         let Some(hash) = hash else {
             return self.hash(password).await.map(|_| false);
@@ -97,18 +99,18 @@ impl Hasher {
         result.await?.map_err(|error| HashError::Failed(Box::new(error)))
     }
 
-    /// Runs work that takes milliseconds of a core, such as hashing or estimating a password.
+    /// Runs CPU-bound work of some milliseconds, such as hashing a password or estimating its strength.
     pub(crate) async fn queue<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let slot = self.slots.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
         let core = self.cores.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
         let (done, finished) = oneshot::channel();
         let job = move || {
             let result = work();
-            // They moved in here: a caller that goes away stops waiting, but does not stop the work.
-            drop((place, core));
+            // The job owns the permits: a caller that is cancelled does not stop the work.
+            drop((slot, core));
             let _ = done.send(result);
         };
         self.jobs.send(Box::new(job)).map_err(|_| HashError::Busy)?;
@@ -116,12 +118,12 @@ impl Hasher {
     }
 }
 
-/// Does jobs until nobody can send any more.
-fn work_off(jobs: &Mutex<mpsc::Receiver<Job>>) {
+/// Runs jobs until the sender is dropped.
+fn run_jobs(jobs: &Mutex<mpsc::Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        // Who waits for it is told, for the answer is never sent; the thread goes on.
+        // On a panic the result is never sent, so the caller gets an error. The thread continues.
         let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }
@@ -157,13 +159,13 @@ mod tests {
                 let hasher = hasher.clone();
                 async move { hasher.verify("wrong horse", hash).await }
             });
-            while hasher.places.available_permits() > WAITING_PER_CORE {
+            while hasher.slots.available_permits() > WAITING_PER_CORE {
                 tokio::task::yield_now().await;
             }
             assert!(!verified.is_finished(), "it waits for a core");
             drop(core);
             assert!(matches!(verified.await, Ok(Ok(false))));
-            assert_eq!(hasher.places.available_permits(), 1 + WAITING_PER_CORE);
+            assert_eq!(hasher.slots.available_permits(), 1 + WAITING_PER_CORE);
         }
         Ok(())
     }
@@ -177,13 +179,13 @@ mod tests {
             let hasher = hasher.clone();
             waiting.push(tokio::spawn(async move { hasher.hash("correct horse").await }));
         }
-        while hasher.places.available_permits() > 0 {
+        while hasher.slots.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert!(matches!(hasher.hash("correct horse").await, Err(HashError::Busy)));
-        // Who goes away makes room.
+        // A cancelled caller frees its slot.
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
-        while hasher.places.available_permits() == 0 {
+        while hasher.slots.available_permits() == 0 {
             tokio::task::yield_now().await;
         }
         drop(core);

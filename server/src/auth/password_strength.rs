@@ -1,21 +1,21 @@
-//! How hard a password is to guess, estimated by zxcvbn.
+//! Password strength, estimated by zxcvbn.
 
 use zeroize::Zeroizing;
 use zxcvbn::{Score, feedback::Feedback, matching::patterns::MatchPattern, zxcvbn};
 
-/// The lowest accepted score.
+/// Minimum accepted score.
 ///
 /// Three means more than 10^8 guesses. An attacker who has stolen a hash needs some 20 ms of one core for each of them
-/// ([`crate::auth::password`]), so 23 days; over the network the default limit is ten per minute per account. Every common password
-/// and its simple variants score less. Four (10^10) would reject two random words. What zxcvbn does not recognize counts as
-/// ten guesses per character, so eight random characters score two and nine score three.
+/// ([`crate::auth::password`]), so 23 days; over the network the default limit is ten per minute per account. Every
+/// common password and its simple variants score less. Four (10^10) would reject two random words. What zxcvbn does not
+/// recognize counts as ten guesses per character, so eight random characters score two and nine score three.
 const MIN_SCORE: Score = Score::Three;
 
-/// How many characters are estimated. zxcvbn's time grows steeply with the length of a hostile password: at worst 70 ms for
-/// 32 characters, but seconds for 100. What follows the 32 is not needed: it makes no password easier to guess.
+/// Number of characters that are estimated. zxcvbn's time grows steeply with the length of a hostile password: at worst
+/// 70 ms for 32 characters, but seconds for 100. Further characters do not make a password easier to guess.
 const ESTIMATED_CHARS: usize = 32;
 
-/// What to say about a password that contains the user name or a context word.
+/// The advice for a password that consists mainly of the user name or a context word.
 const CONTEXT: &str = "This password is little more than your user name or the name of this site. \
                        Use words that have nothing to do with either.";
 

@@ -1,8 +1,8 @@
 //! Sign-in and registration on the sign origin: `POST /sign-in` and `POST /register` (docs/PROTOCOL.md §4).
 //!
-//! The confirmation key is proven before the password is checked, and no session is opened or displaced before the password
-//! is right. Whether a name exists cannot be told from the reply, nor from how long it takes: the limits count names that
-//! do not exist too, and the hasher does the same work for them.
+//! The client proves possession of the confirmation key before the password is checked. No session is opened or ended
+//! before the password is verified. Neither the response nor its time reveals whether a user name exists: rate limits
+//! count unknown names too, and the hasher does the same work for them.
 
 use axum::{
     Json,
@@ -32,13 +32,13 @@ use crate::{
     sign_origin::{self, SignOrigin, take_challenge},
 };
 
-/// The largest body, in bytes: a password of 1024 bytes, each of which JSON may escape as six.
+/// Maximum body size in bytes: JSON can escape each of a password's 1024 bytes as six.
 const MAX_BODY: usize = 8192;
 
-/// The media type of a form that the browser has posted by itself.
+/// The media type of a form that the browser submits without script.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Which of the two forms.
+/// The form of the request.
 #[derive(Clone, Copy)]
 enum Form {
     SignIn,
@@ -66,7 +66,7 @@ pub(crate) async fn sign_in(State(server): State<Server>, request: Request) -> R
     post(&server, Form::SignIn, request).await
 }
 
-/// `POST /register`. Without the application's hook there is no such page.
+/// `POST /register`; 404 if the application does not allow registration.
 pub(crate) async fn register(State(SignOrigin { server, register }): State<SignOrigin>, request: Request) -> Response {
     match register {
         Some(new_account) => post(&server, Form::Register(new_account), request).await,
@@ -77,7 +77,7 @@ pub(crate) async fn register(State(SignOrigin { server, register }): State<SignO
 async fn post(server: &Server, form: Form, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if is_form(&parts.headers) {
-        return posted_without_script(server, form.page(), body).await;
+        return handle_scriptless_post(server, form.page(), body).await;
     }
     let mut user = None;
     let opened = try_post(server, form, &parts, body, &mut user).await;
@@ -104,7 +104,7 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
     }
 }
 
-/// Opens a session. `named` is whom the request names, once that is known.
+/// Opens a session. Sets `named` to the request's user name as soon as it is parsed.
 async fn try_post(
     server: &Server,
     form: Form,
@@ -142,12 +142,13 @@ fn is_form(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
 }
 
-/// A password manager has posted the form, or script is off: the page again, with a sentence. Nothing is checked or
-/// counted, because nothing of it is used.
-async fn posted_without_script(server: &Server, page: Page, body: Body) -> Response {
+/// Returns the page with a hint after a submission without script: by a password manager, or with script disabled.
+///
+/// The submission is neither checked nor counted, because its credentials are not used.
+async fn handle_scriptless_post(server: &Server, page: Page, body: Body) -> Response {
     let body = read_body(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
     let mut fields = form_urlencoded::parse(&body);
-    // Any site can post here: what is no user name is not shown.
+    // Any site can post here, so only a valid user name is shown.
     let user = fields.find(|(name, _)| name == "user").and_then(|(_, user)| UserName::parse(&user).ok());
     let html = page.html_after_post(server.settings(), user.as_ref().map(UserName::as_str).unwrap_or_default());
     sign_origin::page(server, page, html)

@@ -54,7 +54,7 @@ pub(crate) async fn trace(State(server): State<Server>, mut request: Request, ne
     let span = tracing::info_span!("request", id, method = %request.method(), host = host.name());
     request.extensions_mut().insert(host);
     let response = next.run(request).instrument(span).await;
-    server.metrics().time(host.name(), began.elapsed());
+    server.metrics().observe_request(host.name(), began.elapsed());
     response
 }
 

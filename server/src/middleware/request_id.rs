@@ -9,7 +9,7 @@ use crate::random::random;
 /// The header of the id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Removes an id that the client sent: it could be the id of someone else's request.
+/// Removes a request ID that the client sent: it could be the ID of another client's request.
 pub(crate) fn remove(mut request: Request) -> std::future::Ready<Request> {
     request.headers_mut().remove(REQUEST_ID);
     std::future::ready(request)

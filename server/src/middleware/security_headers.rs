@@ -16,16 +16,16 @@ const EVERYWHERE: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("permissions-policy"), DENIED),
 ];
 
-/// What no page of a security-critical application needs (Permissions Policy, and the registry of its features): sensors and devices,
-/// what can hide or imitate the browser's own user interface, identity that another origin could ask for in its place, and
-/// what advertisers measure.
+/// What no page of a security-critical application needs (Permissions Policy, and the registry of its features):
+/// sensors and devices, what can hide or imitate the browser's own user interface, identity that another origin could
+/// ask for in its place, and what advertisers measure.
 const DENIED: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
     compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
     gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
     magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
     screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
 
-/// The policy of a response that brings none of its own: nothing may load, nobody may frame it.
+/// The policy of a response that has none: it may load nothing, and no page may frame it.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 const HSTS: &str = "max-age=63072000; includeSubDomains";
@@ -54,9 +54,9 @@ pub(crate) async fn add(State(server): State<Server>, mut response: Response) ->
 
 /// The application's Content-Security-Policy (CSP Level 3). `nonce` is fresh for each page.
 ///
-/// Only scripts with the nonce run, and what these load (`strict-dynamic`); `wasm-unsafe-eval` lets WebAssembly be compiled
-/// and nothing else be evaluated. No Trusted Types: Leptos makes the static parts of a view from HTML texts, so they would need
-/// a default policy that lets every text through.
+/// Only scripts with the nonce run, and what these load (`strict-dynamic`); `wasm-unsafe-eval` lets WebAssembly be
+/// compiled and nothing else be evaluated. No Trusted Types: Leptos makes the static parts of a view from HTML texts,
+/// so they would need a default policy that lets every text through.
 pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
     let (sign, app) = (&settings.origins.sign, &settings.origins.app);
     // Not every browser counts the sockets of the page's own host as 'self'.

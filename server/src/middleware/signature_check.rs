@@ -6,8 +6,8 @@ use protocol::{action::Target, proof::Recorder, signature::Covered};
 use super::unverified::UnverifiedRequest;
 use crate::{Server, ecdsa::verify, rejection::Rejection, store::Session};
 
-/// Verifies the signature of a request: with the confirmation key if the confirmation window recorded its proof, with the
-/// frame key otherwise.
+/// Verifies the signature of a request: with the confirmation key if the confirmation window recorded its proof, with
+/// the frame key otherwise.
 ///
 /// # Errors
 /// [`Rejection::WrongSignCookie`], [`Rejection::WrongKey`], [`Rejection::BadSignature`].

@@ -16,8 +16,8 @@ pub(crate) fn check_source(settings: &Settings, headers: &HeaderMap, target: Tar
     }
     match single(headers, "sec-fetch-site") {
         Ok(value) if value == "same-origin" => {}
-        // Old browsers and clients that are no browser do not send it; Origin has been checked. Only browsers use the sign
-        // origin.
+        // Old browsers and clients that are no browser do not send it; Origin has been checked. Only browsers use the
+        // sign origin.
         Err(Rejection::HeaderMissing(_)) if target == Target::App => {}
         _ => return Err(Rejection::CrossSite),
     }

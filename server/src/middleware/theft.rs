@@ -1,12 +1,12 @@
 //! Theft signals: the token of a live session was presented without a signature by its key.
 //!
-//! The user's own pages never send such a request: the frame signs everything, and what it cannot sign is not sent. So a
-//! rejected request that carries a valid token is examined: if the session's key has signed it, it is the user's, however
-//! late, repeated or rate-limited; if not, someone else has the token.
+//! The user's own pages never send such a request: the frame signs everything, and what it cannot sign is not sent. So
+//! a rejected request that carries a valid token is examined: if the session's key has signed it, it is the user's,
+//! however late, repeated or rate-limited; if not, someone else has the token.
 //!
-//! Two cases are no signal. A request that another origin made the user's browser send shows an attack, but not that the
-//! token is known; otherwise a sibling origin could raise false alarms. And a session header that names another session than
-//! the cookie: signing in again in another tab does that.
+//! Two cases are no signal. A request that another origin made the user's browser send shows an attack, but not that
+//! the token is known; otherwise a sibling origin could raise false alarms. And a session header that names another
+//! session than the cookie: signing in again in another tab does that.
 
 use http::request::Parts;
 use protocol::{
@@ -98,8 +98,9 @@ async fn record_theft(
         outcome: Outcome::Noticed,
         reason: Some(reason.name().into()),
     });
-    // A thief can present a token any number of times. Reporting each would flood the log, the event log that all servers
-    // follow, and the user's pages. Reported at 1, 2, 4, 8 and so on: the first one at once, a million in twenty messages.
+    // A thief can present a token any number of times. Reporting each would flood the log, the event log that all
+    // servers follow, and the user's pages. Reported at 1, 2, 4, 8 and so on: the first one at once, a million in
+    // twenty messages.
     if times.is_power_of_two() {
         let user = &session.user;
         tracing::warn!(session = %handle, %user, %reason, times, "session token presented without its key");

@@ -277,8 +277,8 @@ fn counter_of(entry: &ActionEntry) -> &'static str {
     }
 }
 
-/// Session, nonce and rate limit in one round trip to the store. Gives the session and the next nonce; when it rejects, the
-/// session is left in `known`.
+/// Session, nonce and rate limit in one round trip to the store. Gives the session and the next nonce; when it rejects,
+/// the session is left in `known`.
 async fn authorize(
     server: &Server,
     entry: &ActionEntry,

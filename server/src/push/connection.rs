@@ -1,4 +1,4 @@
-//! One connection: what it is told, in which order, how fast, and until when.
+//! One push connection: the order, rate and signatures of its messages, and its end.
 
 use std::{
     collections::VecDeque,
@@ -18,38 +18,38 @@ use tokio::{
 };
 
 use super::{
-    keys::FrameKey,
+    keys::ConnectionKey,
     queue::{Full, Queue},
     token_bucket::TokenBucket,
 };
 use crate::{clock::Clock, settings::PushSettings};
 
-/// How long a connection is silent at most: the page gives it up after a little more than twice that.
+/// Maximum silence of a connection. The page reconnects after a little more than twice that.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Never more frames than this in one tick, so that a connection that catches up leaves room for the others.
-const FRAMES_A_TICK: u32 = 10;
+/// Maximum number of messages per tick, so that a connection that catches up does not starve the others.
+const MESSAGES_PER_TICK: u32 = 10;
 const TICK: Duration = Duration::from_millis(100);
 
-/// Why a connection is over.
+/// Why a connection closes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CloseReason {
-    /// Its session has ended.
+    /// The session has ended.
     Session,
-    /// Its key has, and no next one was agreed.
+    /// The key has expired, and no new one was agreed.
     Key,
-    /// The page takes more time than there is room for.
+    /// The page reads too slowly.
     Slow,
-    /// The page has gone.
+    /// The page has disconnected.
     Gone,
-    /// The server stops.
+    /// The server is shutting down.
     Stopping,
-    /// The log of events was lost: nobody knows what it was not told.
+    /// The event log was lost, so the server cannot know which events the connection missed.
     Lost,
 }
 
 impl CloseReason {
-    /// Its name for metrics and the audit log.
+    /// The name in metrics and the audit log.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Session => "session_over",
@@ -62,7 +62,7 @@ impl CloseReason {
     }
 }
 
-/// A connection, as the hub knows it.
+/// The hub's side of a connection.
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) session: SessionHandle,
@@ -73,33 +73,33 @@ pub(crate) struct Connection {
 
 struct State {
     queue: Queue,
-    key: FrameKey,
-    /// Everything up to here has been told, or is waiting to be.
+    key: ConnectionKey,
+    /// Everything up to this cursor is sent or queued.
     known: Cursor,
-    over: Option<CloseReason>,
+    close: Option<CloseReason>,
 }
 
 impl Connection {
-    /// A connection that is told what comes after `from`.
+    /// A connection that receives the events after `from`.
     pub(crate) fn new(
         id: ConnectionId,
         session: SessionHandle,
         user: UserName,
-        key: FrameKey,
+        key: ConnectionKey,
         from: Cursor,
         buffer: usize,
     ) -> Self {
-        let state = State { queue: Queue::new(buffer), key, known: from, over: None };
+        let state = State { queue: Queue::new(buffer), key, known: from, close: None };
         Self { id, session, user, state: Mutex::new(state), changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held left nothing half done.
+        // Every change under this lock is complete even if a panic poisons it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells it something from the log, once, whoever tells it again.
-    pub(crate) fn tell(&self, cursor: Cursor, push: Push) {
+    /// Queues an event of the event log. An event that is delivered again is ignored.
+    pub(crate) fn deliver(&self, cursor: Cursor, push: Push) {
         let mut state = self.state();
         if cursor > state.known {
             state.known = cursor;
@@ -109,30 +109,31 @@ impl Connection {
         self.changed.notify_one();
     }
 
-    /// Tells it something that is in no log.
+    /// Queues a message that is not in the event log.
     pub(crate) fn broadcast(&self, push: Push) {
         self.state().put(None, push);
         self.changed.notify_one();
     }
 
-    /// Everything up to here was told to everybody whom it concerns.
+    /// Marks everything up to `cursor` as delivered.
     pub(crate) fn advance(&self, cursor: Cursor) {
         let mut state = self.state();
         state.known = state.known.max(cursor);
     }
 
-    /// Signs with this key from now on.
-    pub(crate) fn take_key(&self, key: FrameKey) {
+    /// Replaces the signing key.
+    pub(crate) fn set_key(&self, key: ConnectionKey) {
         self.state().key = key;
         self.changed.notify_one();
     }
 
-    pub(crate) fn end(&self, over: CloseReason) {
-        self.state().over.get_or_insert(over);
+    /// Closes the connection. The first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.state().close.get_or_insert(reason);
         self.changed.notify_one();
     }
 
-    /// How many frames were given up so far.
+    /// Number of messages dropped so far.
     pub(crate) fn lost(&self) -> u64 {
         self.state().queue.lost
     }
@@ -141,31 +142,32 @@ impl Connection {
 impl State {
     fn put(&mut self, cursor: Option<Cursor>, push: Push) {
         if self.queue.put(cursor, push) == Err(Full) {
-            self.over.get_or_insert(CloseReason::Slow);
+            self.close.get_or_insert(CloseReason::Slow);
         }
     }
 }
 
-/// Makes a connection's frames, one after another.
+/// The signed messages of a connection, in order.
 pub(crate) struct MessageStream {
     connection: Arc<Connection>,
     clock: Clock,
-    /// What the page missed, before what happens now.
+    /// Messages that the page missed. They precede the queue.
     missed: VecDeque<(Option<Cursor>, Push)>,
-    /// Where the page goes on from when this breaks.
+    /// Where the page resumes if the connection breaks.
     cursor: Cursor,
     seq: u64,
     bucket: TokenBucket,
-    began: Instant,
-    spoke: Instant,
-    /// When the session is over however busy it is: Unix ms.
+    opened: Instant,
+    last_sent: Instant,
+    /// When the session expires at the latest: Unix ms.
     expires: u64,
-    /// When the store is asked whether the session lives: Unix ms.
-    look: u64,
-    /// For which key the next one was asked.
+    /// When to check in the store that the session is live: Unix ms.
+    next_check: u64,
+    /// The key whose renewal was requested.
     renewed: Option<protocol::push::KeyId>,
+    /// The start of the current tick, and the messages sent in it.
     tick: (Instant, u32),
-    /// When this goes, the hub forgets the connection.
+    /// Removes the connection from the hub when dropped.
     guard: Box<dyn ConnectionGuard>,
 }
 
@@ -177,25 +179,25 @@ pub(crate) trait ConnectionGuard: Send + Sync {
     async fn check_session(&self) -> Option<u64>;
 }
 
-/// Where a connection begins.
+/// The state with which a connection starts or resumes.
 pub(crate) struct ResumeState {
-    /// What the page is told before all else: a heartbeat, or that it must ask anew.
+    /// The first message: a heartbeat, or a reset if the page must reload its data.
     pub(crate) first: Push,
-    /// What it missed.
+    /// Events that the page missed.
     pub(crate) missed: Vec<(Cursor, Push)>,
-    /// Up to where it was told before.
+    /// The page's cursor.
     pub(crate) cursor: Cursor,
-    /// When its session is over however busy it is: Unix ms.
+    /// When the session expires at the latest: Unix ms.
     pub(crate) expires: u64,
 }
 
-/// What an outlet does next.
+/// The next step of a message stream.
 enum Next {
     Push(Option<Cursor>, Push),
     Wait(Duration),
-    /// Ask whether the session lives.
-    Look,
-    CloseReason(CloseReason),
+    /// Check in the store that the session is live.
+    CheckSession,
+    Close(CloseReason),
 }
 
 impl MessageStream {
@@ -203,10 +205,10 @@ impl MessageStream {
         connection: Arc<Connection>,
         clock: Clock,
         settings: &PushSettings,
-        beginning: ResumeState,
+        resume: ResumeState,
         guard: Box<dyn ConnectionGuard>,
     ) -> Self {
-        let ResumeState { first, missed, cursor, expires } = beginning;
+        let ResumeState { first, missed, cursor, expires } = resume;
         let now = Instant::now();
         let missed = missed.into_iter().map(|(cursor, push)| (Some(cursor), push));
         Self {
@@ -216,41 +218,40 @@ impl MessageStream {
             cursor,
             seq: 0,
             bucket: TokenBucket::full(settings.burst, settings.frames_per_second, 0),
-            began: now,
-            spoke: now,
+            opened: now,
+            last_sent: now,
             expires,
-            // At once: it may have ended between the request and the connection's place in the hub.
-            look: 0,
+            // Immediately: the session may have ended before the hub knew the connection.
+            next_check: 0,
             renewed: None,
             tick: (now, 0),
             guard,
         }
     }
 
-    /// The connection.
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 
-    /// Waits for the next frame, signed.
+    /// Waits for the next signed message.
     ///
     /// # Errors
-    /// Why there is none any more.
+    /// The reason why the connection closes.
     pub(crate) async fn next(&mut self) -> Result<String, CloseReason> {
         loop {
             match self.decide() {
-                Next::CloseReason(over) => return Err(over),
-                Next::Look => match self.guard.check_session().await {
-                    Some(again) => self.look = again,
+                Next::Close(reason) => return Err(reason),
+                Next::CheckSession => match self.guard.check_session().await {
+                    Some(next_check) => self.next_check = next_check,
                     None => return Err(CloseReason::Session),
                 },
                 Next::Push(cursor, push) => match self.sign(cursor, push) {
-                    Ok(frame) => return Ok(frame),
-                    // It was measured before it was taken in, so this is a mistake in the program: tell it and go on.
-                    Err(error) => tracing::error!(%error, "a push could not be signed"),
+                    Ok(message) => return Ok(message),
+                    // Its length was checked before it was queued, so this is a bug. Log it and continue.
+                    Err(error) => tracing::error!(%error, "push message could not be signed"),
                 },
                 Next::Wait(time) => {
-                    // Whichever comes first. A change since it was decided is not lost: it leaves a permit.
+                    // A change since `decide` is not lost: `Notify` stores a permit.
                     let _ = timeout(time, self.connection.changed.notified()).await;
                 }
             }
@@ -261,17 +262,17 @@ impl MessageStream {
         let now = self.clock.now();
         let connection = self.connection.clone();
         let mut state = connection.state();
-        if let Some(over) = state.over {
-            return Next::CloseReason(over);
+        if let Some(reason) = state.close {
+            return Next::Close(reason);
         }
         if now >= self.expires {
-            return Next::CloseReason(CloseReason::Session);
+            return Next::Close(CloseReason::Session);
         }
-        if now >= self.look {
-            return Next::Look;
+        if now >= self.next_check {
+            return Next::CheckSession;
         }
         if now >= state.key.expires {
-            return Next::CloseReason(CloseReason::Key);
+            return Next::Close(CloseReason::Key);
         }
         let renew_at = state.key.renew;
         if now >= renew_at && self.renewed.as_ref() != Some(&state.key.kid) {
@@ -279,11 +280,11 @@ impl MessageStream {
             let expires = state.key.expires;
             state.queue.put_first(Push::Rekey { expires });
         }
-        let silent = self.spoke.elapsed();
-        let waits = !self.missed.is_empty() || !state.queue.is_empty();
-        if !waits && silent < HEARTBEAT {
+        let silent = self.last_sent.elapsed();
+        let is_pending = !self.missed.is_empty() || !state.queue.is_empty();
+        if !is_pending && silent < HEARTBEAT {
             let until_key = if self.renewed.as_ref() == Some(&state.key.kid) { state.key.expires } else { renew_at };
-            let until = until_key.min(self.expires).min(self.look).saturating_sub(now).max(1);
+            let until = until_key.min(self.expires).min(self.next_check).saturating_sub(now).max(1);
             let until = Duration::from_millis(until);
             return Next::Wait(until.min(HEARTBEAT.saturating_sub(silent)));
         }
@@ -296,22 +297,22 @@ impl MessageStream {
         if let Some((cursor, push)) = next {
             return Next::Push(cursor, push);
         }
-        // Nothing waits, so whatever was in the log up to here was told.
+        // Nothing is queued, so everything up to `known` is sent.
         self.cursor = self.cursor.max(known);
         Next::Push(None, Push::Hb { latest: self.seq })
     }
 
-    /// How long to wait for the limits, if they say so. Takes a token else.
+    /// Takes a token of the rate limit, or returns how long to wait for one.
     fn limited(&mut self) -> Option<Duration> {
         if self.tick.0.elapsed() >= TICK {
             self.tick = (Instant::now(), 0);
         }
-        if self.tick.1 >= FRAMES_A_TICK {
+        if self.tick.1 >= MESSAGES_PER_TICK {
             return Some(TICK.saturating_sub(self.tick.0.elapsed()).max(Duration::from_millis(1)));
         }
-        let steady = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if !self.bucket.take(steady) {
-            return Some(Duration::from_millis(self.bucket.ready().saturating_sub(steady).max(1)));
+        let elapsed = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !self.bucket.take(elapsed) {
+            return Some(Duration::from_millis(self.bucket.ready().saturating_sub(elapsed).max(1)));
         }
         self.tick.1 += 1;
         None
@@ -321,9 +322,9 @@ impl MessageStream {
         self.cursor = cursor.unwrap_or(self.cursor).max(self.cursor);
         let payload = Payload { conn: self.connection.id, id: self.cursor, seq: self.seq + 1, push };
         let key = self.connection.state().key.clone();
-        let frame = key.sign(&payload, self.clock.now())?;
+        let message = key.sign(&payload, self.clock.now())?;
         self.seq += 1;
-        self.spoke = Instant::now();
-        Ok(frame)
+        self.last_sent = Instant::now();
+        Ok(message)
     }
 }

@@ -1,4 +1,4 @@
-//! All open connections of this process, and the way from the log of events to them.
+//! The hub: all open connections of this process, and the task that delivers the event log to them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,27 +25,28 @@ use crate::{
     store::{EventStore, Session, SessionStore, Since, StoreError, Stores, UserEvent},
 };
 
-/// How often it is looked at whether a connection's session lives: ms. Its end is an event as well, which comes at once,
-/// unless it got lost.
-const LOOK_EVERY: u64 = 60_000;
+/// How often to check that a connection's session is live: ms. This is a fallback: an ended session is also an event.
+const CHECK_INTERVAL: u64 = 60_000;
 
-/// When a session is looked at again that could not be looked at: ms.
-const LOOK_AGAIN: u64 = 5_000;
+/// When to repeat a session check that failed: ms.
+const CHECK_RETRY: u64 = 5_000;
 
-/// How many events are read from the log at once.
-const AT_ONCE: usize = 256;
+/// Number of events per read of the event log.
+const PAGE_SIZE: usize = 256;
 
-/// How long a look for new events waits, and how long the next one waits after an error.
-const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long one read waits for new events.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The connections.
+/// Back-off after an error of the event log.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// The open connections of this process.
 pub(crate) struct Hub {
     events: Arc<dyn EventStore>,
     sessions: Arc<dyn SessionStore>,
     clock: Clock,
     settings: PushSettings,
-    /// How long a session may be unused.
+    /// The sessions' idle timeout.
     idle: Duration,
     root: Root,
     state: Mutex<State>,
@@ -54,29 +55,29 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct State {
     open: HashMap<ConnectionId, Arc<Connection>>,
-    /// Everything in the log up to here was told to the connections. None until the log was read.
+    /// The event log is delivered up to this cursor. `None` until the log is first read.
     known: Option<Cursor>,
 }
 
-/// Why a key is not agreed, or a connection not opened.
+/// An error of key agreement or of opening a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HubError {
-    /// As many connections as a session, or this server, may have.
+    /// The session or the server has reached its limit of connections.
     #[error("too many connections")]
     TooMany,
-    /// The connection is another session's, or open already.
-    #[error("this connection is not to be had")]
+    /// The connection ID belongs to another session or is already open.
+    #[error("the connection ID is in use")]
     NoKey,
-    /// The key could not be agreed.
+    /// Key agreement failed.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The log cannot be read.
+    /// The event log cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Hub {
-    /// Starts following the log.
+    /// Creates the hub and starts the task that follows the event log.
     pub(crate) fn start(stores: &Stores, clock: Clock, settings: &Settings, root: Root) -> Arc<Self> {
         let (events, sessions) = (stores.event_log.clone(), stores.sessions.clone());
         let (idle, settings) = (settings.lifetimes.idle(), settings.push.clone());
@@ -85,9 +86,9 @@ impl Hub {
         tokio::spawn(async move {
             while let Some(hub) = weak.upgrade() {
                 if let Err(error) = hub.follow().await {
-                    tracing::error!(%error, "the log of events cannot be followed");
+                    tracing::error!(%error, "event log cannot be read");
                     drop(hub);
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         });
@@ -95,13 +96,14 @@ impl Hub {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held left nothing half done.
+        // Every change under this lock is complete even if a panic poisons it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Agrees a key for a connection: a new one, or the next one of one that is open here. The next key of one that is open
-    /// at another server signs nothing there; that connection goes on with the old key and ends with it, and the page then
-    /// opens another.
+    /// Agrees a key for a new connection, or a new key for a connection that is open on this server.
+    ///
+    /// If the connection is open on another server, that server does not get the new key: it closes the connection when
+    /// the old key expires, and the page reconnects.
     pub(crate) fn agree(
         &self,
         session: &SessionHandle,
@@ -111,7 +113,7 @@ impl Hub {
         let (reply, key) = self.root.agree(session, &conn, theirs, self.clock.now())?;
         let state = self.state();
         match state.open.get(&conn) {
-            Some(open) if open.session == *session => open.take_key(key),
+            Some(open) if open.session == *session => open.set_key(key),
             Some(_) => return Err(HubError::NoKey),
             None => self.check_room(&state, session)?,
         }
@@ -124,7 +126,7 @@ impl Hub {
         if is_full || theirs >= self.settings.connections_per_session { Err(HubError::TooMany) } else { Ok(()) }
     }
 
-    /// Opens a connection of a session that has a key for it.
+    /// Opens a connection for which the session has agreed a key.
     pub(crate) async fn open(
         self: &Arc<Self>,
         session: SessionHandle,
@@ -134,11 +136,11 @@ impl Hub {
         let &PushStream { conn, after, .. } = request;
         let key = self.root.agreed(&session, &conn, &request.kid, &request.key, self.clock.now())?;
         let (user, expires) = (of.user.clone(), of.expires);
-        self.place().await?;
-        // From here on it is told what happens; what was before is read from the log below.
+        self.position().await?;
+        // The hub delivers later events to the connection; earlier ones are read from the event log below.
         let (connection, known) = {
             let mut state = self.state();
-            let known = state.known.ok_or_else(|| StoreError("the log of events was lost just now".into()))?;
+            let known = state.known.ok_or_else(|| StoreError("the event log was just lost".into()))?;
             self.check_room(&state, &session)?;
             if state.open.contains_key(&conn) {
                 return Err(HubError::NoKey);
@@ -150,18 +152,18 @@ impl Hub {
             (connection, known)
         };
         let guard = Box::new(HubGuard { hub: self.clone(), id: conn, session });
-        let known_now = |first| ResumeState { first, missed: Vec::new(), cursor: known, expires };
-        let beginning = match after {
-            None => known_now(Push::Hb { latest: 0 }),
+        let from_now = |first| ResumeState { first, missed: Vec::new(), cursor: known, expires };
+        let resume = match after {
+            None => from_now(Push::Hb { latest: 0 }),
             Some(after) => match self.missed(&user, after, known).await? {
                 Some(missed) => ResumeState { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
-                None => known_now(Push::Reset {}),
+                None => from_now(Push::Reset {}),
             },
         };
-        Ok(MessageStream::new(connection, self.clock.clone(), &self.settings, beginning, guard))
+        Ok(MessageStream::new(connection, self.clock.clone(), &self.settings, resume, guard))
     }
 
-    /// What a user was told between two places of the log; `None` when that is no longer known, or is too much.
+    /// A user's events between two cursors; `None` if they are no longer in the event log or exceed the buffer.
     async fn missed(
         &self,
         user: &UserName,
@@ -171,12 +173,12 @@ impl Hub {
         let mut missed = Vec::new();
         let mut at = after;
         loop {
-            let Since::Events(page) = self.events.since(at, AT_ONCE).await? else { return Ok(None) };
+            let Since::Events(page) = self.events.since(at, PAGE_SIZE).await? else { return Ok(None) };
             let Some(&(last, _)) = page.last() else { break };
             at = last;
-            let read = page.into_iter().filter_map(|(cursor, news)| Some((cursor, news?)));
-            let theirs = read.filter(|(cursor, news)| *cursor <= until && news.user == *user);
-            missed.extend(theirs.map(|(cursor, news)| (cursor, news.push)));
+            let events = page.into_iter().filter_map(|(cursor, event)| Some((cursor, event?)));
+            let theirs = events.filter(|(cursor, event)| *cursor <= until && event.user == *user);
+            missed.extend(theirs.map(|(cursor, event)| (cursor, event.push)));
             if missed.len() > self.settings.buffer {
                 return Ok(None);
             }
@@ -187,8 +189,8 @@ impl Hub {
         Ok(Some(missed))
     }
 
-    /// Where in the log this server is; its end, to begin with.
-    async fn place(&self) -> Result<Cursor, StoreError> {
+    /// This server's cursor in the event log; initially the end of the log.
+    async fn position(&self) -> Result<Cursor, StoreError> {
         let known = self.state().known;
         if let Some(known) = known {
             return Ok(known);
@@ -197,40 +199,39 @@ impl Hub {
         Ok(*self.state().known.get_or_insert(head))
     }
 
-    /// Waits for the next events of the log, and tells them to whom they concern.
+    /// Waits for the next events of the event log and delivers them.
     async fn follow(&self) -> Result<(), StoreError> {
-        let after = self.place().await?;
-        match self.events.wait_since(after, AT_ONCE, PATIENCE).await? {
-            Since::Events(page) => page.into_iter().for_each(|(cursor, news)| self.tell(cursor, news.as_ref())),
+        let after = self.position().await?;
+        match self.events.wait_since(after, PAGE_SIZE, POLL_TIMEOUT).await? {
+            Since::Events(page) => page.into_iter().for_each(|(cursor, event)| self.deliver(cursor, event.as_ref())),
             Since::Gone => {
-                // The store was replaced by an empty or an older one: nobody knows what was missed. Pages come back, and are
-                // told so.
+                // The store was emptied or rolled back, so missed events are unknown. Pages reconnect and get a reset.
                 let mut state = self.state();
                 state.known = None;
                 for connection in state.open.values() {
-                    connection.end(CloseReason::Lost);
+                    connection.close(CloseReason::Lost);
                 }
             }
         }
         Ok(())
     }
 
-    fn tell(&self, cursor: Cursor, news: Option<&UserEvent>) {
+    fn deliver(&self, cursor: Cursor, event: Option<&UserEvent>) {
         let mut state = self.state();
         for connection in state.open.values() {
-            if let Some(UserEvent { push, .. }) = news.filter(|news| news.user == connection.user) {
-                connection.tell(cursor, push.clone());
+            if let Some(UserEvent { push, .. }) = event.filter(|event| event.user == connection.user) {
+                connection.deliver(cursor, push.clone());
             }
             connection.advance(cursor);
         }
         state.known = state.known.max(Some(cursor));
         drop(state);
-        if let Some(Push::Security(Security::Ended { session, .. })) = news.map(|news| &news.push) {
+        if let Some(Push::Security(Security::Ended { session, .. })) = event.map(|event| &event.push) {
             self.end(session);
         }
     }
 
-    /// Tells everybody something that is in no log.
+    /// Sends a message that is not in the event log to all connections.
     pub(crate) fn broadcast(&self, push: &Push) {
         let state = self.state();
         for connection in state.open.values() {
@@ -238,22 +239,22 @@ impl Hub {
         }
     }
 
-    /// Closes all connections of a session, at once.
+    /// Closes all connections of a session.
     pub(crate) fn end(&self, session: &SessionHandle) {
         let state = self.state();
         for connection in state.open.values().filter(|connection| connection.session == *session) {
-            connection.end(CloseReason::Session);
+            connection.close(CloseReason::Session);
         }
     }
 
-    /// Closes all connections: the server stops.
+    /// Closes all connections because the server is shutting down.
     pub(crate) fn stop(&self) {
         for connection in self.state().open.values() {
-            connection.end(CloseReason::Stopping);
+            connection.close(CloseReason::Stopping);
         }
     }
 
-    /// How many connections are open, and how many users have one.
+    /// Number of open connections, and of users who have one.
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state();
         let users: HashSet<&UserName> = state.open.values().map(|connection| &connection.user).collect();
@@ -261,7 +262,7 @@ impl Hub {
     }
 }
 
-/// A connection's place in the hub, which forgets it when this goes.
+/// Removes a connection from the hub when dropped.
 struct HubGuard {
     hub: Arc<Hub>,
     id: ConnectionId,
@@ -275,11 +276,13 @@ impl ConnectionGuard for HubGuard {
         let now = hub.clock.now();
         let idle = u64::try_from(hub.idle.as_millis()).unwrap_or(u64::MAX);
         match hub.sessions.find(session, hub.idle, now).await {
-            Ok(living) => living.map(|living| living.seen.saturating_add(idle).min(now.saturating_add(LOOK_EVERY))),
-            // Nobody can say: asked again soon. The connection's key ends it before long.
+            Ok(session) => {
+                session.map(|session| session.seen.saturating_add(idle).min(now.saturating_add(CHECK_INTERVAL)))
+            }
+            // Unknown: check again soon. The key's expiry limits how long the connection stays open.
             Err(error) => {
-                tracing::error!(%error, "a connection's session could not be looked at");
-                Some(now.saturating_add(LOOK_AGAIN))
+                tracing::error!(%error, "session of a push connection could not be checked");
+                Some(now.saturating_add(CHECK_RETRY))
             }
         }
     }

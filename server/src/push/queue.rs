@@ -1,21 +1,21 @@
-//! What waits to be sent on one connection: bounded, with a policy for each topic.
+//! The bounded send queue of a connection, with an overflow policy per topic.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::push::{Cursor, Push, Topic};
 
-/// What is done when there is no room.
+/// What to do with a message when the queue is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Policy {
-    /// Only the newest one counts: it takes the place of the one that waits.
+    /// Only the newest message counts: it replaces the queued one.
     Coalesce,
-    /// The oldest one is given up, and the page is told how many were.
+    /// Drop the oldest message, and report the number of dropped messages to the page.
     DropOldest,
-    /// It must arrive: the connection is closed, and the page goes on from its cursor.
+    /// The message must arrive: close the connection, and the page resumes at its cursor.
     Close,
 }
 
-/// The declared policies.
+/// The policy of a topic.
 pub(crate) fn policy(topic: Topic) -> Policy {
     match topic {
         Topic::Hb | Topic::Tm | Topic::Ua => Policy::Coalesce,
@@ -24,18 +24,18 @@ pub(crate) fn policy(topic: Topic) -> Policy {
     }
 }
 
-/// There is no room, and it must arrive.
+/// The queue is full and the message must arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Full;
 
-/// A queue of at most `capacity` pushes, each with the cursor that the page has when it has got it.
+/// A queue of at most `capacity` messages, each with its cursor in the event log, if any.
 #[derive(Debug)]
 pub(crate) struct Queue {
     capacity: usize,
     waiting: VecDeque<(Option<Cursor>, Push)>,
-    /// What was given up since it was told last.
+    /// Messages dropped since the last report to the page.
     dropped: BTreeMap<Topic, u32>,
-    /// All that was given up or replaced.
+    /// Total number of dropped or replaced messages.
     pub(crate) lost: u64,
 }
 
@@ -48,7 +48,7 @@ impl Queue {
         self.waiting.is_empty() && self.dropped.is_empty()
     }
 
-    /// Puts something at the end. `cursor` is its place in the log, if it is in the log.
+    /// Appends a message. `cursor` is its position in the event log, if it is in the log.
     pub(crate) fn put(&mut self, cursor: Option<Cursor>, push: Push) -> Result<(), Full> {
         let topic = push.topic();
         if policy(topic) == Policy::Coalesce
@@ -65,16 +65,16 @@ impl Queue {
         if policy(topic) == Policy::Close {
             return Err(Full);
         }
-        self.give_up(topic);
+        self.count_dropped(topic);
         Ok(())
     }
 
-    /// Puts something before all that waits, over the capacity if need be: it is about the connection itself.
+    /// Prepends a message about the connection itself. It may exceed the capacity.
     pub(crate) fn put_first(&mut self, push: Push) {
         self.waiting.push_front((None, push));
     }
 
-    /// What is to be sent next: first what was given up, so that nobody takes a gap for silence.
+    /// The next message: reports of dropped messages first, so that a gap does not look like silence.
     pub(crate) fn take(&mut self) -> Option<(Option<Cursor>, Push)> {
         match self.dropped.pop_first() {
             Some((of, count)) => Some((None, Push::Dropped { of, count })),
@@ -82,21 +82,22 @@ impl Queue {
         }
     }
 
-    /// Gives up the oldest push that may be given up. What must arrive displaces what need not; nothing else displaces
-    /// another topic.
+    /// Drops the oldest droppable message to make room for one of `topic`.
+    ///
+    /// A message that must arrive displaces any droppable or coalesced one; others displace only droppable ones.
     fn make_room(&mut self, topic: Topic) -> bool {
-        let may_go = |(_, waiting): &(Option<Cursor>, Push)| match policy(topic) {
+        let is_droppable = |(_, waiting): &(Option<Cursor>, Push)| match policy(topic) {
             Policy::Close => policy(waiting.topic()) != Policy::Close,
             Policy::DropOldest | Policy::Coalesce => policy(waiting.topic()) == Policy::DropOldest,
         };
-        let Some(at) = self.waiting.iter().position(may_go) else { return false };
+        let Some(at) = self.waiting.iter().position(is_droppable) else { return false };
         if let Some((_, gone)) = self.waiting.remove(at) {
-            self.give_up(gone.topic());
+            self.count_dropped(gone.topic());
         }
         true
     }
 
-    fn give_up(&mut self, topic: Topic) {
+    fn count_dropped(&mut self, topic: Topic) {
         self.lost += 1;
         let count = self.dropped.entry(topic).or_default();
         *count = count.saturating_add(1);

@@ -1,14 +1,14 @@
-//! A token bucket in exact integers.
+//! A token bucket in exact integer arithmetic.
 
-/// Lets through `capacity` at once and `rate` a second after that.
+/// Allows a burst of `capacity`, then `rate` per second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     capacity: u64,
     rate: u64,
-    /// Thousandths of a token: `rate` of them come each millisecond.
+    /// The tokens in thousandths: each millisecond adds `rate` of them.
     thousandths: u64,
-    /// Up to when they are counted: ms of a clock that never goes back.
-    counted: u64,
+    /// When the tokens were last refilled: ms of a monotonic clock.
+    refilled: u64,
 }
 
 const TOKEN: u64 = 1000;
@@ -17,10 +17,10 @@ impl TokenBucket {
     /// A full bucket.
     pub(crate) fn full(capacity: u32, rate: u32, now: u64) -> Self {
         let capacity = u64::from(capacity) * TOKEN;
-        Self { capacity, rate: u64::from(rate), thousandths: capacity, counted: now }
+        Self { capacity, rate: u64::from(rate), thousandths: capacity, refilled: now }
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. `false` if there is none.
     pub(crate) fn take(&mut self, now: u64) -> bool {
         self.refill(now);
         let taken = self.thousandths >= TOKEN;
@@ -28,16 +28,16 @@ impl TokenBucket {
         taken
     }
 
-    /// When there will be a token: ms of the same clock.
+    /// When the next token is available: ms of the same clock.
     pub(crate) fn ready(&self) -> u64 {
         let missing = TOKEN.saturating_sub(self.thousandths);
-        self.counted.saturating_add(missing.div_ceil(self.rate.max(1)))
+        self.refilled.saturating_add(missing.div_ceil(self.rate.max(1)))
     }
 
     fn refill(&mut self, now: u64) {
-        let come = now.saturating_sub(self.counted).saturating_mul(self.rate);
-        self.thousandths = self.thousandths.saturating_add(come).min(self.capacity);
-        self.counted = self.counted.max(now);
+        let added = now.saturating_sub(self.refilled).saturating_mul(self.rate);
+        self.thousandths = self.thousandths.saturating_add(added).min(self.capacity);
+        self.refilled = self.refilled.max(now);
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
         fn it_reaches_its_rate_however_it_is_asked(
             capacity in 2_u32..50, rate in 1_u32..300, steps in prop::collection::vec(0_u64..3, 1..400),
         ) {
-            // Asked before it is full: what comes to a full bucket is lost, as it must be.
+            // Taken before the bucket is full: a full bucket gains no tokens.
             let (mut bucket, mut now, mut passed) = (TokenBucket::full(capacity, rate, 0), 0, 0_u64);
             for step in steps {
                 now = (now + step).max(bucket.ready());

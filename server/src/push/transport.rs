@@ -1,4 +1,4 @@
-//! The two ways of a frame to the page: an event stream and a WebSocket. The same bytes on both.
+//! The two transports of push messages: event stream and WebSocket. Both carry the same bytes.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -31,54 +31,55 @@ use crate::{
     rejection::Rejection,
 };
 
-/// How long a frame may take to be taken away. Whoever is slower is cut off, and comes back when they can.
-const SLOW: Duration = Duration::from_secs(20);
+/// Send timeout of a message. The server closes a connection that is slower.
+const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a socket may take to say hello.
-const HELLO: Duration = Duration::from_secs(5);
+/// How long the server waits for the hello of a WebSocket.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The action that a hello stands for.
+/// The action of a hello.
 static STREAM: ActionEntry = ActionEntry::of::<PushStream>();
 
-/// The longest hello, in bytes.
+/// Maximum size of a hello, in bytes.
 const MAX_HELLO: usize = 16 * 1024;
 
-/// A connection as an event stream (WHATWG HTML §9.2). A task of its own makes the frames, so that a page that does not
-/// read is noticed.
-pub(super) fn stream(server: Server, mut outlet: MessageStream) -> Response {
+/// The response with a connection as an event stream (WHATWG HTML §9.2).
+///
+/// A separate task produces the messages, so that it can detect a page that does not read.
+pub(super) fn stream(server: Server, mut messages: MessageStream) -> Response {
     let (sender, receiver) = mpsc::channel::<Bytes>(1);
     tokio::spawn(async move {
-        let over = loop {
+        let reason = loop {
             let next = tokio::select! {
-                next = outlet.next() => next,
+                next = messages.next() => next,
                 () = sender.closed() => Err(CloseReason::Gone),
             };
             match next {
-                Ok(frame) => match timeout(SLOW, sender.send(format!("data: {frame}\n\n").into())).await {
+                Ok(message) => match timeout(SEND_TIMEOUT, sender.send(format!("data: {message}\n\n").into())).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => break CloseReason::Gone,
                     Err(_) => break CloseReason::Slow,
                 },
-                Err(over) => break over,
+                Err(reason) => break reason,
             }
         };
-        super::note_over(&server, &outlet, over);
+        super::record_close(&server, &messages, reason);
     });
-    let frames = futures::stream::unfold(receiver, async |mut receiver| {
-        receiver.recv().await.map(|frame| (Ok::<_, Infallible>(frame), receiver))
+    let events = futures::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|event| (Ok::<_, Infallible>(event), receiver))
     });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
-        // A proxy that keeps frames back, or makes others of them, makes them worthless.
+        // Proxies must not buffer, cache or change messages.
         (header::CACHE_CONTROL, "no-store, no-transform"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, Body::from_stream(frames)).into_response()
+    (headers, Body::from_stream(events)).into_response()
 }
 
-/// `GET /api/jitterbug/socket`. The upgrade itself proves nothing: the socket is silent until it has said a good hello.
+/// `GET /api/jitterbug/socket`. The upgrade proves nothing: the server sends messages only after verifying the hello.
 pub(super) async fn socket(State(server): State<Server>, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
-    // Browsers let any page open a socket to any host; only the Origin says which page it was.
+    // Browsers let any page open a WebSocket to any host; only the Origin header names the page's origin.
     match single(&parts.headers, "origin") {
         Ok(origin) if origin == server.settings().origins.app.as_str() => {}
         _ => return server.reject(PushStream::NAME, Rejection::WrongOrigin),
@@ -90,21 +91,21 @@ pub(super) async fn socket(State(server): State<Server>, parts: Parts, upgrade: 
 }
 
 async fn converse(server: Server, parts: Parts, mut socket: WebSocket) {
-    let close = match timeout(HELLO, socket.recv()).await {
-        Ok(Some(Ok(Message::Text(hello)))) => match listen(&server, parts, &hello).await {
-            Ok(outlet) => return tell(server, outlet, socket).await,
+    let close = match timeout(HELLO_TIMEOUT, socket.recv()).await {
+        Ok(Some(Ok(Message::Text(hello)))) => match verify_hello(&server, parts, &hello).await {
+            Ok(messages) => return send_messages(server, messages, socket).await,
             Err(close) => close,
         },
         _ => 4400,
     };
-    let _ = socket.send(goodbye(close)).await;
+    let _ = socket.send(close_message(close)).await;
 }
 
-/// Verifies a hello as if it were a request of its own.
+/// Verifies a hello as if it were a request, and opens its connection.
 ///
 /// # Errors
-/// The socket's close code.
-async fn listen(server: &Server, upgrade: Parts, hello: &Utf8Bytes) -> Result<MessageStream, u16> {
+/// The WebSocket's close code.
+async fn verify_hello(server: &Server, upgrade: Parts, hello: &Utf8Bytes) -> Result<MessageStream, u16> {
     let mut known = Known::default();
     let (parts, opened) = match as_request(&upgrade, hello) {
         Ok((parts, body)) => {
@@ -114,10 +115,10 @@ async fn listen(server: &Server, upgrade: Parts, hello: &Utf8Bytes) -> Result<Me
         Err(reason) => (upgrade, Err(reason)),
     };
     match opened {
-        Ok(outlet) => Ok(outlet),
+        Ok(messages) => Ok(messages),
         Err(reason) => {
             let close = close_code(&reason);
-            // Looked at with its own signature: an owner's hello that comes too late is no theft.
+            // The theft check uses the hello's signature: a late hello of the session's owner is not a theft.
             drop(reject(server, Target::App, &parts, PushStream::NAME, reason, known).await);
             Err(close)
         }
@@ -129,8 +130,7 @@ async fn open(server: &Server, parts: &Parts, body: String, known: &mut Known) -
     super::open(server, &Verified::new(accepted.request)?).await
 }
 
-/// The request that a hello stands for: by its path that of a stream, with the upgrade's cookie and origin and its own
-/// signature and body.
+/// The stream request equivalent to a hello: the upgrade's cookie and origin with the hello's signature and body.
 fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Rejection> {
     let Hello { headers: signed, body } = json::read(hello.as_bytes()).map_err(|_| Rejection::BodyMalformed)?;
     let mut headers = HeaderMap::new();
@@ -152,35 +152,35 @@ fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Rej
     Ok((request.into_parts().0, body))
 }
 
-async fn tell(server: Server, mut outlet: MessageStream, mut socket: WebSocket) {
-    let over = loop {
+async fn send_messages(server: Server, mut messages: MessageStream, mut socket: WebSocket) {
+    let reason = loop {
         tokio::select! {
-            next = outlet.next() => match next {
-                Ok(frame) => match timeout(SLOW, socket.send(Message::text(frame))).await {
+            next = messages.next() => match next {
+                Ok(message) => match timeout(SEND_TIMEOUT, socket.send(Message::text(message))).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => break CloseReason::Gone,
                     Err(_) => break CloseReason::Slow,
                 },
-                Err(over) => break over,
+                Err(reason) => break reason,
             },
-            said = socket.recv() => match said {
-                // Pings are answered by the library. There is nothing else that a page has to say.
+            received = socket.recv() => match received {
+                // The library answers pings. A page sends nothing else.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 _ => break CloseReason::Gone,
             },
         }
     };
-    super::note_over(&server, &outlet, over);
-    let code = match over {
+    super::record_close(&server, &messages, reason);
+    let code = match reason {
         CloseReason::Session => 4401,
         CloseReason::Slow => 4408,
         CloseReason::Key => 4403,
         CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost => 1001,
     };
-    let _ = timeout(SLOW, socket.send(goodbye(code))).await;
+    let _ = timeout(SEND_TIMEOUT, socket.send(close_message(code))).await;
 }
 
-/// Why a hello was refused, as far as the page may know (RFC 6455 §7.4.2).
+/// The close code of a rejected hello (RFC 6455 §7.4.2).
 fn close_code(reason: &Rejection) -> u16 {
     match reason.status() {
         StatusCode::UNAUTHORIZED => 4401,
@@ -190,6 +190,6 @@ fn close_code(reason: &Rejection) -> u16 {
     }
 }
 
-fn goodbye(code: u16) -> Message {
+fn close_message(code: u16) -> Message {
     Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static("") }))
 }

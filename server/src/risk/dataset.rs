@@ -1,8 +1,8 @@
-//! Scores recorded paths as the interaction proofs of a browser: `server proofs`.
+//! Recorded pointer paths from a file, scored as interaction proofs of a browser: `server proofs`.
 //!
-//! A file has one JSON a line: `{"user": "…", "path": [[x, y, ms], …], "hold_ms": 94}`, the path in px and ms from its
-//! first point to the press. Each user is one session with its own history. Lines without `user` are what one session did, in
-//! their order: whoever repeats a path must not go unnoticed because nobody wrote down whose it was.
+//! A file has one JSON object per line: `{"user": "…", "path": [[x, y, ms], …], "hold_ms": 94}`. The path is in px and
+//! ms, from its first point to the press. Each user is one session with its own history. Lines without `user` form one
+//! more session, so that repeated paths are found there too.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use super::{Fingerprint, History, MAX_FINGERPRINTS, Risk, judge, sample};
 
-/// How large a control is taken to be: px.
+/// The assumed size of the control: px.
 const CONTROL: [i32; 2] = [80, 30];
 
 /// One line of a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedInteraction {
-    /// Whose it is; all lines that do not say are of one session.
+    /// The user. All lines without a user are one session.
     #[serde(default)]
     pub user: Option<String>,
     /// `[x, y, ms]`, oldest first.
@@ -27,13 +27,13 @@ pub struct RecordedInteraction {
     pub hold_ms: f64,
 }
 
-/// A line that is no recorded path.
+/// An error of a line that is not a recorded interaction.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRecorded {
-    /// Not the JSON.
+    /// The line is not the expected JSON.
     #[error("it is not {{\"path\": [[x, y, ms], …], \"hold_ms\": …}}: {0}")]
     Json(#[from] serde_json::Error),
-    /// Numbers that no browser records.
+    /// The numbers are impossible in a browser.
     #[error("{0}")]
     Numbers(&'static str),
 }
@@ -42,7 +42,7 @@ impl RecordedInteraction {
     /// Reads a line.
     ///
     /// # Errors
-    /// [`NotRecorded`] that says what is wrong.
+    /// [`NotRecorded`] with the defect.
     pub fn parse(line: &str) -> Result<Self, NotRecorded> {
         let recorded: Self = serde_json::from_str(line)?;
         let is_number = |number: &f64| number.is_finite() && number.abs() < 1e6;
@@ -58,7 +58,7 @@ impl RecordedInteraction {
         Ok(recorded)
     }
 
-    /// The proof that a browser records of it.
+    /// The proof that a browser would record of this interaction.
     pub fn proof(&self) -> Proof {
         let latest = &self.path[self.path.len().saturating_sub(MAX_PATH)..];
         let points: Vec<[i32; 3]> = latest.iter().map(|point| point.map(whole)).collect();
@@ -85,12 +85,12 @@ fn whole(number: f64) -> i32 {
     number.round() as i32
 }
 
-/// Judges one path after another, each in its user's session.
+/// Judges recorded interactions in order, each in its user's session.
 #[derive(Default)]
 pub struct Sessions(HashMap<Option<String>, (History, Vec<Fingerprint>)>);
 
 impl Sessions {
-    /// Judges the next path.
+    /// Judges the next interaction.
     pub fn judge(&mut self, recorded: &RecordedInteraction) -> Risk {
         let proof = recorded.proof();
         let (history, known) = self.0.entry(recorded.user.clone()).or_default();
@@ -98,7 +98,7 @@ impl Sessions {
         let fingerprint = sample.as_ref().and_then(|sample| sample.fingerprint);
         history.repeated = fingerprint.is_some_and(|fingerprint| known.contains(&fingerprint));
         let risk = judge(&proof, history);
-        // As the server does: what is raised by itself teaches nothing about its session.
+        // As on the server: a proof that is raised by itself does not enter the session's history.
         if let Some(sample) = sample.filter(|_| !judge(&proof, &History::default()).is_raised()) {
             history.running.add(&sample.features);
             known.extend(fingerprint.filter(|_| !history.repeated));

@@ -1,45 +1,45 @@
-//! What the places of a way show, whatever their times: how straight it is, how it lies beside a line, how it turns.
+//! The geometry of a path, independent of time: straightness, scatter about a line, and turns.
 
 use super::pointer_path::PointerPath;
 
-/// From so many steps on, the line beside which a way lies is fitted to all its points. With fewer it is drawn from end to
-/// end: a fit would take from a person's bend what makes it one. With many, two points alone say too little of a line.
-const FITTED: usize = 20;
+/// Minimum number of steps for a reference line that is fitted to all points. Shorter paths use the chord between their
+/// ends: a fit would hide a person's bend. For longer paths, two points define a line too poorly.
+const MIN_FIT_STEPS: usize = 20;
 
-/// Which way it went is told by points so far apart, whatever the rate they were taken at: px.
-const APART: f64 = 8.0;
+/// Minimum distance between points that define a direction, independent of the sampling rate: px.
+const MIN_TURN_STEP: f64 = 8.0;
 
-/// How a way lies beside a straight line.
+/// The scatter of a path about a straight line.
 pub(super) struct Scatter {
-    /// The farthest that it gets from the line: px.
+    /// The largest distance from the line: px.
     pub(super) width: f64,
-    /// The correlation of each point's distance with the next one's (lag 1). A bend is near 1. Noise, where each point is
-    /// off by itself, is near 0, within `1 / sqrt(points)`.
+    /// The lag-1 autocorrelation of the points' distances. A bend is near 1; independent noise is near 0, within
+    /// `1 / sqrt(points)`.
     pub(super) correlation: f64,
 }
 
 impl PointerPath {
-    /// The farthest that it gets from the straight line between its ends: px.
+    /// The largest distance from the chord between the ends: px.
     pub(super) fn deviation(&self) -> f64 {
         farthest(&self.off_chord())
     }
 
-    /// How it lies beside a straight line.
+    /// The scatter about the reference line.
     pub(super) fn scatter(&self) -> Scatter {
-        let off = if self.steps.len() < FITTED { self.off_chord() } else { self.off_fit() };
+        let off = if self.steps.len() < MIN_FIT_STEPS { self.off_chord() } else { self.off_fit() };
         let squares: f64 = off.iter().map(|one| one * one).sum();
         let products: f64 = off.windows(2).map(|pair| pair[0] * pair[1]).sum();
         Scatter { width: farthest(&off), correlation: if squares > 0.0 { products / squares } else { 0.0 } }
     }
 
-    /// How much its turns vary, of points that are 8 px apart or more (standard deviation, in radians); of fewer than three
-    /// turns nothing can be said.
+    /// The standard deviation of the turns, in radians, between points at least 8 px apart. `None` with fewer than
+    /// three turns.
     #[expect(clippy::cast_precision_loss, reason = "at most 100 points")]
     pub(super) fn turning(&self) -> Option<f64> {
         let mut places = vec![(0.0, 0.0)];
         for &(x, y) in &self.points {
             let (last_x, last_y) = places[places.len() - 1];
-            if f64::hypot(x - last_x, y - last_y) >= APART {
+            if f64::hypot(x - last_x, y - last_y) >= MIN_TURN_STEP {
                 places.push((x, y));
             }
         }
@@ -56,7 +56,7 @@ impl PointerPath {
         Some(variance.sqrt())
     }
 
-    /// Each point's distance from the line between the ends, to the left and to the right: px.
+    /// Each point's signed distance from the chord between the ends: px.
     fn off_chord(&self) -> Vec<f64> {
         let (end_x, end_y) = self.points.last().copied().unwrap_or_default();
         let chord = end_x.hypot(end_y);
@@ -66,7 +66,7 @@ impl PointerPath {
         self.points.iter().map(off).collect()
     }
 
-    /// Each point's distance from the line that is nearest to all (least squares): px.
+    /// Each point's signed distance from the least-squares line: px.
     #[expect(clippy::cast_precision_loss, reason = "at most 100 points")]
     fn off_fit(&self) -> Vec<f64> {
         let count = self.points.len() as f64;
@@ -98,7 +98,7 @@ fn farthest(off: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn way(points: impl Iterator<Item = (i32, i32)>) -> PointerPath {
+    fn path(points: impl Iterator<Item = (i32, i32)>) -> PointerPath {
         let (mut path, mut before) = (vec![[0, 0, 0]], (0, 0));
         for (x, y) in points {
             path.push([x - before.0, y - before.1, 10]);
@@ -110,25 +110,25 @@ mod tests {
     #[test]
     fn a_bend_is_correlated_and_noise_is_not_at_any_rate() {
         for step in [5, 10, 40] {
-            let bend = way((1..=400 / step).map(|at| (at * step, at * step * (400 - at * step) / 4000)));
+            let bend = path((1..=400 / step).map(|at| (at * step, at * step * (400 - at * step) / 4000)));
             assert!(bend.scatter().correlation > 0.6, "{step}: {}", bend.scatter().correlation);
-            // +, +, -, -: each as often followed by its like as not.
-            let noise = way((1..=400 / step).map(|at| (at * step, if at % 4 < 2 { 3 } else { -3 })));
+            // +, +, -, -: the same sign follows as often as the other.
+            let noise = path((1..=400 / step).map(|at| (at * step, if at % 4 < 2 { 3 } else { -3 })));
             assert!(noise.scatter().correlation < 0.3, "{step}: {}", noise.scatter().correlation);
         }
     }
 
     #[test]
     fn a_circle_turns_evenly_and_a_zigzag_does_not() {
-        let circle = way((1..=40).map(|at| {
+        let circle = path((1..=40).map(|at| {
             let angle = f64::from(at) * std::f64::consts::PI / 40.0;
             #[expect(clippy::cast_possible_truncation, reason = "some hundreds")]
             let place = ((300.0 * angle.sin()).round() as i32, (300.0 - 300.0 * angle.cos()).round() as i32);
             place
         }));
         assert!(circle.turning().is_some_and(|varies| varies < 0.06), "{:?}", circle.turning());
-        let zigzag = way((1..=40).map(|at| (at * 10, at % 2 * 10)));
+        let zigzag = path((1..=40).map(|at| (at * 10, at % 2 * 10)));
         assert!(zigzag.turning().is_some_and(|varies| varies > 1.0), "{:?}", zigzag.turning());
-        assert_eq!(way((1..=3).map(|at| (at * 10, 0))).turning(), None, "two turns");
+        assert_eq!(path((1..=3).map(|at| (at * 10, 0))).turning(), None, "two turns");
     }
 }

@@ -1,21 +1,21 @@
-//! What a session remembers of its earlier interactions: enough to compare with, and no path.
+//! A session's interaction history: fingerprints and running statistics, no paths.
 
 use std::{fmt, str::FromStr};
 
 use protocol::Malformed;
 
-/// How many numbers describe an interaction.
+/// Number of features of an interaction.
 pub const FEATURES: usize = 3;
 
-/// How many fingerprints a session remembers.
+/// Maximum number of fingerprints that a session stores.
 pub const MAX_FINGERPRINTS: usize = 64;
 
-/// Recognises a way that was gone before.
+/// A fingerprint that recognises a repeated path.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
-    /// From 64 bits of a hash.
+    /// A fingerprint from 64 bits of a hash.
     pub fn new(bits: u64) -> Self {
         Self(bits)
     }
@@ -37,19 +37,19 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// What is remembered of one interaction.
+/// The stored data of one interaction.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sample {
-    /// Recognises its way, if it has one.
+    /// The path's fingerprint, if it has one.
     pub fingerprint: Option<Fingerprint>,
-    /// Its numbers.
+    /// The features: hold, pace and directness.
     pub features: [f64; FEATURES],
 }
 
-/// The running mean and variance of each number (Welford 1962).
+/// The running mean and variance of each feature (Welford 1962).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Running {
-    /// Of how many interactions.
+    /// Number of interactions.
     pub count: u32,
     /// The means.
     pub mean: [f64; FEATURES],
@@ -58,7 +58,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Adds one interaction's numbers.
+    /// Adds one interaction's features.
     pub fn add(&mut self, features: &[f64; FEATURES]) {
         self.count = self.count.saturating_add(1);
         for (at, feature) in features.iter().enumerate() {
@@ -70,17 +70,17 @@ impl Running {
 }
 
 impl Running {
-    /// The standard deviation of a number; 0 of fewer than two.
+    /// The standard deviation of a feature; 0 with fewer than two interactions.
     pub fn deviation(&self, feature: usize) -> f64 {
         if self.count < 2 { 0.0 } else { (self.m2[feature].max(0.0) / f64::from(self.count - 1)).sqrt() }
     }
 }
 
-/// What a session showed before an interaction.
+/// A session's history before an interaction.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
-    /// Whether the same way was gone before.
+    /// Whether the session has sent the same path before.
     pub repeated: bool,
-    /// The numbers of what came before.
+    /// The statistics of the earlier interactions.
     pub running: Running,
 }

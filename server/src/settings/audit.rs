@@ -1,19 +1,19 @@
-//! The audit log.
+//! Settings of the audit log.
 
 use super::{macros::group, secret::Secret, sources::Sources};
 
 group! {
-    /// The audit log.
+    /// Settings of the audit log.
     pub struct Audit in "audit" {
-        /// How many entries are kept.
+        /// Number of entries to keep.
         keep: usize = 100_000;
-        /// The key of the chain.
+        /// The HMAC key of the hash chain.
         secret: Secret = Secret::default(), [AUDIT_SECRET];
     }
 }
 
 impl Audit {
     pub(super) fn check(from: &mut Sources) {
-        from.refuse_zero("audit.keep", "nothing could be verified");
+        from.reject_zero("audit.keep", "nothing could be verified");
     }
 }

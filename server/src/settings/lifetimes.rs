@@ -1,33 +1,34 @@
-//! How long sessions and nonces live.
+//! Lifetimes of sessions and nonces.
 
 use std::time::Duration;
 
 use super::{macros::group, sources::Sources};
 
-/// How far the time of a signature or proof may be from the server's. A spent nonce is remembered for longer, so waiting
-/// makes no replay possible.
+/// Maximum difference between the time of a signature or proof and the server's. Spent nonces are stored for longer, so
+/// a delayed replay is rejected.
 pub const FRESHNESS: Duration = Duration::from_secs(5);
 
-/// `created` of a signature is in whole seconds.
+/// The rounding of a signature's `created`, which is in whole seconds.
 pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 
-/// A duration in whole ms.
+/// Converts a duration to whole ms.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Twice as long as a signature is fresh, before and after: a spent nonce is remembered for as long as a nonce lives.
-const LEAST_NONCE: u64 = 2 * (FRESHNESS.as_secs() + ROUNDING.as_secs());
+/// Minimum nonce lifetime in seconds. A spent nonce is stored for a nonce lifetime, which must cover the whole time in
+/// which a signature is fresh.
+const MIN_NONCE_LIFETIME: u64 = 2 * (FRESHNESS.as_secs() + ROUNDING.as_secs());
 
 group! {
     /// Lifetimes in seconds.
     #[derive(Copy, Debug)]
     pub struct Lifetimes in "lifetimes" {
-        /// A session, however busy it is.
+        /// Maximum lifetime of a session.
         session: u64 = 86_400, [SESSION_TTL];
-        /// A session that is not used.
+        /// Idle timeout of a session.
         idle: u64 = 1_800;
-        /// A nonce, from its issue; at least 12.
+        /// Lifetime of a nonce; at least 12.
         nonce: u64 = 300, [NONCE_TTL];
     }
 }
@@ -44,19 +45,19 @@ impl Lifetimes {
     }
 
     pub(super) fn check(self, from: &mut Sources) {
-        if self.nonce < LEAST_NONCE {
-            let sentence = format!(
-                "a nonce must live for {LEAST_NONCE} s at least, or a spent one is forgotten while its request is still fresh"
+        if self.nonce < MIN_NONCE_LIFETIME {
+            let message = format!(
+                "must be at least {MIN_NONCE_LIFETIME} s, or a spent nonce is forgotten while its request is fresh"
             );
-            from.contradiction(&["lifetimes.nonce"], &sentence);
+            from.contradiction(&["lifetimes.nonce"], &message);
         }
         if self.idle < self.nonce {
-            from.contradiction(&["lifetimes.idle", "lifetimes.nonce"], "no nonce may outlive an idle session");
+            from.contradiction(&["lifetimes.idle", "lifetimes.nonce"], "a nonce must not outlive an idle session");
         }
         if self.session < self.idle {
             from.contradiction(
                 &["lifetimes.session", "lifetimes.idle"],
-                "no session may idle for longer than it lives",
+                "the idle timeout must not exceed the session lifetime",
             );
         }
     }

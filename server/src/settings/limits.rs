@@ -1,4 +1,4 @@
-//! How much is let through.
+//! Rate and size limits.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use super::{macros::group, sources::Sources};
 use crate::model::Limit;
 
 group! {
-    /// How much is let through. None may be 0.
+    /// Rate and size limits. None may be 0.
     #[derive(Copy, Debug)]
     pub struct Limits in "limits" {
-        /// Changes a minute and session.
+        /// Changes per minute per session.
         changes_per_minute: u32 = 60, [MAX_REQUESTS_PER_MINUTE];
-        /// Reads a minute and session.
+        /// Reads per minute per session.
         reads_per_minute: u32 = 600;
-        /// Requests for nonces a minute and session.
+        /// Nonce requests per minute per session.
         refills_per_minute: u32 = 20;
-        /// Sign-ins and registrations a minute and client address.
+        /// Sign-ins and registrations per minute per client address, and as many entries to the app origin.
         sign_ins_per_minute_and_address: u32 = 30;
-        /// Sign-ins a minute and account.
+        /// Sign-ins per minute per account.
         sign_ins_per_minute_and_account: u32 = 10;
         /// Challenges per minute per client address, and as many requests to bind a key.
         binds_per_minute_and_address: u32 = 60;
-        /// The largest request body, in bytes.
+        /// Maximum request body size, in bytes.
         body: usize = 64 * 1024;
     }
 }
@@ -29,12 +29,12 @@ group! {
 impl Limits {
     pub(super) fn check(from: &mut Sources) {
         for limit in from.group("limits") {
-            from.refuse_zero(limit, "a limit of 0 lets nothing through");
+            from.reject_zero(limit, "a limit of 0 allows no requests");
         }
     }
 }
 
-/// So many a minute.
+/// A limit of `max` per minute.
 pub(crate) fn per_minute(max: u32) -> Limit {
     Limit { max, window: Duration::from_secs(60) }
 }

@@ -1,9 +1,9 @@
-//! A group of settings as a list: each line says a setting's name, type, default and environment variable, once.
+//! The [`group!`] macro, which declares a group of settings: names, types, defaults and environment variables.
 
-/// Makes a group's structure and its `read`.
+/// Declares the struct of a settings group and its `read`.
 ///
-/// A setting is `name: Type = default;`. Its variable is `PAN_<GROUP>_<NAME>`, unless another stands in brackets behind
-/// the default.
+/// A setting is `name: Type = default;`. Its variable is `PAN_<GROUP>_<NAME>`, unless brackets after the default name
+/// another one.
 macro_rules! group {
     (
         $(#[$about:meta])*
@@ -18,7 +18,7 @@ macro_rules! group {
         }
 
         impl $name {
-            /// Takes what the sources say of these settings.
+            /// Reads these settings from the sources.
             pub(super) fn read(from: &mut $crate::settings::sources::Sources) -> Self {
                 Self {
                     $($setting: from.take(

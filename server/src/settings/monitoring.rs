@@ -1,16 +1,16 @@
-//! What operators see of the server, and how it stops.
+//! Settings of monitoring and shutdown.
 
 use std::net::SocketAddr;
 
 use super::macros::group;
 
 group! {
-    /// What operators see of the server, and how it stops.
+    /// Settings of monitoring and shutdown.
     #[derive(Copy)]
     pub struct Observe in "observe" {
-        /// Where metrics, health and readiness are told. It shows no secret, but should not face the world.
+        /// Listen address of the metrics, health and readiness endpoints. It should not be public.
         listen: Option<SocketAddr> = None, [METRICS_LISTEN];
-        /// How long requests in flight may take after the server was told to stop, in seconds.
+        /// Drain time: how long requests in flight may take on shutdown, in seconds.
         drain: u64 = 20;
     }
 }

@@ -5,19 +5,19 @@ use protocol::action::Target;
 use super::{Environment, sources::Sources};
 use crate::origin::Origin;
 
-/// The two origins; the sign origin is a subdomain of the app origin.
+/// The app origin and the sign origin, which is a subdomain of the app origin.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origins {
-    /// The application's.
+    /// The application's origin.
     pub app: Origin,
-    /// The signing frame's.
+    /// The signing frame's origin.
     pub sign: Origin,
 }
 
 const APP: &str = "origins.app";
 const SIGN: &str = "origins.sign";
 
-/// Both are in one variable, as the names of its two items.
+/// The variable with both origins, and the names of its two items.
 const LIST: &str = "ALLOWED_ORIGINS";
 const FIRST: &str = "ALLOWED_ORIGINS, first";
 const SECOND: &str = "ALLOWED_ORIGINS, second";
@@ -31,19 +31,19 @@ impl Origins {
         }
     }
 
-    /// The sign origin is `sign.` before the app origin's host, unless it is given.
+    /// Reads the origins. The default sign origin is the subdomain `sign` of the app origin.
     pub(super) fn read(from: &mut Sources) -> Self {
-        from.share_out(LIST, ["first", "second"]);
+        from.split_list(LIST, ["first", "second"]);
         let app = from.take(APP, Some(FIRST), Origin::development("pan.localhost:3000"));
         if from.is_variable(APP) {
-            // What the file says belongs to the file's app origin.
+            // The file's sign origin belongs to the file's app origin.
             from.ignore_in_file(SIGN);
         }
         let sign = from.take(SIGN, Some(SECOND), app.subdomain("sign"));
         Self { app, sign }
     }
 
-    /// In development the server's port is that of both origins, unless `ALLOWED_ORIGINS` says otherwise.
+    /// In development both origins get the server's port, unless `ALLOWED_ORIGINS` is set.
     pub(super) fn follow_port(&mut self, port: u16, environment: Environment, from: &Sources) {
         if environment == Environment::Development && !from.is_variable(APP) {
             *self = Self { app: self.app.with_port(port), sign: self.sign.with_port(port) };

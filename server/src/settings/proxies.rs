@@ -1,13 +1,13 @@
-//! What stands between the server and its clients.
+//! Settings of the reverse proxies.
 
 use super::macros::group;
 
 group! {
-    /// What stands between the server and its clients.
+    /// Settings of the reverse proxies.
     #[derive(Copy, Debug)]
     pub struct Proxies in "proxies" {
-        /// How many proxies there are, each of which appends to `X-Forwarded-For` the address that it was reached from.
-        /// 0: the header is not looked at.
+        /// Number of trusted proxies, each of which appends its peer's address to `X-Forwarded-For`. With 0 the header
+        /// is ignored.
         trusted: usize = 0;
     }
 }

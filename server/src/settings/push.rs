@@ -1,35 +1,35 @@
-//! Pushed frames and their connections.
+//! Settings of push connections and messages.
 
 use protocol::push::KeyId;
 
 use super::{macros::group, secret::Secret, sources::Sources};
 
 group! {
-    /// Pushed frames and their connections.
+    /// Settings of push connections and messages. No number may be 0.
     pub struct PushSettings in "push" {
-        /// The name of the root that keys are derived from: up to 32 of a–z, A–Z, 0–9, - and _.
+        /// Name of the root secret: up to 32 of a–z, A–Z, 0–9, - and _.
         key_id: String = "pan".to_owned(), [HMAC_KEY_ID];
-        /// That root; without it each process makes its own.
+        /// The root secret from which keys are derived. Without it each process generates one.
         secret: Option<Secret> = None, [HMAC_SECRET];
-        /// How long a key is good; the next one is agreed at 80 % of that. Seconds.
+        /// Lifetime of a key in seconds. Pages agree a new key after 80 % of it.
         key_seconds: u64 = 600;
-        /// How far a frame's time may be from the signing frame's, which is the server's: ms.
+        /// Maximum difference between a message's time and the server time in the signing frame: ms.
         clock_skew_ms: u64 = 5_000, [HMAC_CLOCK_SKEW_MS];
-        /// How long the signing frame remembers frames, and honours an old key after the next one was agreed: ms.
+        /// How long the signing frame stores nonces of messages, and accepts an old key after a new one was agreed: ms.
         replay_window_ms: u64 = 10_000, [HMAC_REPLAY_WINDOW_MS];
-        /// The most open connections of a session: one a tab.
+        /// Maximum open connections per session; each tab has one.
         connections_per_session: usize = 8;
-        /// The most open connections of this server.
+        /// Maximum open connections of this server.
         connections: usize = 10_000;
-        /// How many frames a connection may get at once.
+        /// Maximum burst of messages per connection.
         burst: u32 = 10;
-        /// And after that, how many a second.
+        /// Messages per second per connection, after a burst.
         frames_per_second: u32 = 1;
-        /// How many frames may wait for a connection.
+        /// Maximum queued messages per connection.
         buffer: usize = 100;
-        /// How many events are kept for pages that come back.
+        /// Number of events to keep for pages that reconnect.
         keep: usize = 10_000;
-        /// Keys agreed a minute and session.
+        /// Key agreements per minute per session.
         keys_per_minute: u32 = 10;
     }
 }
@@ -37,14 +37,16 @@ group! {
 impl PushSettings {
     pub(super) fn check(&self, from: &mut Sources) {
         if KeyId::parse(&format!("{}.AAAAAAAAAAAAAAAAAAAAAA", self.key_id)).is_err() {
-            from.contradiction(&["push.key_id"], "the name of a root is up to 32 of a–z, A–Z, 0–9, - and _");
+            from.contradiction(&["push.key_id"], "must be up to 32 of a–z, A–Z, 0–9, - and _");
         }
         if self.replay_window_ms < self.clock_skew_ms.saturating_mul(2) {
             let both = ["push.replay_window_ms", "push.clock_skew_ms"];
-            from.contradiction(&both, "the replay window must be at least twice the clock skew, or a frame could be forgotten while it is fresh");
+            let message =
+                "the replay window must be at least twice the clock skew, or a fresh message could be replayed";
+            from.contradiction(&both, message);
         }
         for setting in from.group("push") {
-            from.refuse_zero(setting, "nothing could be pushed");
+            from.reject_zero(setting, "push would not work with 0");
         }
     }
 }

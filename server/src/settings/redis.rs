@@ -1,4 +1,4 @@
-//! Where Redis is, and how to be let in.
+//! Settings of the Redis connection: address, credentials and TLS.
 
 use std::path::PathBuf;
 
@@ -12,32 +12,32 @@ use super::{
     value::{Form, Value},
 };
 
-/// Where a Redis listens that does not say.
-const PORT: u16 = 6379;
+/// The default port of Redis.
+const DEFAULT_PORT: u16 = 6379;
 
 /// One Redis, or a Redis Cluster.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Host and port. Of a cluster any nodes: the others are learned from them.
+    /// Host and port. For a cluster, any of its nodes: the server discovers the others.
     pub nodes: Vec<(String, u16)>,
-    /// Who signs in, when it is not Redis's default user.
+    /// The user name, unless it is Redis's default user.
     pub user: Option<String>,
-    /// With which password.
+    /// The password.
     pub password: Option<Password>,
-    /// Which database; a cluster has only 0.
+    /// The database number; a cluster has only 0.
     pub database: u32,
-    /// Whether the nodes are a cluster's.
+    /// Whether the nodes belong to a Redis Cluster.
     pub cluster: bool,
-    /// Whether to talk TLS.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// PEM file with the certificates of those who may vouch for Redis, in place of the system's.
+    /// PEM file with the trusted CA certificates, instead of the system's.
     pub ca: Option<PathBuf>,
 }
 
 group! {
-    /// Redis as it is written. The parts go before what the URL says.
+    /// The Redis settings as written. The parts must not contradict the URL of the same source.
     struct Parts in "redis" {
-        /// Whole.
+        /// The whole address.
         url: Option<Url> = None, [REDIS_URL];
         /// Host name or IP address.
         host: Option<String> = None, [REDIS_HOST];
@@ -47,19 +47,20 @@ group! {
         password: Option<Password> = None, [REDIS_PASSWORD];
         /// Number of the database.
         db: Option<u32> = None, [REDIS_DB];
-        /// Whether it is a node of a cluster.
+        /// Whether the host is a node of a cluster.
         cluster: bool = false;
-        /// PEM file.
+        /// PEM file with CA certificates.
         ca: Option<PathBuf> = None;
     }
 }
 
 impl RedisSettings {
-    /// A Redis of this URL: `redis[s]://[user:password@]host[:port][,host[:port]…][/database]`. Several hosts are nodes
-    /// of a cluster.
+    /// Parses a Redis URL: `redis[s]://[user:password@]host[:port][,host[:port]…][/database]`.
+    ///
+    /// Several hosts are nodes of a cluster.
     ///
     /// # Errors
-    /// [`SettingsError`] when it is not such a URL.
+    /// [`SettingsError`] if the URL is malformed.
     pub fn at(url: &str) -> Result<Self, SettingsError> {
         let mut from = Sources::new("", "", [("REDIS_URL".to_owned(), url.to_owned())])?;
         let settings = Self::read(&mut from);
@@ -67,10 +68,10 @@ impl RedisSettings {
         settings.ok_or_else(|| SettingsError::Wrong(vec!["a Redis without an address".to_owned()]))
     }
 
-    /// `None` when no Redis is named.
+    /// Reads the settings. `None` if no Redis is configured.
     pub(super) fn read(from: &mut Sources) -> Option<Self> {
         let Parts { url, host, port, password, db, cluster, ca } = Parts::read(from);
-        let needing = [
+        let dependent = [
             ("redis.port", port.is_some()),
             ("redis.password", password.is_some()),
             ("redis.db", db.is_some()),
@@ -85,7 +86,7 @@ impl RedisSettings {
         let cluster = cluster || nodes.len() > 1;
 
         if nodes.is_empty() {
-            for (part, _) in needing.into_iter().filter(|(_, is_given)| *is_given) {
+            for (part, _) in dependent.into_iter().filter(|(_, is_given)| *is_given) {
                 from.contradiction(&[part], "no Redis is named: redis.url or redis.host is missing");
             }
             return None;
@@ -101,7 +102,7 @@ impl RedisSettings {
     }
 }
 
-/// Those of the URL, with the port that is given beside it; or the one host that is given instead.
+/// The nodes of the URL with the separate port, or the separate host.
 fn nodes(from: &mut Sources, of_url: Vec<Node>, host: Option<String>, port: Option<u16>) -> Vec<(String, u16)> {
     let hosts_of_url: Vec<_> = of_url.iter().map(|node| node.host.clone()).collect();
     let hosts_of_url = (!hosts_of_url.is_empty()).then_some(hosts_of_url);
@@ -113,12 +114,12 @@ fn nodes(from: &mut Sources, of_url: Vec<Node>, host: Option<String>, port: Opti
     };
     let mut with_port = |node: Node| {
         let port = from.resolve_conflict(("redis.port", port), ("redis.url", node.port));
-        (node.host, port.unwrap_or(PORT))
+        (node.host, port.unwrap_or(DEFAULT_PORT))
     };
     nodes.into_iter().map(&mut with_port).collect()
 }
 
-/// Where it is, without what is secret: `host:port, host:port`.
+/// The address without credentials: `host:port, host:port`.
 impl std::fmt::Display for RedisSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let nodes: Vec<_> = self.nodes.iter().map(|(host, port)| format!("{host}:{port}")).collect();
@@ -132,7 +133,7 @@ struct Node {
     port: Option<u16>,
 }
 
-/// What a URL says, and `None` for what it does not say.
+/// The parts of a Redis URL; `None` for absent parts.
 #[derive(Clone, Default)]
 struct Url {
     tls: bool,
@@ -146,10 +147,10 @@ impl Value for Url {
     const FORM: Form = Form::Text;
     const TAKES: &'static str = "redis[s]://[user:password@]host[:port][,host[:port]…][/database]";
 
-    /// The crate `redis` reads it, once for each host.
+    /// Parses with the crate `redis`, once for each host.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "redis" | "rediss"))?;
-        // It would take options there, among them one that switches the check of certificates off.
+        // The crate accepts options there, one of which disables certificate verification.
         if rest.contains(['?', '#']) {
             return None;
         }
@@ -162,8 +163,8 @@ impl Value for Url {
             else {
                 return None;
             };
-            let says_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            url.nodes.push(Node { host: name.clone(), port: says_port.then_some(*port) });
+            let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            url.nodes.push(Node { host: name.clone(), port: has_port.then_some(*port) });
             let redis = info.redis_settings();
             url.user = redis.username().map(str::to_owned);
             url.password = redis.password().and_then(Password::parse);
@@ -204,7 +205,7 @@ mod tests {
         assert_eq!((all.user.as_deref(), password(&all), all.database), (Some("ada"), Some("p@ss"), 3));
         assert!(all.tls && !all.cluster);
         let least = RedisSettings::at("redis://[::1]").expect("a URL");
-        assert_eq!(least.nodes, [("::1".to_owned(), PORT)]);
+        assert_eq!(least.nodes, [("::1".to_owned(), DEFAULT_PORT)]);
         assert!(!least.tls && least.user.is_none() && least.password.is_none());
         let cluster = RedisSettings::at("redis://:pw@a:1,b,[::1]:3").expect("a URL");
         assert_eq!(cluster.to_string(), "a:1, b:6379, ::1:3");

@@ -1,16 +1,16 @@
-//! Secrets in the settings. They are not shown, and they are wiped from memory.
+//! Secrets in the settings. They are never shown, and they are erased from memory on drop.
 
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::value::{Form, Value};
 
-/// 256 secret bits, written as base64 (RFC 4648 §4).
+/// A 256-bit secret, written as base64 (RFC 4648 §4).
 #[derive(Clone)]
 pub struct Secret(Zeroizing<[u8; 32]>);
 
 impl Secret {
-    /// Everybody's, for development: no secret at all. Production refuses it, wherever it stands.
+    /// The public secret for development. Production rejects it for every setting.
     pub const DEVELOPMENT: &'static str = "UEFOIGRldmVsb3BtZW50IHNlY3JldCwgcHVibGljISE=";
 
     /// Reads 32 bytes of base64.
@@ -40,7 +40,7 @@ impl Default for Secret {
 
 impl Value for Secret {
     const FORM: Form = Form::Text;
-    const TAKES: &'static str = "32 random bytes as base64, such as `openssl rand -base64 32` makes";
+    const TAKES: &'static str = "32 random bytes as base64, such as `openssl rand -base64 32` prints";
 
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text)

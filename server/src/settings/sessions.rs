@@ -1,38 +1,38 @@
-//! How many sessions a user has, and what ends them.
+//! Session limit and theft policy.
 
 use super::{macros::group, sources::Sources};
 use crate::model::{AtCap, SessionCap};
 
 group! {
-    /// How many sessions a user has, and what ends them.
+    /// Session limit and theft policy.
     #[derive(Copy, Debug)]
     pub struct Sessions in "sessions" {
-        /// The most at one time.
+        /// Maximum number of sessions per user.
         max: usize = 3;
-        /// What happens at the cap.
+        /// What happens when a user signs in at the session limit.
         at_cap: AtCap = AtCap::EndOldest;
-        /// What happens when a session's token is presented without its key.
+        /// What happens when a session's token is sent without its key.
         on_theft: OnTheft = OnTheft::Report;
     }
 }
 
-/// What happens when a session's token is presented without its key. It is audited and shown to the owner anyway.
+/// What happens when a session's token is sent without its key. In any case it is audited and shown to the owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum OnTheft {
-    /// Nothing more: the thief can do nothing, and the owner goes on.
+    /// Nothing more: the attacker cannot use the session, and the owner continues.
     Report,
-    /// The session ends. Whoever has the token can then end the owner's session too.
+    /// The session ends. An attacker with the token can thus end the owner's session.
     End,
 }
 
 impl Sessions {
-    /// The cap, as the store takes it.
+    /// The session limit for the store.
     pub fn cap(self) -> SessionCap {
         SessionCap { max: self.max, at_cap: self.at_cap }
     }
 
     pub(super) fn check(from: &mut Sources) {
-        from.refuse_zero("sessions.max", "nobody could sign in");
+        from.reject_zero("sessions.max", "no user could sign in");
     }
 }

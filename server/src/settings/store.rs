@@ -1,16 +1,16 @@
-//! How sessions are kept in memory, when there is no Redis.
+//! Settings of the memory store, which is used without a Redis.
 
 use std::path::PathBuf;
 
 use super::macros::group;
 
 group! {
-    /// How sessions are kept in memory.
+    /// Settings of the memory store.
     #[derive(Debug)]
     pub struct StoreSettings in "store" {
-        /// Lets production run without a Redis, on one instance only.
+        /// Allows production without a Redis, on one instance only.
         allow_memory: bool = false;
-        /// Development only, ignored otherwise and with a Redis: the file that keeps the memory store over restarts.
+        /// The file that keeps the memory store across restarts. Development only; ignored with a Redis.
         snapshot: Option<PathBuf> = None;
     }
 }

@@ -1,11 +1,11 @@
-//! What a setting may be: how it is written, read and shown.
+//! The types of settings: how they are written, parsed and shown.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{Environment, OnTheft};
 use crate::{model::AtCap, origin::Origin};
 
-/// How TOML writes a value. The environment has text only.
+/// The TOML type of a value. Environment variables are always text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     /// `"in quotes"`
@@ -14,26 +14,26 @@ pub(super) enum Form {
     Number,
     /// `true`
     Truth,
-    /// `[group]` without anything in it.
+    /// An empty `[group]`.
     Table,
-    /// Anything else. No setting takes it, nor an empty group.
+    /// Any other type. No setting accepts it.
     Other,
 }
 
 /// The type of a setting.
 pub(super) trait Value: Sized {
-    /// How TOML writes it.
+    /// The TOML type.
     const FORM: Form;
-    /// Completes "it takes …".
+    /// Completes the error message "… takes …".
     const TAKES: &'static str;
 
-    /// Reads it. `None` when the text is not what the setting takes.
+    /// Parses a text. `None` if it is not a valid value.
     fn parse(text: &str) -> Option<Self>;
 
-    /// What may be said of it in a message: a secret says nothing.
+    /// The value for error messages; `None` for a secret.
     fn show(&self) -> Option<String>;
 
-    /// Whether it is a secret that everybody knows.
+    /// Whether the value is the public development secret.
     fn is_development_secret(&self) -> bool {
         false
     }
@@ -90,7 +90,7 @@ impl Value for Origin {
     }
 }
 
-/// A setting that may be left out.
+/// An optional setting.
 impl<T: Value> Value for Option<T> {
     const FORM: Form = T::FORM;
     const TAKES: &'static str = T::TAKES;

@@ -34,7 +34,7 @@ const MAX_BODY: usize = 2048;
 /// How long a challenge is valid, in ms.
 const CHALLENGE_LIFE: u64 = 60_000;
 
-/// `POST /challenge`: something fresh to sign. It belongs to no session.
+/// `POST /challenge`: issues a fresh challenge to sign, which is not tied to a session.
 pub(crate) async fn challenge(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match try_challenge(&server, &parts, body).await {
@@ -63,8 +63,8 @@ pub(crate) async fn take_challenge(server: &Server, challenge: &Challenge) -> Re
     if is_taken { Ok(()) } else { Err(Rejection::BadChallenge) }
 }
 
-/// `POST /bind`: binds the frame key of a session, once. Only the frame can ask: page script can neither send this origin's
-/// `Origin`, nor read the cookie.
+/// `POST /bind`: binds the frame key of a session, once. Only the frame can ask: page script can neither send this
+/// origin's `Origin`, nor read the cookie.
 pub(crate) async fn bind(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match try_bind(&server, &parts, body).await {
