@@ -1,7 +1,7 @@
 //! The estimate of the server's clock.
 //!
-//! Signatures carry the server's time, because a device's clock may be hours off. The offset comes only from responses of
-//! the sign origin: an attacker's script in the page that could shift it would collect signatures for later use.
+//! Signatures carry the server's time, because a device's clock may be hours off. The offset comes only from responses
+//! of the sign origin: an attacker's script in the page that could shift it would collect signatures for later use.
 
 use std::cell::Cell;
 
@@ -12,8 +12,8 @@ use crate::http::{self, Exchange, HttpError};
 /// How old an offset may be, in ms. Clocks drift apart by well under a second in this time.
 const FRESH: f64 = 600_000.0;
 
-/// The largest difference between the advance of the wall clock and of the monotonic clock, in ms. A larger one means that
-/// the wall clock was set or the device slept.
+/// The largest difference between the advance of the wall clock and of the monotonic clock, in ms. A larger one means
+/// that the wall clock was set or the device slept.
 const DRIFT: f64 = 1000.0;
 
 /// One instant on the device's two clocks, in ms.
@@ -42,8 +42,8 @@ pub(crate) fn now() -> u64 {
     server_time(js_sys::Date::now(), 0.0)
 }
 
-/// The longest round trip of a response that sets the offset, in ms. The offset may be wrong by half of it, so script in
-/// the page that delays requests could shift signatures by that much.
+/// The longest round trip of a response that sets the offset, in ms. The offset may be wrong by half of it, so script
+/// in the page that delays requests could shift signatures by that much.
 const MAX_ROUND_TRIP: f64 = 10_000.0;
 
 /// The clock offset measured in one request.

@@ -44,8 +44,8 @@ pub(crate) struct Frame {
 impl Frame {
     /// Connects to the page and answers its requests.
     ///
-    /// `frame-ancestors` already limits the frame to pages of the app origin. The check that the parent is the top-level
-    /// page also rejects an application page that is itself in a frame.
+    /// `frame-ancestors` already limits the frame to pages of the app origin. The check that the parent is the
+    /// top-level page also rejects an application page that is itself in a frame.
     ///
     /// # Errors
     /// When the frame is not directly inside a top-level page, or its document lacks a meta element.

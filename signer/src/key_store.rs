@@ -1,8 +1,8 @@
 //! The key store: `IndexedDB` of the sign origin, which scripts of the app origin cannot open.
 //!
-//! There are two object stores, one for each kind of key. A record is `{session, key, point, …}` under an increasing number,
-//! so the lowest number is the oldest record. A unique index allows one record per session. A browser may partition the
-//! frame's storage from that of the top-level pages; this module works either way.
+//! There are two object stores, one for each kind of key. A record is `{session, key, point, …}` under an increasing
+//! number, so the lowest number is the oldest record. A unique index allows one record per session. A browser may
+//! partition the frame's storage from that of the top-level pages; this module works either way.
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use protocol::token::SessionHandle;
@@ -45,8 +45,8 @@ pub(crate) struct RecordId(f64);
 
 /// The open key store.
 ///
-/// Every error means that the browser does not let this origin store keys (private mode, blocked storage, full or broken
-/// disk). A missing key is not an error.
+/// Every error means that the browser does not let this origin store keys (private mode, blocked storage, full or
+/// broken disk). A missing key is not an error.
 pub(crate) struct KeyStore(IdbDatabase);
 
 impl Drop for KeyStore {
@@ -105,8 +105,8 @@ impl KeyStore {
         Ok(Some((key_of(&record)?, user)))
     }
 
-    /// Stores a confirmation key: as a new record without a session before the sign-in request, then with the session under
-    /// the same number.
+    /// Stores a confirmation key: as a new record without a session before the sign-in request, then with the session
+    /// under the same number.
     pub(crate) async fn keep_confirmation_key(
         &self,
         id: Option<RecordId>,

@@ -1,4 +1,5 @@
-//! Session keys: ECDSA P-256 in `WebCrypto`. The private half cannot be exported, not even by the sign origin's scripts.
+//! Session keys: ECDSA P-256 in `WebCrypto`. The private half cannot be exported, not even by the sign origin's
+//! scripts.
 
 use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
 use protocol::{key::PublicKey, signature::Signature};

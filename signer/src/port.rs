@@ -1,9 +1,9 @@
 //! The message port to the application's page.
 //!
-//! The frame posts "ready" to its parent, and the confirmation window to its opener. It accepts the first port from that
-//! window at the app origin, no second one, and no message from another window. It repeats "ready" until the port arrives,
-//! because browsers can lose a message to a page of another process: Chromium does while a debugger holds a window that
-//! the page is opening.
+//! The frame posts "ready" to its parent, and the confirmation window to its opener. It accepts the first port from
+//! that window at the app origin, no second one, and no message from another window. It repeats "ready" until the port
+//! arrives, because browsers can lose a message to a page of another process: Chromium does while a debugger holds a
+//! window that the page is opening.
 
 use std::{cell::Cell, rc::Rc};
 

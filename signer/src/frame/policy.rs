@@ -1,7 +1,7 @@
 //! Which requests the frame signs. This module uses no browser API, so its tests run natively.
 //!
-//! The page may run an attacker's script, so the frame trusts none of its requests. The server checks all this again; the
-//! frame checks it so that script in the page cannot collect signatures.
+//! The page may run an attacker's script, so the frame trusts none of its requests. The server checks all this again;
+//! the frame checks it so that script in the page cannot collect signatures.
 
 use std::collections::VecDeque;
 
@@ -18,8 +18,8 @@ const SIGNATURES_PER_MINUTE: usize = 120;
 
 const MINUTE: f64 = 60_000.0;
 
-/// How long a spent nonce is remembered, in ms: the lifetime of a nonce at the server. It was issued before it was spent,
-/// so after this time the server rejects it. Together with the limit above this bounds the memory.
+/// How long a spent nonce is remembered, in ms: the lifetime of a nonce at the server. It was issued before it was
+/// spent, so after this time the server rejects it. Together with the limit above this bounds the memory.
 const SPENT_TTL: f64 = 300_000.0;
 
 /// The signing rules and the recent signatures.
@@ -57,8 +57,8 @@ impl Policy {
         Ok(entry)
     }
 
-    /// Spends a nonce for one signature. Called last, so that of two concurrent requests with the same nonce only one is
-    /// signed.
+    /// Spends a nonce for one signature. Called last, so that of two concurrent requests with the same nonce only one
+    /// is signed.
     pub(crate) fn spend(&mut self, nonce: Nonce, now: f64) -> Result<(), Refusal> {
         self.check_nonce(&nonce, now)?;
         while self.spent.front().is_some_and(|&(at, _)| now - at > SPENT_TTL) {

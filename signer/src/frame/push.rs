@@ -1,8 +1,8 @@
 //! Receives push messages (docs/PROTOCOL.md §9): agrees push keys, writes the request that opens the connection, and
 //! accepts only messages that are signed, new, next in sequence and for this connection.
 //!
-//! The frame agrees keys with the sign origin in its own requests. The page transports the messages and could alter them;
-//! it gets no key, and no payload that the server has not signed.
+//! The frame agrees keys with the sign origin in its own requests. The page transports the messages and could alter
+//! them; it gets no key, and no payload that the server has not signed.
 
 use protocol::{
     action::{Action, Level},

@@ -163,8 +163,8 @@ impl Arming {
         Self { view: None, since: now, ready: now + DELAY, observed: now, press: Press::None }
     }
 
-    /// Records the current view. Any change restarts the wait, and so does a gap between observations, in which nothing was
-    /// drawn.
+    /// Records the current view. Any change restarts the wait, and so does a gap between observations, in which nothing
+    /// was drawn.
     pub(super) fn observe(&mut self, view: View, now: f64) {
         if self.view != Some(view) || self.is_stalled(now) {
             self.view = Some(view);
@@ -197,7 +197,8 @@ impl Arming {
         }
     }
 
-    /// Records an activation of the button by any input device. Returns `None` if the press began before the button worked.
+    /// Records an activation of the button by any input device. Returns `None` if the press began before the button
+    /// worked.
     pub(super) fn activate(&mut self, at: f64, now: f64) -> Option<Activation> {
         let pressed = match std::mem::replace(&mut self.press, Press::None) {
             Press::Good(at) => at,

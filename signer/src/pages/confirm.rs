@@ -256,8 +256,8 @@ impl Watch {
         self.view.show_state(state, self.was_early.get());
     }
 
-    /// Whether the opener has navigated the window to a fragment, which scrolls it and moves the focus without a load. This
-    /// page never navigates to a fragment.
+    /// Whether the opener has navigated the window to a fragment, which scrolls it and moves the focus without a load.
+    /// This page never navigates to a fragment.
     fn is_steered(&self) -> bool {
         self.window.location().hash().map_or(true, |fragment| !fragment.is_empty())
     }

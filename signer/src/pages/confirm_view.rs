@@ -1,7 +1,7 @@
 //! The view of the confirmation window: fills in the elements of `confirm.html`.
 //!
-//! It writes text only, never markup. Every value goes through [`visible`], and `bdi` elements keep its text direction from
-//! reordering the text around it.
+//! It writes text only, never markup. Every value goes through [`visible`], and `bdi` elements keep its text direction
+//! from reordering the text around it.
 
 use protocol::{display::visible, message::WindowRejection};
 use wasm_bindgen::{JsCast as _, JsValue};

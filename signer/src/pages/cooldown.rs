@@ -1,8 +1,9 @@
-//! The pause after confirmations that the user did not want. This module uses no browser API, so its tests run natively.
+//! The pause after confirmations that the user did not want. This module uses no browser API, so its tests run
+//! natively.
 //!
-//! An attacker's script may request a confirmation each time the user cancels. Three confirmations that were cancelled or
-//! ignored within a minute start a pause of one minute. A confirmation is added to the list when it is shown and removed
-//! when it is confirmed, so that it also counts when its window is closed, reloaded or navigated.
+//! An attacker's script may request a confirmation each time the user cancels. Three confirmations that were cancelled
+//! or ignored within a minute start a pause of one minute. A confirmation is added to the list when it is shown and
+//! removed when it is confirmed, so that it also counts when its window is closed, reloaded or navigated.
 
 const MINUTE: u64 = 60_000;
 

@@ -1,5 +1,5 @@
-//! Enters the application after signing in. This page submits the ticket in a form, so that no script of the application
-//! sees it (docs/PROTOCOL.md §4).
+//! Enters the application after signing in. This page submits the ticket in a form, so that no script of the
+//! application sees it (docs/PROTOCOL.md §4).
 
 use protocol::sign_origin::{SignedIn, enter_statement};
 use wasm_bindgen::{JsCast as _, JsValue};

@@ -1,7 +1,7 @@
 //! The sign-in and registration form.
 //!
-//! The confirmation key is generated and stored before the password is sent, so that the server opens no session that this
-//! browser cannot use.
+//! The confirmation key is generated and stored before the password is sent, so that the server opens no session that
+//! this browser cannot use.
 
 use std::{cell::Cell, rc::Rc};
 

@@ -1,5 +1,5 @@
-//! Confirmation in a browser that opens no windows: the request arrives in the fragment of this page's URL, and the answer
-//! returns in the fragment of the application's.
+//! Confirmation in a browser that opens no windows: the request arrives in the fragment of this page's URL, and the
+//! answer returns in the fragment of the application's.
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use protocol::{
