@@ -1,8 +1,8 @@
 //! The application's catalogue: every protected action, its level and its summary.
 //!
-//! The signing frame and the confirmation window refuse to sign what is not here. The server refuses to serve a server
-//! function that is neither here nor declared public. To protect something new: add it here, and write the server function of
-//! the same path in `app`. The README has a worked example.
+//! The signing frame and the confirmation window sign only these actions. The server does not start if a server
+//! function is neither here nor declared public. To add a protected action, add it here and write the server function
+//! with the same path in `app`. The README has a worked example.
 
 use protocol::{action::Summary, catalogue::Catalogue};
 
@@ -15,11 +15,11 @@ use value::{Amount, DisplayName, Note};
 pub static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
 
 protocol::actions! {
-    /// Balance, history and display name.
+    /// Reads balance, history and display name.
     ReadAccount at "account" needs Signed {}
     summary |_read| Summary::plain("Show your account", "Show")
 
-    /// Changes the name that others see.
+    /// Changes the name that other users see.
     Rename at "display_name" needs Interaction {
         /// The new name.
         name: DisplayName,
@@ -32,11 +32,11 @@ protocol::actions! {
 
     /// Sends money to another account.
     Transfer at "transfer" needs Confirmed {
-        /// Who gets it.
+        /// The recipient.
         to: UserName,
-        /// How much.
+        /// The amount to send.
         amount: Amount,
-        /// What for; may be empty.
+        /// The purpose; may be empty.
         note: Note,
     }
     summary |transfer| Summary {

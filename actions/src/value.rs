@@ -6,12 +6,12 @@ use protocol::{Malformed, bounded_text};
 use serde::{Deserialize, Serialize};
 
 bounded_text! {
-    /// The name that others see: 1 to 64 characters, not only white space.
+    /// The name that other users see: 1 to 64 characters, not only white space.
     DisplayName, "display name", 64, |text| !text.trim().is_empty()
 }
 
 bounded_text! {
-    /// A remark: up to 140 characters, may be empty.
+    /// A note: up to 140 characters, may be empty.
     Note, "note", 140, |_text| true
 }
 
@@ -29,7 +29,7 @@ impl Amount {
         self.0
     }
 
-    /// Reads what a person types: digits, at most two decimals after `.` or `,`, no grouping.
+    /// Parses user input: digits, at most two decimals after `.` or `,`, no grouping.
     ///
     /// ```
     /// use actions::value::Amount;
@@ -39,7 +39,7 @@ impl Amount {
     /// ```
     ///
     /// # Errors
-    /// [`Malformed`] for anything else, for zero and for more than [`Amount::MAX_CENTS`].
+    /// [`Malformed`] for other input, for zero and for more than [`Amount::MAX_CENTS`].
     pub fn from_input(text: &str) -> Result<Self, Malformed> {
         let malformed = Malformed("amount");
         let (whole, decimals) = text.trim().split_once(['.', ',']).unwrap_or((text.trim(), "0"));
@@ -71,7 +71,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Money in its one form: `1,234.50 EUR`.
+/// Formats an amount of money: `1,234.50 EUR`.
 ///
 /// ```
 /// assert_eq!(actions::value::money(123_450), "1,234.50 EUR");

@@ -1,4 +1,4 @@
-//! What a protected action is.
+//! Protected actions.
 
 use core::any::Any;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Malformed, json};
 
-/// How sure the server must be that a person wants something. Ordered: a higher level does for a lower one.
+/// The level of assurance that the user wants an action. Ordered: a higher level satisfies a lower one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -14,12 +14,12 @@ pub enum Level {
     Signed,
     /// Signed, and an interaction proof recorded by the page: ordinary changes.
     Interaction,
-    /// Signed by the confirmation key, after the user has confirmed what the confirmation window shows of the bytes that it
-    /// signs: money, keys, security settings.
+    /// Signed by the confirmation key after the user has confirmed the summary in the confirmation window: money, keys,
+    /// security settings.
     Confirmed,
 }
 
-/// The origin that a request is sent to.
+/// The origin that receives a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
     /// The app origin: its cookie names the session.
@@ -28,14 +28,14 @@ pub enum Target {
     Sign,
 }
 
-/// What the confirmation window shows of an action.
+/// The summary of an action in the confirmation window.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Summary {
-    /// What will happen, as a heading: "End a session".
+    /// The heading, which says what will happen: "End a session".
     pub title: &'static str,
     /// Every argument with its name, in full.
     pub lines: Vec<(&'static str, String)>,
-    /// The button's text: a verb and, if short, the essence.
+    /// The button's text: a verb and, if short, the object.
     pub button: String,
 }
 
@@ -48,18 +48,18 @@ impl Summary {
 
 /// A protected action with its arguments. The macro [`actions!`](crate::actions) implements it.
 pub trait Action: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// Its name in the catalogue.
+    /// The name in the catalogue.
     const NAME: &'static str;
-    /// The path of its endpoint.
+    /// The path of the endpoint.
     const PATH: &'static str;
-    /// The lowest level that the server accepts for it.
+    /// The lowest level that the server accepts.
     const LEVEL: Level;
-    /// The origin of its endpoint.
+    /// The origin of the endpoint.
     const TARGET: Target = Target::App;
-    /// Makes it, if it has no arguments.
+    /// Constructs the action if it has no arguments.
     const EMPTY: Option<fn() -> Self>;
 
-    /// What the confirmation window shows.
+    /// The summary that the confirmation window shows.
     fn summary(&self) -> Summary;
 }
 
@@ -94,18 +94,18 @@ pub struct ActionEntry {
 impl ActionEntry {
     /// The entry of an action type.
     pub const fn of<A: Action>() -> Self {
-        // An action without arguments has one accepted body and needs no reader: the frame is smaller for it.
+        // An action without arguments has one accepted body and needs no parser, which makes the frame smaller.
         let parse = if A::EMPTY.is_some() { parse_empty::<A> } else { parse_any::<A> };
         Self { name: A::NAME, path: A::PATH, level: A::LEVEL, target: A::TARGET, parse }
     }
 
-    /// Whether this is one of these actions.
+    /// Whether this action is in a list.
     pub fn is_in(&self, actions: &[Self]) -> bool {
         actions.iter().any(|entry| entry.path == self.path)
     }
 
-    /// Parses a request body as this action. Client and server both call it: a body that is not exactly this action's JSON
-    /// is neither signed nor executed.
+    /// Parses a request body as this action. Client and server both call it: a body that is not exactly this action's
+    /// JSON is neither signed nor executed.
     ///
     /// # Errors
     /// [`Malformed`] when the body is not this action.
@@ -123,8 +123,10 @@ fn parse_any<A: Action>(body: &[u8]) -> Parsed {
     Ok(Box::new(parse::<A>(body)?))
 }
 
-/// Parses a request body as an action. It must be spelled as `serde_json` spells it (`JSON.stringify` does too): unknown,
-/// missing and duplicate members, white space, another order, and a list in place of the object are rejected.
+/// Parses a request body as an action.
+///
+/// The body must be exactly what `serde_json` and `JSON.stringify` write: unknown, missing and duplicate members, white
+/// space, another order of members, and an array in place of the object are rejected.
 ///
 /// # Errors
 /// [`Malformed`] when the body is not this action.

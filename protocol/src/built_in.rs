@@ -6,7 +6,7 @@ pub use self::{
     sessions::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
 };
 
-/// Served by `server`. The client invents the nonce that these are signed with, and the response brings nonces.
+/// Actions that issue nonces. Served by `server`. The client generates the nonce of the request.
 pub mod nonces {
     use crate::{action::Summary, actions, key::KeyThumbprint};
 
@@ -15,7 +15,8 @@ pub mod nonces {
         Nonces at "nonces" needs Signed {}
         summary |_nonces| Summary::plain("Keep this session working", "Continue")
 
-        /// Replaces a frame key that the browser has lost. The page has no nonce then, so the confirmation window invents one.
+        /// Replaces a frame key that the browser has lost. The page then has no nonce, so the confirmation window
+        /// generates one.
         RestoreBrowser at "restore_browser" needs Confirmed {
             /// The frame's new key, which is pending.
             key: KeyThumbprint,
@@ -28,7 +29,7 @@ pub mod nonces {
     }
 }
 
-/// Served by `server`. The signing frame writes these requests itself; the page does so without the user.
+/// Actions of push connections. Served by `server`. The signing frame writes these requests without user interaction.
 pub mod push {
     #[cfg(doc)]
     use crate::push::SOCKET;
@@ -40,7 +41,7 @@ pub mod push {
     };
 
     actions! {
-        /// Agrees a key for push messages (ECDH). The frame writes this request, and sends it to the sign origin.
+        /// Agrees a push key (ECDH). The frame writes this request and sends it to the sign origin.
         PushKeys at "jitterbug/keys" needs Signed on Sign {
             /// The frame's ephemeral public key.
             key: PublicKey,
@@ -49,8 +50,8 @@ pub mod push {
         }
         summary |_keys| Summary::plain("Receive notifications", "Continue")
 
-        /// Opens a push connection: the response is an event stream. On the WebSocket at [`SOCKET`] this request is the first
-        /// message.
+        /// Opens a push connection: the response is an event stream. On the WebSocket at [`SOCKET`] this request is the
+        /// first message.
         PushStream at "jitterbug/stream" needs Signed {
             /// The connection.
             conn: ConnectionId,
@@ -67,7 +68,7 @@ pub mod push {
     }
 }
 
-/// Served by functions of the application.
+/// Actions on sessions. Served by server functions of the application.
 pub mod sessions {
     use crate::{action::Summary, actions, token::SessionHandle};
 

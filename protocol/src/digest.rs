@@ -1,4 +1,4 @@
-//! `Content-Digest` (RFC 9530), with SHA-256 and nothing else.
+//! `Content-Digest` (RFC 9530) with SHA-256, the only supported algorithm.
 
 use core::fmt;
 
@@ -24,7 +24,7 @@ impl ContentDigest {
         Self(Sha256::digest(body).into())
     }
 
-    /// Reads the one accepted spelling: a dictionary of that one member, padded base64.
+    /// Parses the canonical encoding: a dictionary of this one member, padded base64.
     ///
     /// # Errors
     /// [`Malformed`] for any other text, including other algorithms and several members.

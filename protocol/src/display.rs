@@ -1,9 +1,11 @@
-//! Text as a person is shown it.
+//! Text as it is shown to the user.
 
 use core::fmt::Write as _;
 
-/// Text as the confirmation window shows it: characters that a person cannot see, or that change how others are seen,
-/// are written out as `⟨U+202E⟩`, so that what is read is what is signed.
+/// Makes hidden characters of a text visible, for the confirmation window.
+///
+/// Characters that are invisible or change the display of others are written as `⟨U+202E⟩`, so that the user reads
+/// exactly what is signed.
 ///
 /// ```
 /// assert_eq!(protocol::display::visible("rent\u{202e}"), "rent⟨U+202E⟩");
@@ -12,7 +14,7 @@ pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut before = ' ';
     for c in text.chars() {
-        // A space is only seen between two other characters.
+        // A space is visible only between two other characters.
         let is_lost_space = c == ' ' && before == ' ';
         if is_hidden(c) || is_lost_space {
             // Writing to a String cannot fail.

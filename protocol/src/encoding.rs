@@ -1,11 +1,11 @@
-//! How values become text and text becomes values: one accepted spelling each, for headers, JSON and logs alike.
+//! Canonical text encodings of values, the same in headers, JSON and logs.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::Malformed;
 
-/// Decodes exactly `N` bytes of unpadded base64url (RFC 4648 §5). `base64ct` refuses padding, foreign characters and
-/// non-zero trailing bits, so every value has one spelling.
+/// Decodes exactly `N` bytes of unpadded base64url (RFC 4648 §5). `base64ct` rejects padding, other characters and
+/// non-zero trailing bits, so every value has one encoding.
 pub(crate) fn base64url<const N: usize>(text: &str, what: &'static str) -> Result<[u8; N], Malformed> {
     let mut bytes = [0; N];
     match Base64UrlUnpadded::decode(text, &mut bytes) {
@@ -48,8 +48,8 @@ macro_rules! text_newtype {
     };
 }
 
-/// Defines a newtype over text with a length limit and a rule. It has `parse`, `as_str`, `Display`, `FromStr`, and serde as
-/// text.
+/// Defines a newtype over text with a length limit and a rule. It has `parse`, `as_str`, `Display`, `FromStr`, and
+/// serde as text.
 ///
 /// ```
 /// protocol::bounded_text! {
@@ -67,10 +67,10 @@ macro_rules! bounded_text {
         pub struct $name(String);
 
         impl $name {
-            /// The most characters it may have.
+            /// The maximum length, in characters.
             pub const MAX_CHARS: usize = $max;
 
-            /// Checks a text. Nothing is trimmed or changed: what was sent is what is shown and stored.
+            /// Checks a text. Nothing is trimmed or changed.
             ///
             /// # Errors
             /// [`Malformed`]($crate::Malformed) when the text breaks the rule of this type.
@@ -93,7 +93,7 @@ macro_rules! bounded_text {
     };
 }
 
-/// Defines a public newtype over a fixed number of bytes, spelled in unpadded base64url.
+/// Defines a public newtype over a fixed number of bytes, encoded in unpadded base64url.
 macro_rules! bytes_in_base64url {
     ($(#[$doc:meta])* $name:ident, $bytes:literal, $what:literal) => {
         $(#[$doc])*
@@ -101,15 +101,15 @@ macro_rules! bytes_in_base64url {
         pub struct $name([u8; $bytes]);
 
         impl $name {
-            /// Its length in bytes.
+            /// The length, in bytes.
             pub const BYTES: usize = $bytes;
 
-            /// Takes the bytes.
+            /// Wraps the bytes.
             pub const fn new(bytes: [u8; $bytes]) -> Self {
                 Self(bytes)
             }
 
-            /// Reads the one accepted spelling.
+            /// Parses the canonical encoding.
             ///
             /// # Errors
             /// [`Malformed`](crate::Malformed) for any other text.

@@ -1,9 +1,10 @@
-//! Reading JSON that must be spelled in the one way in which `serde_json` and `JSON.stringify` spell it.
+//! A parser for canonical JSON, as `serde_json` and `JSON.stringify` write it.
 //!
-//! The frame reads with this and not with `serde_json`, because it is downloaded: what makes floats, white space and error
-//! texts is a third of the frame. Both ends read actions with it, so that what the window shows and what is executed come
-//! from one reader. It knows what the types of this crate need: objects, arrays, strings, integers, `true`, `false`, `null`.
-//! The types bound its depth, and it says no more of a fault than that there is one.
+//! The frame uses it instead of `serde_json` to keep the download small: `serde_json`'s support for floats, white space
+//! and error messages would be a third of the frame. Client and server both parse actions with it, so that the window
+//! shows exactly what is executed. It supports what the types of this crate need: objects, arrays, strings, integers,
+//! `true`,
+//! `false`, `null`. The types bound the nesting depth, and errors carry no details.
 
 use core::fmt;
 
@@ -14,8 +15,8 @@ use serde::{
 
 use crate::Malformed;
 
-/// Reads a value. White space, fractions, exponents, unknown members (whatever the type says of them) and anything after
-/// the value are refused.
+/// Parses a value. Rejects white space, fractions, exponents, unknown members (even if the type allows them) and any
+/// text after the value.
 ///
 /// ```
 /// use protocol::sign_origin::Time;
@@ -28,26 +29,26 @@ use crate::Malformed;
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Malformed> {
     let malformed = Malformed("JSON text");
     let mut reader = Reader { rest: str::from_utf8(text).map_err(|_| malformed)? };
-    let value = T::deserialize(&mut reader).map_err(|Fault| malformed)?;
+    let value = T::deserialize(&mut reader).map_err(|ParseError| malformed)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(malformed) }
 }
 
-/// Something is wrong. What it is, nobody is told.
+/// A parse error without details.
 #[derive(Debug)]
-struct Fault;
+struct ParseError;
 
-type Outcome<T> = Result<T, Fault>;
+type Outcome<T> = Result<T, ParseError>;
 
-impl fmt::Display for Fault {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("malformed")
     }
 }
 
-impl core::error::Error for Fault {}
+impl core::error::Error for ParseError {}
 
-/// The provided methods format a message first, and with it floats: all are replaced.
-impl de::Error for Fault {
+/// The provided methods format a message, which would pull in the formatting of floats. So all are replaced.
+impl de::Error for ParseError {
     fn custom<T: fmt::Display>(_message: T) -> Self {
         Self
     }
@@ -79,23 +80,27 @@ struct Reader<'de> {
 }
 
 impl Reader<'_> {
-    /// Whether this text comes next; if so, it is read.
-    fn takes(&mut self, text: &str) -> bool {
+    /// Consumes this text if it comes next. Returns whether it did.
+    fn take(&mut self, text: &str) -> bool {
         let rest = self.rest.strip_prefix(text);
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
     }
 
     fn expect(&mut self, text: &str) -> Outcome<()> {
-        if self.takes(text) { Ok(()) } else { Err(Fault) }
+        if self.take(text) { Ok(()) } else { Err(ParseError) }
     }
 
-    /// An integer without its sign: no leading zero, no fraction, no exponent (what follows is not expected there).
+    /// Parses an integer without its sign: no leading zero, no fraction, no exponent.
     fn digits(&mut self) -> Outcome<u64> {
         let end = self.rest.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(self.rest.len());
-        let (digits, rest) = self.rest.split_at_checked(end).ok_or(Fault)?;
+        let (digits, rest) = self.rest.split_at_checked(end).ok_or(ParseError)?;
         self.rest = rest;
-        if digits.len() > 1 && digits.starts_with('0') { Err(Fault) } else { digits.parse().map_err(|_| Fault) }
+        if digits.len() > 1 && digits.starts_with('0') {
+            Err(ParseError)
+        } else {
+            digits.parse().map_err(|_| ParseError)
+        }
     }
 
     fn string(&mut self) -> Outcome<String> {
@@ -103,9 +108,9 @@ impl Reader<'_> {
         let mut text = String::new();
         let mut chars = self.rest.chars();
         loop {
-            match chars.next().ok_or(Fault)? {
+            match chars.next().ok_or(ParseError)? {
                 '"' => break,
-                '\\' => text.push(match chars.next().ok_or(Fault)? {
+                '\\' => text.push(match chars.next().ok_or(ParseError)? {
                     c @ ('"' | '\\') => c,
                     'b' => '\u{8}',
                     'f' => '\u{c}',
@@ -113,16 +118,16 @@ impl Reader<'_> {
                     'r' => '\r',
                     't' => '\t',
                     'u' => {
-                        let (code, rest) = chars.as_str().split_at_checked(4).ok_or(Fault)?;
+                        let (code, rest) = chars.as_str().split_at_checked(4).ok_or(ParseError)?;
                         chars = rest.chars();
-                        // Not a sign, which the number's parser would take; a surrogate is no character.
+                        // `from_str_radix` would accept a sign. A surrogate is not a character.
                         let is_hex = code.bytes().all(|b| b.is_ascii_hexdigit());
                         let code = u32::from_str_radix(code, 16).ok().filter(|_| is_hex);
-                        code.and_then(char::from_u32).ok_or(Fault)?
+                        code.and_then(char::from_u32).ok_or(ParseError)?
                     }
-                    _ => return Err(Fault),
+                    _ => return Err(ParseError),
                 }),
-                c if c < ' ' => return Err(Fault),
+                c if c < ' ' => return Err(ParseError),
                 c => text.push(c),
             }
         }
@@ -132,14 +137,14 @@ impl Reader<'_> {
 }
 
 impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
-    type Error = Fault;
+    type Error = ParseError;
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Outcome<V::Value> {
-        Err(Fault)
+        Err(ParseError)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        let is_true = self.takes("true");
+        let is_true = self.take("true");
         if !is_true {
             self.expect("false")?;
         }
@@ -163,10 +168,10 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        let is_negative = self.takes("-");
-        let magnitude = i64::try_from(self.digits()?).map_err(|_| Fault)?;
+        let is_negative = self.take("-");
+        let magnitude = i64::try_from(self.digits()?).map_err(|_| ParseError)?;
         match (is_negative, magnitude) {
-            (true, 0) => Err(Fault),
+            (true, 0) => Err(ParseError),
             (true, _) => visitor.visit_i64(-magnitude),
             (false, _) => visitor.visit_i64(magnitude),
         }
@@ -189,7 +194,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        if self.takes("null") { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.take("null") { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
@@ -231,7 +236,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Outcome<V::Value> {
-        if !self.takes("{") {
+        if !self.take("{") {
             return visitor.visit_enum(self.string()?.into_deserializer());
         }
         let value = visitor.visit_enum(Variant { reader: self })?;
@@ -252,7 +257,7 @@ struct Items<'a, 'de> {
 }
 
 impl Items<'_, '_> {
-    /// Whether there is another item: reads the comma, leaves the end.
+    /// Whether there is another item. Consumes the comma but not the end.
     fn more(&mut self) -> Outcome<bool> {
         if self.reader.rest.starts_with(self.end) {
             return Ok(false);
@@ -269,7 +274,7 @@ impl Items<'_, '_> {
 }
 
 impl<'de> de::SeqAccess<'de> for &mut Items<'_, 'de> {
-    type Error = Fault;
+    type Error = ParseError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
         if self.more()? { seed.deserialize(&mut *self.reader).map(Some) } else { Ok(None) }
@@ -277,7 +282,7 @@ impl<'de> de::SeqAccess<'de> for &mut Items<'_, 'de> {
 }
 
 impl<'de> de::MapAccess<'de> for &mut Items<'_, 'de> {
-    type Error = Fault;
+    type Error = ParseError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Outcome<Option<K::Value>> {
         if self.more()? { seed.deserialize(&mut *self.reader).map(Some) } else { Ok(None) }
@@ -295,7 +300,7 @@ struct Variant<'a, 'de> {
 }
 
 impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Fault;
+    type Error = ParseError;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Outcome<(V::Value, Self)> {
@@ -306,11 +311,11 @@ impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
 }
 
 impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Fault;
+    type Error = ParseError;
 
-    /// A variant without content is spelled as a string.
+    /// A variant without content is encoded as a string.
     fn unit_variant(self) -> Outcome<()> {
-        Err(Fault)
+        Err(ParseError)
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Outcome<T::Value> {
@@ -337,7 +342,7 @@ mod tests {
         token::{Nonce, SessionHandle},
     };
 
-    fn ask(body: &str) -> ToFrame {
+    fn to_frame(body: &str) -> ToFrame {
         let proof = Proof {
             v: 1,
             by: Recorder::App,
@@ -363,11 +368,11 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_what_serde_json_writes() {
+    fn output_of_serde_json_is_accepted() {
         for body in ["", "\"\\/\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}", "grüße 😀 \u{202e}\u{2028}", r#"{"name":"\u0041"}"#]
         {
-            let text = serde_json::to_vec(&ask(body)).expect("has a text");
-            assert_eq!(read::<ToFrame>(&text), Ok(ask(body)), "{body}");
+            let text = serde_json::to_vec(&to_frame(body)).expect("has a text");
+            assert_eq!(read::<ToFrame>(&text), Ok(to_frame(body)), "{body}");
         }
         let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
         let without = ToFrame { id: 0, ask: FrameRequest::Forget { session } };
@@ -376,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_refused() {
+    fn other_encodings_are_rejected() {
         for text in [
             "",
             " ",

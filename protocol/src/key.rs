@@ -1,4 +1,4 @@
-//! The session's public key: an ECDSA P-256 point, its JWK (RFC 7517, RFC 7518 §6.2) and thumbprint (RFC 7638).
+//! Public keys of sessions: ECDSA P-256 points, their JWK (RFC 7517, RFC 7518 §6.2) and thumbprint (RFC 7638).
 
 use core::fmt;
 
@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Malformed, encoding::bytes_in_base64url, text_newtype};
 
-/// A public key as `WebCrypto` exports it. Nothing but a P-256 public key has this shape: a private member `d`,
-/// another curve or a missing coordinate is refused while reading.
+/// A P-256 public key as a JWK, as `WebCrypto` exports it. A private member `d`, another curve or a missing coordinate
+/// is rejected during parsing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwk {
@@ -36,18 +36,18 @@ bytes_in_base64url! {
     Coordinate, 32, "key coordinate"
 }
 
-/// A public key of the right shape: an uncompressed SEC 1 point (0x04 ‖ x ‖ y, 65 bytes, SEC 1 §2.3.3).
+/// A public key: an uncompressed SEC 1 point (0x04 ‖ x ‖ y, 65 bytes, SEC 1 §2.3.3).
 ///
-/// That the point is *on the curve* is for the server to check before it binds the key; this crate does no curve
-/// arithmetic, because the frame loads it too.
+/// The point may be off the curve. The server checks this before it binds the key; this crate does no curve arithmetic,
+/// which keeps the frame small.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PublicKey([u8; 65]);
 
 impl PublicKey {
-    /// Takes an uncompressed point.
+    /// Wraps an uncompressed point.
     ///
     /// # Errors
-    /// [`Malformed`] unless it is 65 bytes that begin with 0x04.
+    /// [`Malformed`] unless the input is 65 bytes that begin with 0x04.
     pub fn from_sec1(point: &[u8]) -> Result<Self, Malformed> {
         match <[u8; 65]>::try_from(point) {
             Ok(bytes) if bytes[0] == 4 => Ok(Self(bytes)),
@@ -105,7 +105,7 @@ fn thumbprint(canonical_jwk: &str) -> [u8; 32] {
 }
 
 bytes_in_base64url! {
-    /// The name of a key: its RFC 7638 thumbprint.
+    /// The RFC 7638 thumbprint of a key, which identifies it.
     KeyThumbprint, 32, "key thumbprint"
 }
 
@@ -115,7 +115,7 @@ mod tests {
     #[cfg(target_family = "wasm")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// RFC 7638 §3.1. Its key is an RSA key, which PAN never has; the method is the same.
+    /// RFC 7638 §3.1. The example's key is an RSA key, which PAN does not use; the method is the same.
     #[test]
     fn rfc_7638_thumbprint() {
         let canonical = concat!(

@@ -1,11 +1,12 @@
 //! Messages between the page and the signing frame, and between the page and the confirmation window: JSON texts over a
-//! `MessagePort`. Header names are here too, because both ends write them.
+//! `MessagePort`. Header and cookie names are here too, because client and server use them.
 //!
-//! How they meet: the frame, once loaded, posts [`READY`] to its parent at the app origin, and repeats it until it has a
-//! port, because browsers can lose such a message. The page answers each with [`CONNECT`] and a new `MessagePort`. The frame
-//! takes the first such port that comes from its parent at the app origin, once, and answers on it with
-//! [`FromFrame::Hello`]. Everything else happens on that port. The confirmation window meets its opener in the same way,
-//! takes one [`ToWindow`], and answers with [`FromWindow`].
+//! Handshake: the frame, once loaded, posts [`READY`] to its parent at the app origin, and repeats it until it has a
+//! port, because browsers can lose such a message. The page answers each with [`CONNECT`] and a new `MessagePort`. The
+//! frame accepts the first such port from its parent at the app origin, once, and answers on it with
+//! [`FromFrame::Hello`]. All other messages use that port. The confirmation window connects to its opener in the same
+//! way, receives one
+//! [`ToWindow`], and answers with [`FromWindow`].
 
 use serde::{Deserialize, Serialize};
 
@@ -18,23 +19,23 @@ use crate::{
     token::{Nonce, SessionHandle},
 };
 
-/// What the frame posts to its parent, and the confirmation window to its opener, when it can take a port.
+/// Posted by the frame to its parent, and by the confirmation window to its opener, when it can accept a port.
 pub const READY: &str = "pan:ready";
 
-/// What the page posts, with a port, to the frame or the confirmation window.
+/// Posted by the page, with a port, to the frame or the confirmation window.
 pub const CONNECT: &str = "pan:connect";
 
-/// Names of the headers of a signed request and its reply (lower case, as HTTP/2 and `fetch` have them).
+/// Header names of a signed request and its response (lower case, as in HTTP/2 and `fetch`).
 pub mod header {
     /// The session handle.
     pub const SESSION: &str = "x-session-id";
     /// The interaction proof, or `none`.
     pub const PROOF: &str = "x-interaction-proof";
-    /// RFC 9530.
+    /// `Content-Digest` (RFC 9530).
     pub const DIGEST: &str = "content-digest";
-    /// RFC 9421 §4.1.
+    /// `Signature-Input` (RFC 9421 §4.1).
     pub const SIGNATURE_INPUT: &str = "signature-input";
-    /// RFC 9421 §4.2.
+    /// `Signature` (RFC 9421 §4.2).
     pub const SIGNATURE: &str = "signature";
     /// The next nonces, separated by a comma and a space.
     pub const NONCE: &str = "pan-nonce";
@@ -48,73 +49,75 @@ pub mod cookie {
     pub const SIGN: &str = "__Host-pan-sign";
 }
 
-/// What the page says to the frame.
+/// A message from the page to the frame.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToFrame {
-    /// Chosen by the page; the answer carries it back.
+    /// Chosen by the page and returned in the answer.
     pub id: u32,
-    /// What the page wants.
+    /// The request.
     pub ask: FrameRequest,
 }
 
-/// What the page can want. There is no "sign these bytes".
+/// A request of the page to the frame. There is no request to sign arbitrary bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FrameRequest {
-    /// Sign one request at level Signed or Interaction. A frame that has no key for the session makes one and binds it first.
+    /// Sign one request at level Signed or Interaction. Without a key for the session, the frame generates and binds
+    /// one first.
     Sign(Box<SignRequest>),
-    /// Destroy the key of a session that has ended.
+    /// Delete the key of a session that has ended.
     Forget {
         /// The session.
         session: SessionHandle,
     },
-    /// Agree a push key: the frame sends [`crate::built_in::PushKeys`] to its own origin.
+    /// Agree a push key: the frame sends [`crate::built_in::PushKeys`] to the sign origin.
     Agree {
         /// The session.
         session: SessionHandle,
         /// The nonce to spend.
         nonce: Nonce,
-        /// The next key of the connection that is open, instead of the first one of another.
+        /// Whether to agree the next key of the open connection, instead of the first key of a new one.
         renew: bool,
     },
     /// Write and sign [`crate::built_in::PushStream`] for the connection that has a key.
     Open {
         /// The nonce to spend.
         nonce: Nonce,
-        /// The last place that was told; nothing for what is new only.
+        /// The last event that the page has received; `None` for new events only.
         after: Option<Cursor>,
     },
-    /// Verify the connection's next frame. One at a time: the next one is asked for when this one is answered.
+    /// Verify the connection's next push message. One at a time: the page sends the next one after the answer to this
+    /// one.
     Hear {
-        /// As it came.
+        /// The push message as received.
         frame: String,
     },
 }
 
-/// A request that the page wants to make.
+/// A request to sign.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignRequest {
     /// The session.
     pub session: SessionHandle,
-    /// The path; a query is refused, because no action has one.
+    /// The path. A query is rejected, because no action has one.
     pub path: String,
-    /// The body, exactly as it will be sent.
+    /// The body, exactly as it is sent.
     pub body: String,
-    /// The level asked; not below the catalogue's.
+    /// The requested level, which is not below the catalogue's.
     pub level: Level,
-    /// The nonce to spend; none only for [`crate::built_in::Nonces`], for which the frame invents one.
+    /// The nonce to spend; none only for [`crate::built_in::Nonces`], for which the frame generates one.
     pub nonce: Option<Nonce>,
     /// The page's interaction proof, at level Interaction only.
     pub proof: Option<Proof>,
 }
 
-/// What the frame says to the page.
+/// A message from the frame to the page.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FromFrame {
-    /// The port is taken.
+    /// The frame has accepted the port.
     Hello(KeyStoreState),
     /// The first nonces, after the frame has bound its key.
     Nonces {
@@ -123,7 +126,7 @@ pub enum FromFrame {
         /// The nonces.
         nonces: Vec<Nonce>,
     },
-    /// The answer to [`ToFrame`] of that `id`.
+    /// The answer to the [`ToFrame`] with this `id`.
     Answer {
         /// [`ToFrame::id`].
         id: u32,
@@ -132,7 +135,7 @@ pub enum FromFrame {
     },
 }
 
-/// Whether the frame can keep keys.
+/// Whether the frame can store keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyStoreState {
@@ -142,30 +145,30 @@ pub enum KeyStoreState {
     Closed,
 }
 
-/// What the frame did.
+/// A successful answer of the frame.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
     /// The push key is agreed.
     Agreed {
-        /// The nonces that the reply brought.
+        /// The nonces of the response.
         nonces: Vec<Nonce>,
     },
     /// The headers to send with the request.
     Signed(SignedHeaders),
-    /// A request that the frame wrote, to be sent as it is.
+    /// A request that the frame wrote, to be sent unchanged.
     Written {
-        /// Its body.
+        /// The body.
         body: String,
-        /// Its headers.
+        /// The headers.
         headers: SignedHeaders,
     },
-    /// A pushed frame that is believed.
+    /// A push message that was accepted.
     Heard {
-        /// The text of its [`crate::push::Payload`].
+        /// The JSON text of the [`crate::push::Payload`].
         payload: String,
     },
-    /// It is done, and there is nothing more to say.
+    /// Done, without a result.
     Done {},
 }
 
@@ -186,7 +189,7 @@ pub struct SignedHeaders {
 }
 
 impl SignedHeaders {
-    /// Name and value of each.
+    /// The name and value of each header.
     pub fn each(&self) -> [(&'static str, &str); 5] {
         [
             (header::SESSION, &self.session),
@@ -202,13 +205,13 @@ impl SignedHeaders {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
-    /// Its headers.
+    /// The headers.
     pub headers: SignedHeaders,
-    /// Its body.
+    /// The body.
     pub body: String,
 }
 
-/// Why the frame did not do what it was asked.
+/// Why the frame rejected a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Refusal {
@@ -218,62 +221,62 @@ pub enum Refusal {
     UnknownAction,
     /// The body is not that action.
     UnknownArguments,
-    /// The level asked is below the catalogue's.
+    /// The requested level is below the catalogue's.
     LevelTooLow,
-    /// No nonce, one that was spent before, or one where the frame invents it.
+    /// The nonce is missing or already spent, or is present where the frame generates it.
     BadNonce,
-    /// A proof of the wrong action, recorder or level, or none where one is needed.
+    /// The proof is missing or has the wrong action, recorder or level.
     BadProof,
-    /// More requests than the frame signs in a minute.
+    /// More requests than the frame signs per minute.
     TooMany,
     /// No key for that session, and no cookie that lets the frame bind one: the user must sign in again.
     NoKey,
-    /// The session is bound to another frame key, which this browser has lost. The confirmation key can replace it by this
-    /// one ([`crate::built_in::RestoreBrowser`]).
+    /// The session is bound to another frame key, which this browser has lost. The confirmation key can replace it
+    /// with this one ([`crate::built_in::RestoreBrowser`]).
     KeyLost {
         /// The thumbprint of the frame's new key.
         key: KeyThumbprint,
     },
-    /// Level Confirmed is signed in the confirmation window, never here.
+    /// Requests at level Confirmed are signed in the confirmation window only.
     NotHere,
-    /// There is no connection for pushed frames, or none was asked for.
+    /// There is no push connection, or none was requested.
     NoConnection,
-    /// A pushed frame is not believed. Why, the frame keeps to itself.
+    /// A push message was rejected. The page does not learn the reason.
     Rejected,
     /// The browser refused to open the key store.
     VaultClosed,
-    /// The frame cannot reach its own origin.
+    /// The frame cannot reach the sign origin.
     Unreachable,
-    /// The frame's own origin rejected its request: to bind its key, or to agree a push key.
+    /// The sign origin rejected the frame's request to bind its key or to agree a push key.
     OriginRejected(Code),
 }
 
-/// What the page says to the confirmation window, once: the request that the user is to confirm.
+/// The message from the page to the confirmation window: the request for the user to confirm. Sent once.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToWindow {
     /// The session.
     pub session: SessionHandle,
-    /// The path; a query is rejected, because no action has one.
+    /// The path. A query is rejected, because no action has one.
     pub path: String,
-    /// The body, exactly as it will be sent.
+    /// The body, exactly as it is sent.
     pub body: String,
-    /// The nonce to spend; none only for [`crate::built_in::RestoreBrowser`], for which the window invents one.
+    /// The nonce to spend; none only for [`crate::built_in::RestoreBrowser`], for which the window generates one.
     pub nonce: Option<Nonce>,
 }
 
-/// The request in the fragment of the confirmation page's URL (base64url of the JSON), where a browser opens no windows.
-/// The page answers with a [`FromWindow`] in the fragment of the return path.
+/// The request in the fragment of the confirmation page's URL (base64url of the JSON), where a browser opens no
+/// windows. The page answers with a [`FromWindow`] in the fragment of the return path.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowLink {
     /// The request.
     pub request: ToWindow,
-    /// Where on the app origin the user returns, as [`crate::return_path::check`] accepts it.
+    /// The path on the app origin to return to, as accepted by [`crate::return_path::check`].
     pub return_path: String,
 }
 
-/// What the confirmation window says to the page: [`FromWindow::Shown`], then exactly one of the others.
+/// A message from the confirmation window to the page: [`FromWindow::Shown`], then exactly one of the others.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FromWindow {
@@ -297,7 +300,7 @@ pub enum WindowRejection {
     Busy,
     /// Too many confirmations were cancelled or ignored.
     Paused {
-        /// How long the pause still lasts.
+        /// The rest of the pause, in seconds.
         seconds: u32,
     },
     /// This browser has no confirmation key for the session: the user must sign in again.
@@ -306,6 +309,6 @@ pub enum WindowRejection {
     Malformed,
     /// The browser refused to open the key store.
     StorageClosed,
-    /// The window cannot reach its own origin.
+    /// The window cannot reach the sign origin.
     Unreachable,
 }

@@ -1,5 +1,5 @@
-//! The public refusals: few codes, one sentence each, as problem documents (RFC 9457). What exactly was wrong goes to
-//! the server's log and never to the client.
+//! Public rejections as problem documents (RFC 9457): few codes, one sentence each. The exact reason goes to the
+//! server's log and never to the client.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 macro_rules! codes {
     ($( $(#[$doc:meta])* $code:ident = $text:literal, $status:literal, $title:literal; )+) => {
-        /// Why a request was refused, as far as the client may know.
+        /// The public reason for the rejection of a request.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
         pub enum Code { $( $(#[$doc])* #[serde(rename = $text)] $code ),+ }
 
@@ -16,17 +16,17 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$code),+];
 
-            /// Its name on the wire.
+            /// The name on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$code => $text),+ }
             }
 
-            /// Its HTTP status.
+            /// The HTTP status.
             pub fn status(self) -> u16 {
                 match self { $(Self::$code => $status),+ }
             }
 
-            /// What it means, in a sentence.
+            /// The title: one sentence.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$code => $title),+ }
             }
@@ -39,47 +39,47 @@ codes! {
     InvalidSession = "invalid_session", 401, "This session cannot do that.";
     /// The signature or the interaction proof does not hold.
     InvalidProof = "invalid_proof", 403, "The request's signature or proof does not hold.";
-    /// The nonce or the time is not good any more: sign again with a fresh nonce.
+    /// The nonce or the time is no longer valid: sign again with a fresh nonce.
     UseFreshNonce = "use_fresh_nonce", 401, "Sign the request again with a fresh nonce.";
     /// The user must confirm this in the confirmation window.
     StepUpRequired = "step_up_required", 403, "This must be confirmed.";
     /// Too many requests; `Retry-After` says how many seconds to wait.
     RateLimited = "rate_limited", 429, "Too many requests.";
-    /// The server cannot decide now.
+    /// The server cannot decide at the moment, for example because the store is unavailable.
     Unavailable = "unavailable", 503, "The service is not available.";
-    /// The request comes from a place that may not make it.
+    /// The request's origin may not make it.
     ForbiddenOrigin = "forbidden_origin", 403, "This origin may not do that.";
-    /// The request is not one that this server understands.
+    /// The server does not understand the request.
     Malformed = "malformed", 400, "The request is malformed.";
-    /// No such user, or another password: it is not said which.
+    /// Unknown user or wrong password. The response does not say which.
     WrongCredentials = "wrong_credentials", 401, "The user name or the password is wrong.";
     /// Another account has the user name.
     NameTaken = "name_taken", 409, "The user name is taken.";
     /// The password is not accepted; `detail` says why.
     WeakPassword = "weak_password", 422, "Choose another password.";
-    /// The user has as many sessions as the server allows, and it ends none by itself.
+    /// The user has the maximum number of sessions, and the server is set to end none of them automatically.
     TooManySessions = "too_many_sessions", 409, "Sign out on another device first.";
 }
 
-/// Why the server ended a session before its time.
+/// Why the server ended a session before its expiry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
-    /// Its owner signed out.
+    /// The owner signed out.
     SignedOut,
-    /// Its owner signed in once too often elsewhere, and it was the oldest.
+    /// The owner exceeded the maximum number of sessions, and this one was the oldest.
     Replaced,
-    /// Its owner ended it from another session.
+    /// The owner ended it from another session.
     Revoked,
-    /// Its token was presented without its key.
+    /// The token was used without the key.
     Stolen,
 }
 
 impl Ended {
-    /// Every one.
+    /// Every reason.
     pub const ALL: &'static [Self] = &[Self::SignedOut, Self::Replaced, Self::Revoked, Self::Stolen];
 
-    /// Its name on the wire.
+    /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
@@ -93,7 +93,7 @@ impl Ended {
 /// A problem document (RFC 9457 §3).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Problem {
-    /// Always `about:blank`: the code says it all.
+    /// Always `about:blank`, because the code identifies the problem.
     pub r#type: String,
     /// [`Code::title`].
     pub title: String,
@@ -107,7 +107,7 @@ pub struct Problem {
     /// Seconds to wait, with [`Code::RateLimited`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-    /// With [`Code::InvalidSession`]: why the session was ended, if it was there.
+    /// With [`Code::InvalidSession`]: why the session was ended, if it existed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
 }

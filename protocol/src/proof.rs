@@ -1,4 +1,4 @@
-//! The interaction proof: evidence that a person meant one action, bound into the signature by its header.
+//! The interaction proof: evidence that the user intended an action. Its header is covered by the signature.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,30 +21,31 @@ const NONE: &str = "none";
 pub struct Proof {
     /// The version of this format: 1.
     pub v: u8,
-    /// Who recorded it.
+    /// The recorder.
     pub by: Recorder,
-    /// The catalogue name of the action that was meant.
+    /// The catalogue name of the intended action.
     pub action: String,
-    /// How the person acted.
+    /// The kind of input.
     pub kind: Kind,
-    /// When the click or key went up: Unix time in ms. The page writes the device's time; the frame, which alone knows
-    /// the offset, turns it into the server's before it signs.
+    /// When the click or key was released: Unix time in ms. The page writes the device's time; the frame, which knows
+    /// the clock offset, converts it to the server's time before it signs.
     pub at: u64,
-    /// Time between down and up.
+    /// Time between press and release, in ms.
     pub hold: u32,
-    /// The pointer's way to the control, oldest first: `[dx, dy, dt]` from the point before; the first is `[x, y, 0]`.
-    /// Empty for keyboard, touch and assistive technology.
+    /// The pointer's path to the control, oldest first: `[dx, dy, dt]` from the previous point; the first is `[x, y,
+    /// 0]`. Empty for keyboard, touch and assistive technology.
     pub path: Vec<[i32; 3]>,
     /// The control: `[x, y, width, height]`.
     pub target: [i32; 4],
     /// The point that was hit: `[x, y]`.
     pub hit: [i32; 2],
-    /// Signer only: how long the confirmation was in view before the click, in ms.
+    /// How long the confirmation was in view before the click, in ms. Confirmation window only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell: Option<u32>,
 }
 
-/// Who recorded a proof. The two are judged differently: script in the page can forge what the page records.
+/// The recorder of a proof. The server treats the two differently, because script in the page can forge the page's
+/// proofs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Recorder {
@@ -54,7 +55,7 @@ pub enum Recorder {
     Signer,
 }
 
-/// How a person acted.
+/// The kind of input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -79,7 +80,7 @@ impl Proof {
         }
     }
 
-    /// Checks what the types cannot say: version, limits, and that each recorder only says what it can know.
+    /// Checks the rules that the types do not express: version, limits, and the fields that each recorder may set.
     ///
     /// # Errors
     /// [`Malformed`] for a proof that no honest recorder writes.
@@ -107,8 +108,8 @@ impl Proof {
     }
 }
 
-/// Reads `X-Interaction-Proof`. The JSON must be spelled exactly as [`Proof::to_header`] spells it: no white space, no
-/// other order, no duplicate, no default written out.
+/// Parses `X-Interaction-Proof`. The JSON must be exactly what [`Proof::to_header`] writes: no white space, no other
+/// order, no duplicate, no explicit default.
 ///
 /// ```
 /// assert_eq!(protocol::proof::from_header("none"), Ok(None));
@@ -116,7 +117,7 @@ impl Proof {
 /// ```
 ///
 /// # Errors
-/// [`Malformed`] for any other text than `none` and such a proof.
+/// [`Malformed`] for any text other than `none` and such a proof.
 pub fn from_header(text: &str) -> Result<Option<Proof>, Malformed> {
     if text == NONE {
         return Ok(None);

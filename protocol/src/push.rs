@@ -1,15 +1,15 @@
-//! Jitterbug: what the server pushes, and how it is signed (docs/PROTOCOL.md §9).
+//! Jitterbug: push messages and their signatures (docs/PROTOCOL.md §9).
 //!
-//! A frame is one JSON text in its canonical form (JCS, RFC 8785), of at most [`MAX_FRAME`] bytes as sent:
+//! A push message is one JSON text in its canonical form (JCS, RFC 8785), of at most [`MAX_FRAME`] bytes as sent:
 //!
 //! ```text
 //! {"kid":…,"nonce":…,"payload":{"conn":…,"data":…,"id":…,"seq":…,"type":…},"sig":…,"ts":…}
 //! ```
 //!
-//! `sig` is HMAC-SHA256 under the connection's key of `kid:ts:nonce:` and the payload's canonical text. Who it is for
-//! (`conn`) and where it comes in order (`seq`) are inside the payload, so they are signed too. The server sends the
-//! payload in the very bytes that it signed, so nobody who verifies has to make a canonical form of anything; a frame
-//! that was spelled anew on its way is refused.
+//! `sig` is HMAC-SHA256 under the connection's key over `kid:ts:nonce:` and the payload's canonical text. The recipient
+//! (`conn`) and the sequence number (`seq`) are inside the payload, so they are signed too. The server sends the
+//! payload in the same bytes that it signed, so a verifier never canonicalises JSON; a message that was re-encoded on
+//! its way is rejected.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +23,14 @@ mod verifier;
 pub use envelope::{Envelope, Mac, Order, PushNonce};
 pub use verifier::{PushVerifier, Rejected, Tolerance};
 
-/// The longest frame, in bytes as sent.
+/// The longest push message, in bytes as sent.
 pub const MAX_FRAME: usize = 1024;
 
 /// The path of the WebSocket. Its first message is a [`crate::message::Hello`].
 pub const SOCKET: &str = "/api/jitterbug/socket";
 
-/// What a key is derived for: HKDF's `info` (RFC 5869 §3.2). Nothing else can be made to derive the same one: it names the
-/// session, the connection, the key and both points of the agreement.
+/// The HKDF `info` of a push key (RFC 5869 §3.2). It contains the session, the connection, the key id and both public
+/// keys of the agreement, so every agreement derives another key.
 pub fn key_info(
     session: &SessionHandle,
     conn: &ConnectionId,
@@ -45,19 +45,20 @@ pub fn key_info(
 }
 
 bytes_in_base64url! {
-    /// Names a connection: 16 random bytes of the signing frame, so that nobody can give a page another's frames.
+    /// Identifies a connection: 16 random bytes of the signing frame, so that an attacker cannot redirect messages of
+    /// another connection to a page.
     ConnectionId, 16, "connection id"
 }
 
-/// Names a key: the name of the server's root, a dot, and 16 bytes that the server chooses and reads again.
+/// Identifies a push key: the name of the server's root key, a dot, and 16 bytes that the server chooses.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// The longest name of a root, in characters.
+    /// The longest name of a root key, in characters.
     pub const MAX_ROOT: usize = 32;
 
-    /// Reads `<root>.<22 base64url characters>`.
+    /// Parses `<root>.<22 base64url characters>`.
     ///
     /// # Errors
     /// [`Malformed`] for any other text.
@@ -70,14 +71,14 @@ impl KeyId {
         is_good.then(|| Self(text.to_owned())).ok_or(malformed)
     }
 
-    /// The name of the root, and the server's bytes.
+    /// The name of the root key, and the server's bytes.
     pub fn parts(&self) -> (&str, [u8; 16]) {
         let (root, bytes) = self.0.split_once('.').unwrap_or_default();
-        // It was read before.
+        // `parse` has checked the format.
         (root, ConnectionId::parse(bytes).map(|bytes| bytes.0).unwrap_or_default())
     }
 
-    /// Its text.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -89,17 +90,17 @@ impl KeyId {
 
 text_newtype!(KeyId);
 
-/// A place in the log of events: `<ms>-<n>`, as Redis names the entries of a stream. Ordered.
+/// A position in the event log: `<ms>-<n>`, like the entry IDs of a Redis stream. Ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct Cursor {
     /// Unix ms.
     pub ms: u64,
-    /// Counts the events of one ms.
+    /// The number of the event within its millisecond.
     pub n: u64,
 }
 
 impl Cursor {
-    /// Reads `<ms>-<n>`, both without leading zeros.
+    /// Parses `<ms>-<n>`, both without leading zeros.
     ///
     /// # Errors
     /// [`Malformed`] for any other text.
@@ -120,102 +121,102 @@ impl Cursor {
 
 text_newtype!(Cursor);
 
-/// What a frame says, and to whom.
+/// The payload of a push message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Payload {
-    /// The connection that it is for.
+    /// The recipient connection.
     pub conn: ConnectionId,
-    /// The place in the log up to which the connection has now been told: where to go on after it breaks.
+    /// The cursor up to which the connection has received events: where to resume after an interruption.
     pub id: Cursor,
-    /// 1 for the connection's first frame, one more for each later one.
+    /// The sequence number: 1 for the connection's first message, then increasing by 1.
     pub seq: u64,
-    /// What happened: `type` and `data`.
+    /// The event: `type` and `data`.
     #[serde(flatten)]
     pub push: Push,
 }
 
-/// What can be pushed. Numbers are integers, so that no two JSON writers spell them differently.
+/// The event of a push message. Numbers are integers, which all JSON writers encode alike.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Push {
-    /// Heartbeat: the connection lives, and so many frames were sent before.
+    /// Heartbeat: shows that the connection is alive.
     Hb {
-        /// The `seq` of the frame before.
+        /// The `seq` of the previous message.
         latest: u64,
     },
     /// Telemetry of the server's process.
     Tm {
-        /// Processor use in thousandths of one core.
+        /// CPU usage in thousandths of one core.
         cpu: u32,
         /// Memory in bytes.
         memory: u64,
         /// Open push connections.
         connections: u32,
     },
-    /// Activity of everybody together.
+    /// Activity of all users.
     Ua {
         /// Users with an open connection.
         users: u32,
         /// Requests verified in the last minute.
         verified: u32,
     },
-    /// Something about one's own sessions.
+    /// A security event of the user's sessions.
     Security(Security),
-    /// Something was done in one's own account.
+    /// An action in the user's account.
     Activity {
         /// The catalogue's name of the action.
         action: String,
-        /// One's own session that did it; none when somebody else did.
+        /// The user's session that did it; `None` if another user did.
         session: Option<SessionHandle>,
-        /// What the application says of it.
+        /// A note of the application.
         note: String,
     },
-    /// The next key must be agreed: this one ends at that time (Unix ms).
+    /// The frame must agree the next key, because the current one expires soon.
     Rekey {
-        /// When the key that signs this ends.
+        /// When the current key expires: Unix ms.
         expires: u64,
     },
-    /// The place to go on from is too long ago: everything that is shown must be asked for anew.
+    /// The cursor is too old to resume from: the page must reload its data.
     Reset {},
-    /// So many frames of that type were given up because this connection is too slow.
+    /// Messages were dropped because this connection is too slow.
     Dropped {
-        /// Of which type.
+        /// The type of the messages.
         of: Topic,
-        /// How many.
+        /// The number of messages.
         count: u32,
     },
 }
 
-/// What is told of one's own sessions.
+/// A security event of the user's sessions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Security {
     /// A session was opened and has its key.
     SignedIn {
-        /// Which.
+        /// The session.
         session: SessionHandle,
-        /// Browser and system, in words.
+        /// Browser and operating system, for display.
         device: String,
         /// The network that it was opened from.
         network: String,
     },
-    /// A session's token was presented without its key.
+    /// A session's token was used without its key.
     Theft {
-        /// Whose token.
+        /// The session of the token.
         session: SessionHandle,
-        /// How often by now.
+        /// The number of times so far.
         times: u64,
     },
     /// A session was ended.
     Ended {
-        /// Which.
+        /// The session.
         session: SessionHandle,
-        /// Why.
+        /// The reason.
         why: Ended,
     },
 }
 
-/// The types of frames, as limits and policies know them.
+/// The types of push messages that limits and policies distinguish.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Topic {
@@ -234,7 +235,7 @@ pub enum Topic {
 }
 
 impl Push {
-    /// Its type.
+    /// The type of the message.
     pub fn topic(&self) -> Topic {
         match self {
             Self::Hb { .. } => Topic::Hb,
@@ -247,16 +248,16 @@ impl Push {
     }
 }
 
-/// Reply of [`crate::built_in::PushKeys`].
+/// Response of [`crate::built_in::PushKeys`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AgreedKey {
-    /// Names the key.
+    /// The key id.
     pub kid: KeyId,
     /// Always `sha256`.
     pub algorithm: String,
-    /// When it ends: Unix ms, the server's time.
+    /// When the key expires: Unix ms, the server's time.
     pub expires_at: u64,
-    /// The server's public point of the agreement.
+    /// The server's ephemeral public key.
     pub server_key: PublicKey,
 }

@@ -1,15 +1,15 @@
-//! Where a user returns on the app origin after signing in or confirming.
+//! The path on the app origin to return to after signing in or confirming.
 
-/// Where users return when no acceptable path is asked for.
+/// The path if the requested one is missing or not accepted.
 pub const DEFAULT: &str = "/account";
 
 /// The longest accepted path, in bytes.
 pub const MAX_BYTES: usize = 512;
 
-/// The path that was asked for, if it can only lead to the app origin; otherwise [`DEFAULT`].
+/// Returns the requested path if it cannot leave the app origin, and [`DEFAULT`] otherwise.
 ///
-/// Accepted are printable ASCII texts of at most [`MAX_BYTES`] that begin with `/` and have neither an empty path segment
-/// (`//host` is another origin), nor `\` (browsers read it as `/`), nor a fragment. A query may follow.
+/// Accepted are printable ASCII texts of at most [`MAX_BYTES`] that begin with `/` and have neither an empty path
+/// segment (`//host` is another origin), nor `\` (browsers read it as `/`), nor a fragment. A query may follow.
 ///
 /// ```
 /// use protocol::return_path::check;
@@ -17,9 +17,9 @@ pub const MAX_BYTES: usize = 512;
 /// assert_eq!(check("//evil.example"), "/account");
 /// assert_eq!(check("https://evil.example"), "/account");
 /// ```
-pub fn check(asked: &str) -> &str {
-    let is_plain = asked.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#'));
-    let path = asked.split('?').next().unwrap_or_default();
-    let is_accepted = is_plain && asked.len() <= MAX_BYTES && path.starts_with('/') && !path.contains("//");
-    if is_accepted { asked } else { DEFAULT }
+pub fn check(requested: &str) -> &str {
+    let is_plain = requested.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#'));
+    let path = requested.split('?').next().unwrap_or_default();
+    let is_accepted = is_plain && requested.len() <= MAX_BYTES && path.starts_with('/') && !path.contains("//");
+    if is_accepted { requested } else { DEFAULT }
 }

@@ -1,6 +1,7 @@
-//! Requests and replies of the sign origin (JSON bodies), and the texts that are signed there.
+//! Requests and responses of the sign origin (JSON bodies), and the statements that are signed there.
 //!
-//! Each signed text names its purpose, the server and what is authorised, so that no signature is good for anything else.
+//! Each statement contains its purpose, the server and what it authorises, so that a signature cannot be used for
+//! another purpose.
 
 use core::fmt;
 
@@ -14,17 +15,17 @@ use crate::{
     user::UserName,
 };
 
-/// Reply of `GET /time`.
+/// Response of `GET /time`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Time {
     /// The server's clock: Unix time in ms.
     pub now: u64,
 }
 
-/// Reply of `POST /challenge`.
+/// Response of `POST /challenge`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Challenged {
-    /// What to sign: for one request, within 60 s.
+    /// The challenge to sign, valid for one request within 60 s.
     pub challenge: Challenge,
     /// The server's clock: Unix time in ms.
     pub now: u64,
@@ -42,16 +43,16 @@ pub struct SignIn {
     pub jwk: Jwk,
     /// The challenge.
     pub challenge: Challenge,
-    /// Over [`sign_in_statement`], by the confirmation key.
+    /// The signature of [`sign_in_statement`] by the confirmation key.
     pub signature: Signature,
 }
 
-/// Reply of `POST /sign-in` and `POST /register`. The cookie [`SIGN`](crate::message::cookie::SIGN) comes with it.
+/// Response of `POST /sign-in` and `POST /register`. The cookie [`SIGN`](crate::message::cookie::SIGN) comes with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
     /// The ticket that the page posts to `enter`, once.
     pub ticket: EntryTicket,
-    /// The URL on the app origin.
+    /// The URL on the app origin to post the ticket to.
     pub enter: String,
     /// The server's clock: Unix time in ms.
     pub now: u64,
@@ -65,11 +66,11 @@ pub struct Bind {
     pub jwk: Jwk,
     /// The challenge.
     pub challenge: Challenge,
-    /// Over [`bind_statement`], by the frame key.
+    /// The signature of [`bind_statement`] by the frame key.
     pub signature: Signature,
 }
 
-/// Reply of `POST /bind`.
+/// Response of `POST /bind`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Bound {
     /// The session.
@@ -78,7 +79,8 @@ pub struct Bound {
     pub nonces: Vec<Nonce>,
     /// The server's clock: Unix time in ms.
     pub now: u64,
-    /// Whether another frame key is bound: this one then waits for [`RestoreBrowser`](crate::built_in::RestoreBrowser).
+    /// Whether another frame key is bound. This one is then pending until
+    /// [`RestoreBrowser`](crate::built_in::RestoreBrowser).
     pub pending: bool,
 }
 
@@ -88,7 +90,7 @@ pub struct Bound {
 pub struct Password(String);
 
 impl Password {
-    /// Takes what the user typed.
+    /// Wraps the password as typed.
     pub fn new(text: String) -> Self {
         Self(text)
     }
@@ -111,17 +113,18 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What the confirmation key signs at sign-in and registration. `authority` is the sign origin's.
+/// The statement that the confirmation key signs at sign-in and registration. `authority` is the sign origin's.
 pub fn sign_in_statement(authority: &str, challenge: &Challenge, key: &KeyThumbprint) -> String {
     format!("pan-sign-in/1\n{authority}\n{challenge}\n{key}")
 }
 
-/// What the frame key signs to be bound. `authority` is the sign origin's.
+/// The statement that the frame key signs to be bound. `authority` is the sign origin's.
 pub fn bind_statement(authority: &str, challenge: &Challenge, key: &KeyThumbprint) -> String {
     format!("pan-bind/1\n{authority}\n{challenge}\n{key}")
 }
 
-/// What the confirmation key signs to enter the app origin. `authority` is the app origin's, `return_path` as it is posted.
+/// The statement that the confirmation key signs to enter the app origin. `authority` is the app origin's;
+/// `return_path` is as posted.
 pub fn enter_statement(authority: &str, session: &SessionHandle, return_path: &str) -> String {
     format!("pan-enter/1\n{authority}\n{session}\n{return_path}")
 }

@@ -1,6 +1,6 @@
-//! The signature of a request: RFC 9421 with one component list, one parameter list and one algorithm.
+//! Request signatures: RFC 9421 with a fixed component list, parameter list and algorithm.
 //!
-//! The server never reads a component list from the client. It rebuilds the base from the request that it received
+//! The server never parses a component list from the client. It rebuilds the base from the request that it received
 //! and compares texts, so nothing can be left out, added or reordered.
 
 use core::fmt;
@@ -15,7 +15,7 @@ use crate::{
     token::{Nonce, SessionHandle},
 };
 
-/// The label of our signature in `Signature-Input` and `Signature`.
+/// The signature label in `Signature-Input` and `Signature`.
 pub const LABEL: &str = "pan";
 
 /// Every protected request is a POST: its arguments are in the signed body, never in a URL that is logged.
@@ -29,10 +29,10 @@ const ALGORITHM_AND_TAG: &str = r#"alg="ecdsa-p256-sha256";tag="pan/1""#;
 /// The largest `created`: an Integer of RFC 8941 §3.3.1 has at most 15 digits.
 const MAX_CREATED: u64 = 999_999_999_999_999;
 
-/// Builds a signature base (RFC 9421 §2.5): one line a component, then the parameters.
+/// Builds a signature base (RFC 9421 §2.5): one line per component, then the parameters.
 ///
-/// `parameters` is the inner list with its parameters, as it stands after the label in `Signature-Input`. Values must
-/// hold no line break; all of ours are newtypes or header values, which cannot.
+/// `parameters` is the inner list with its parameters, as after the label in `Signature-Input`. Values must contain no
+/// line break, which holds for the newtypes and header values used here.
 pub fn signature_base<'a>(components: impl IntoIterator<Item = (&'a str, &'a str)>, parameters: &str) -> String {
     let mut base = String::with_capacity(512);
     for (name, value) in components {
@@ -43,7 +43,7 @@ pub fn signature_base<'a>(components: impl IntoIterator<Item = (&'a str, &'a str
     base + "\"@signature-params\": " + parameters
 }
 
-/// What a signature covers, taken from the request itself.
+/// The covered components of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Covered<'a> {
     /// The request's method, as sent.
@@ -56,7 +56,7 @@ pub struct Covered<'a> {
     pub query: &'a str,
     /// The digest of the body.
     pub digest: &'a ContentDigest,
-    /// The session.
+    /// The session handle.
     pub session: &'a SessionHandle,
     /// The value of `X-Interaction-Proof`, as sent.
     pub proof: &'a str,
@@ -73,7 +73,7 @@ impl Covered<'_> {
     }
 }
 
-/// The value of `Signature-Input`: when, with which nonce and by which key a request was signed.
+/// The value of `Signature-Input`: creation time, nonce and key of a signature.
 ///
 /// ```
 /// use protocol::signature::SignatureInput;
@@ -96,7 +96,7 @@ pub struct SignatureInput {
 }
 
 impl SignatureInput {
-    /// `created` is in seconds since 1970, in the server's time.
+    /// Creates the value. `created` is in Unix seconds, in the server's time.
     ///
     /// # Errors
     /// [`Malformed`] when `created` has more than 15 digits.
@@ -107,29 +107,29 @@ impl SignatureInput {
         Ok(Self { created, nonce, keyid })
     }
 
-    /// When it was signed: seconds since 1970, in the server's time.
+    /// The creation time: Unix seconds, in the server's time.
     pub fn created(&self) -> u64 {
         self.created
     }
 
-    /// The single-use nonce that it spends.
+    /// The single-use nonce.
     pub fn nonce(&self) -> &Nonce {
         &self.nonce
     }
 
-    /// The key that signed.
+    /// The thumbprint of the signing key.
     pub fn keyid(&self) -> &KeyThumbprint {
         &self.keyid
     }
 
-    /// The inner list and its parameters, as the last line of the base has them.
+    /// The inner list and its parameters, as in the last line of the base.
     fn parameters(&self) -> String {
         let Self { created, nonce, keyid } = self;
         let list = components();
         format!(r#"{list};created={created};nonce="{nonce}";keyid="{keyid}";{ALGORITHM_AND_TAG}"#)
     }
 
-    /// Reads the one accepted spelling.
+    /// Parses the canonical encoding.
     ///
     /// # Errors
     /// [`Malformed`] for any other text: another label, list, order, parameter or algorithm.
@@ -161,17 +161,18 @@ fn components() -> String {
     format!("(\"{}\")", COMPONENTS.join("\" \""))
 }
 
-/// The value of `Signature`: `pan=:<base64>:`, 64 bytes r ‖ s (RFC 9421 §3.3.4; IEEE P1363, as `WebCrypto` makes it).
+/// The value of `Signature`: `pan=:<base64>:`, 64 bytes r ‖ s (RFC 9421 §3.3.4; IEEE P1363, as from `WebCrypto`).
 ///
-/// A high s is accepted, because `WebCrypto` makes it; what stops a replay is the nonce, never these bytes.
+/// A high s is accepted, because `WebCrypto` produces it. The nonce prevents replays, not the uniqueness of these
+/// bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Signature([u8; 64]);
 
 impl Signature {
-    /// Takes r ‖ s.
+    /// Wraps r ‖ s.
     ///
     /// # Errors
-    /// [`Malformed`] unless it is 64 bytes: a DER signature is refused here.
+    /// [`Malformed`] unless the input is 64 bytes. This rejects a DER signature.
     pub fn from_p1363(bytes: &[u8]) -> Result<Self, Malformed> {
         bytes.try_into().map(Self).map_err(|_| Malformed("Signature"))
     }
@@ -181,7 +182,7 @@ impl Signature {
         &self.0
     }
 
-    /// Reads the one accepted spelling.
+    /// Parses the canonical encoding.
     ///
     /// # Errors
     /// [`Malformed`] for any other text.

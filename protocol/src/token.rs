@@ -1,6 +1,6 @@
-//! Random values that name things, and what is derived from them.
+//! Random tokens and the values derived from them.
 //!
-//! The caller brings the randomness: `Nonce::new(random_bytes)`.
+//! The caller provides the random bytes: `Nonce::new(random_bytes)`.
 
 use core::fmt;
 
@@ -15,13 +15,13 @@ use crate::{
 };
 
 bytes_in_base64url! {
-    /// A single-use number that the server hands out for one request: 16 random bytes, 22 characters.
+    /// A single-use nonce that the server issues for one request: 16 random bytes, 22 characters.
     Nonce, 16, "nonce"
 }
 
 bytes_in_base64url! {
-    /// What a client signs to prove that it holds the key that it registers: 32 random bytes, 43 characters. Valid for one
-    /// request within 60 s; it belongs to no session.
+    /// A challenge that a client signs to prove possession of the key that it registers: 32 random bytes, 43
+    /// characters. Valid for one request within 60 s; independent of sessions.
     Challenge, 32, "challenge"
 }
 
@@ -32,15 +32,15 @@ macro_rules! secret {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// How many random bytes it is made of.
+            /// The length, in bytes.
             pub const BYTES: usize = 32;
 
-            /// Takes fresh random bytes. The caller brings the randomness.
+            /// Wraps fresh random bytes.
             pub const fn new(random: [u8; 32]) -> Self {
                 Self(random)
             }
 
-            /// Reads the one accepted spelling, 43 characters.
+            /// Parses the canonical encoding, 43 characters.
             ///
             /// # Errors
             /// [`Malformed`] for any other text.
@@ -48,7 +48,7 @@ macro_rules! secret {
                 base64url(text, $what).map(Self)
             }
 
-            /// The spelling, for the one message that carries the secret: there is no `Display`.
+            /// The encoding, for the one message that carries the secret. There is no `Display`.
             pub fn reveal(&self) -> String {
                 Base64UrlUnpadded::encode_string(&self.0)
             }
@@ -69,23 +69,25 @@ macro_rules! secret {
 }
 
 secret! {
-    /// The value of the session cookie. It names a session and authorises nothing.
+    /// The value of the session cookie. It identifies a session but authorises nothing without the session's key.
     SessionToken, "session token"
 }
 
 secret! {
-    /// The secret half of the sign origin's cookie `__Host-pan-sign`: it authorises binding and push keys of one session.
+    /// The secret part of the sign origin's cookie `__Host-pan-sign`. It authorises the binding and the push keys of
+    /// one session.
     SignSecret, "sign secret"
 }
 
 secret! {
-    /// The one-time ticket with which a browser enters the app origin after signing in on the sign origin: within 60 s.
+    /// The single-use ticket with which a browser enters the app origin after signing in on the sign origin. Valid for
+    /// 60 s.
     EntryTicket, "entry ticket"
 }
 
 impl EntryTicket {
-    /// The token of the session that this ticket enters. The store knows the session by its handle only, so it keeps
-    /// neither ticket nor token.
+    /// The token of the session that this ticket enters. The store holds only the session handle, neither ticket nor
+    /// token.
     pub fn token(&self) -> SessionToken {
         SessionToken(hash(b"pan-token", &self.0))
     }
@@ -105,7 +107,7 @@ impl<'de> serde::Deserialize<'de> for EntryTicket {
 }
 
 impl SessionToken {
-    /// The public name of the session that this token names.
+    /// The session handle of this token.
     pub fn handle(&self) -> SessionHandle {
         let mut name = SessionHandle([0; 22]);
         name.0.copy_from_slice(&derive(b"pan-handle", &self.0).as_bytes()[..22]);
@@ -114,7 +116,7 @@ impl SessionToken {
 }
 
 impl SignSecret {
-    /// What the store keeps of the secret, so that a leaked store authorises nothing.
+    /// The hash that the store keeps, so that a leaked store authorises nothing.
     pub fn hashed(&self) -> String {
         derive(b"pan-sign", &self.0)
     }
@@ -130,14 +132,14 @@ fn hash(label: &[u8], secret: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(label).chain_update([0]).chain_update(secret).finalize().into()
 }
 
-/// The public name of a session: 22 base64url characters, derived one-way from the token.
+/// The public identifier of a session: 22 base64url characters, derived one-way from the token.
 ///
-/// It is the store's key and the `X-Session-ID` header. Knowing it gives nothing.
+/// It is the key in the store and the `X-Session-ID` header. It authorises nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SessionHandle([u8; 22]);
 
 impl SessionHandle {
-    /// Reads 22 base64url characters.
+    /// Parses 22 base64url characters.
     ///
     /// # Errors
     /// [`Malformed`] for any other text.

@@ -19,7 +19,7 @@ fn store() -> Arc<dyn RecordStore> {
 }
 
 #[tokio::test]
-async fn only_the_right_password_signs_in() {
+async fn wrong_password_does_not_sign_in() {
     let accounts = Accounts::new(store());
     let ada = name("ada");
     accounts.register(&ada, PASSWORD).await.expect("a new account");
@@ -35,7 +35,7 @@ async fn only_the_right_password_signs_in() {
 }
 
 #[tokio::test]
-async fn a_name_is_registered_once_of_many_concurrent() {
+async fn concurrent_registrations_of_a_name_pass_once() {
     let accounts = Accounts::new(store());
     let running: Vec<_> = (0..8)
         .map(|i| {
@@ -58,7 +58,7 @@ async fn a_name_is_registered_once_of_many_concurrent() {
 }
 
 #[tokio::test]
-async fn weak_passwords_are_refused_with_the_reason() {
+async fn weak_password_is_rejected_with_reason() {
     let accounts = Accounts::new(store());
     for (password, reason) in [
         ("", WeakPassword::TooShort),
@@ -79,7 +79,7 @@ async fn weak_passwords_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn guessable_passwords_are_refused_with_advice() {
+async fn guessable_password_is_rejected_with_advice() {
     let accounts = Accounts::new(store()).with_context_words(["Bergbank"]);
     for (password, advice) in [
         ("12345678", "This is a top-10 common password."),
@@ -160,7 +160,7 @@ async fn earlier_ascii_hash_still_signs_in() {
 }
 
 #[tokio::test]
-async fn an_account_is_written_with_its_data_or_not_at_all() {
+async fn account_and_its_data_are_written_atomically() {
     let store = store();
     let accounts = Accounts::new(store.clone());
     let balance = RecordKey("balance:ada".to_owned());
@@ -177,7 +177,7 @@ async fn an_account_is_written_with_its_data_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn the_store_never_holds_a_password() {
+async fn store_never_holds_a_password() {
     let store = store();
     Accounts::new(store.clone()).register(&name("ada"), PASSWORD).await.expect("a new account");
     let found = store.read(&[RecordKey("account:ada".to_owned())]).await.expect("the store answers");

@@ -20,7 +20,7 @@ fn raised(make: fn(&mut Rng, Rate) -> RecordedInteraction, rate: Rate) -> usize 
 }
 
 #[test]
-fn of_each_kind_of_machine_99_percent_are_raised_at_any_rate() {
+fn synthetic_paths_are_raised_at_any_rate() {
     for (kind, make) in synthetic_paths::RAISED {
         for rate in synthetic_paths::RATES {
             let raised = raised(*make, rate);
@@ -30,7 +30,7 @@ fn of_each_kind_of_machine_99_percent_are_raised_at_any_rate() {
 }
 
 #[test]
-fn the_mouse_of_the_browser_tests_passes() {
+fn mouse_of_browser_tests_passes() {
     let (_, hand) = synthetic_paths::MEASURED.last().expect("some kinds");
     let raised = raised(*hand, Rate::Any);
     assert!(raised * 100 <= MANY, "{raised} of {MANY}");
@@ -55,7 +55,7 @@ fn hand() -> RecordedInteraction {
 }
 
 #[test]
-fn a_copied_path_passes_once_in_a_session_wherever_and_however_fast_it_is_repeated() {
+fn copied_path_passes_once_per_session() {
     let mut session = Sessions::default();
     assert!(!session.judge(&hand()).is_raised());
     for (moved, slower) in [(0.0_f64, 1.0), (250.0, 1.0), (-100.0, 1.7)] {
@@ -71,7 +71,7 @@ fn a_copied_path_passes_once_in_a_session_wherever_and_however_fast_it_is_repeat
 }
 
 #[test]
-fn a_hold_that_never_varies_is_raised_however_good_the_path() {
+fn constant_hold_is_raised_despite_a_good_path() {
     let mut rng = Rng::with_seed(3);
     let (_, bezier) = synthetic_paths::CURVE;
     let mut session = Sessions::default();
@@ -84,7 +84,7 @@ fn a_hold_that_never_varies_is_raised_however_good_the_path() {
 }
 
 #[test]
-fn whoever_moves_differently_today_is_not_locked_out() {
+fn changed_movement_does_not_lock_out() {
     let mut session = Sessions::default();
     let mut rng = Rng::with_seed(5);
     for _ in 0..20 {
@@ -105,7 +105,7 @@ fn whoever_moves_differently_today_is_not_locked_out() {
 }
 
 #[test]
-fn keyboard_touch_and_assistive_technology_pass_again_and_again() {
+fn keyboard_touch_and_assistive_input_always_pass() {
     for kind in [Kind::Keyboard, Kind::Touch] {
         let proof = Proof { kind, path: Vec::new(), ..hand().proof() };
         for _ in 0..20 {
@@ -116,7 +116,7 @@ fn keyboard_touch_and_assistive_technology_pass_again_and_again() {
 }
 
 #[test]
-fn what_no_browser_records_is_refused_with_a_sentence() {
+fn impossible_recording_is_rejected_with_a_message() {
     for (line, says) in [
         ("", "EOF"),
         ("{}", "missing field"),

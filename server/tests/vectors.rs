@@ -22,7 +22,7 @@ fn source_of(package: &str) -> PathBuf {
 }
 
 #[test]
-fn the_mac_is_that_of_rfc_4231() {
+fn mac_matches_rfc_4231() {
     let data = fs::read(source_of("hmac").join("tests/data/hmac_sha256_rfc4231.blb")).unwrap();
     let blobs = blobby::parse_into_vec(&data).unwrap();
     let mut tested = 0;
@@ -37,7 +37,7 @@ fn the_mac_is_that_of_rfc_4231() {
 }
 
 #[test]
-fn the_canonical_form_is_that_of_rfc_8785() {
+fn canonical_form_matches_rfc_8785() {
     let data = source_of("serde_json_canonicalizer").join("tests/resources/testdata");
     let mut tested = 0;
     for input in fs::read_dir(data.join("input")).unwrap() {

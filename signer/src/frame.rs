@@ -1,4 +1,4 @@
-//! The signing frame as a whole: who it belongs to, what it remembers, and how it answers.
+//! The signing frame: its state, and how it answers the page's requests.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -21,30 +21,34 @@ mod push;
 mod request;
 
 use policy::Policy;
-use push::Listening;
+use push::PushConnection;
 
-/// All that lives as long as the frame's page.
+/// State of the signing frame. It lives as long as the frame's document.
 pub(crate) struct Frame {
-    /// The page's origin, as the server wrote it into the frame's page.
+    /// The app origin, from the frame document's `pan-app-origin` meta element.
     app_origin: String,
-    /// The sign origin's host, as its `Host` header says it.
+    /// Host and port of the sign origin, as in its `Host` header.
     sign_authority: String,
-    /// The line to the page.
+    /// The message port to the page.
     port: Port,
-    /// The server's time.
+    /// The estimate of the server's clock.
     clock: Clock,
-    /// What may be signed.
+    /// Decides what may be signed.
     policy: RefCell<Policy>,
-    /// How exact the times of pushed frames must be, as the server wrote it into the frame's page.
+    /// Time tolerances for push messages, from the frame document's meta elements.
     tolerance: Tolerance,
-    /// The connection for pushed frames.
-    listening: RefCell<Option<Listening>>,
+    /// The push connection, if the page has requested one.
+    push: RefCell<Option<PushConnection>>,
 }
 
 impl Frame {
-    /// Meets the page and answers it from then on. Never returns when the frame is not directly in a top-level page:
-    /// `frame-ancestors` keeps other pages out already; that the parent is the top keeps the app's own page from being put
-    /// in a frame.
+    /// Connects to the page and answers its requests.
+    ///
+    /// `frame-ancestors` already limits the frame to pages of the app origin. The check that the parent is the
+    /// top-level page also rejects an application page that is itself in a frame.
+    ///
+    /// # Errors
+    /// When the frame is not directly inside a top-level page, or its document lacks a meta element.
     pub(crate) async fn run() -> Result<(), JsValue> {
         let window = web_sys::window().ok_or(JsValue::NULL)?;
         let number = |name| meta(name)?.parse().map_err(|_| JsValue::NULL);
@@ -53,7 +57,7 @@ impl Frame {
         let sign_authority = window.location().host()?;
         let parent = window.parent()?.ok_or(JsValue::NULL)?;
         if parent == window || window.top()?.as_ref() != Some(&parent) {
-            return Err("PAN's frame works directly inside the application's page only".into());
+            return Err("PAN's frame works only directly inside the application's page".into());
         }
         let port = Port::claim(&window, &parent, &app_origin).await?;
 
@@ -64,39 +68,39 @@ impl Frame {
             clock: Clock::default(),
             policy: RefCell::new(Policy::new(CATALOGUE)),
             tolerance,
-            listening: RefCell::default(),
+            push: RefCell::default(),
         });
-        let listening = Rc::clone(&frame);
+        let for_port = Rc::clone(&frame);
         frame.port.listen(move |text| {
-            let frame = Rc::clone(&listening);
+            let frame = Rc::clone(&for_port);
             spawn_local(async move { frame.answer(&text).await });
         });
-        let vault = if KeyStore::open().await.is_ok() { KeyStoreState::Open } else { KeyStoreState::Closed };
-        frame.port.say(&FromFrame::Hello(vault));
+        let state = if KeyStore::open().await.is_ok() { KeyStoreState::Open } else { KeyStoreState::Closed };
+        frame.port.send(&FromFrame::Hello(state));
         Ok(())
     }
 
-    /// `@authority` of the requests that the page sends.
+    /// The `@authority` of requests that the page sends.
     fn app_authority(&self) -> &str {
         authority(&self.app_origin)
     }
 
     async fn answer(&self, text: &str) {
         let (id, answer) = match json::read::<ToFrame>(text.as_bytes()) {
-            Ok(ToFrame { id, ask }) => (id, self.act(ask).await),
-            // An answer needs an id; what has none is not worth one.
+            Ok(ToFrame { id, ask }) => (id, self.execute(ask).await),
+            // An answer needs an id, so a message without one gets no answer.
             Err(_) => match id_of(text) {
                 Some(id) => (id, Err(Refusal::Malformed)),
                 None => return,
             },
         };
-        self.port.say(&FromFrame::Answer { id, answer });
+        self.port.send(&FromFrame::Answer { id, answer });
     }
 
-    async fn act(&self, ask: FrameRequest) -> Result<Answer, Refusal> {
-        match ask {
-            FrameRequest::Sign(ask) if push::is_ours(&ask.path) => Err(Refusal::UnknownAction),
-            FrameRequest::Sign(ask) => request::sign(self, &ask).await.map(Answer::Signed),
+    async fn execute(&self, request: FrameRequest) -> Result<Answer, Refusal> {
+        match request {
+            FrameRequest::Sign(request) if push::is_frame_only(&request.path) => Err(Refusal::UnknownAction),
+            FrameRequest::Sign(request) => request::sign(self, &request).await.map(Answer::Signed),
             FrameRequest::Forget { session } => {
                 let store = KeyStore::open().await.map_err(|_| Refusal::VaultClosed)?;
                 store.forget_frame_key(&session).await.map_err(|_| Refusal::VaultClosed)?;
@@ -104,15 +108,15 @@ impl Frame {
             }
             FrameRequest::Agree { session, nonce, renew } => push::agree(self, session, nonce, renew).await,
             FrameRequest::Open { nonce, after } => push::open(self, nonce, after).await,
-            FrameRequest::Hear { frame } => push::hear(self, &frame).await,
+            FrameRequest::Hear { frame } => push::verify_message(self, &frame).await,
         }
     }
 }
 
-/// The id of a message that is otherwise not understood.
+/// The id of a message that is malformed in other respects.
 fn id_of(text: &str) -> Option<u32> {
     let id = Reflect::get(&JSON::parse(text).ok()?, &"id".into()).ok()?.as_f64()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "compared with what it came from")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "compared with the original below")]
     let whole = id as u32;
     (f64::from(whole).to_bits() == id.to_bits()).then_some(whole)
 }

@@ -1,4 +1,4 @@
-//! Requests to the sign origin, and to no other.
+//! HTTP requests to the sign origin.
 
 use js_sys::Promise;
 use protocol::{
@@ -14,13 +14,13 @@ use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, RequestMode, Requ
 
 use crate::moment::Moment;
 
-/// How long a reply may take, in ms.
+/// The request timeout, in ms.
 const TIMEOUT: u32 = 20_000;
 
-/// Why there is no reply of use.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum HttpError {
-    /// None came, or not from PAN.
+    /// No response arrived, or one that is not from this server.
     Unreachable,
     /// The server rejected the request.
     Rejected(Box<Problem>),
@@ -41,30 +41,30 @@ impl From<HttpError> for WindowRejection {
     }
 }
 
-/// A reply, and when it was asked for and came.
+/// A response and its timing.
 pub(crate) struct Exchange {
     body: String,
-    /// The nonces that it brought.
+    /// The nonces in the response's headers.
     pub(crate) nonces: Vec<Nonce>,
-    /// Just before the request.
+    /// When the request was sent.
     pub(crate) sent: Moment,
-    /// When the reply's head had come.
+    /// When the response's headers arrived.
     pub(crate) received: Moment,
 }
 
 impl Exchange {
-    /// The reply's body.
+    /// Parses the response's body.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         json::read(self.body.as_bytes()).map_err(|_| HttpError::Unreachable)
     }
 }
 
-/// Asks for a resource.
+/// Sends a GET request.
 pub(crate) async fn get(path: &str) -> Result<Exchange, HttpError> {
     exchange(path, &RequestInit::new()).await
 }
 
-/// Posts JSON, with more headers.
+/// Sends a POST request with a JSON body and additional headers.
 pub(crate) async fn post(path: &str, json: &str, more: &[(&str, &str)]) -> Result<Exchange, HttpError> {
     let init = RequestInit::new();
     init.set_method("POST");
@@ -89,7 +89,7 @@ async fn exchange(path: &str, init: &RequestInit) -> Result<Exchange, HttpError>
     let body = done(response.text().map_err(unreachable)?).await?.as_string().unwrap_or_default();
     if response.ok() {
         let nonces = response.headers().get(header::NONCE).ok().flatten().unwrap_or_default();
-        // (A search for ", " would weigh 3 KB.)
+        // Splitting at ", " would add 3 KB to the frame.
         let nonces = nonces.split(',').filter_map(|nonce| Nonce::parse(nonce.trim_start_matches(' ')).ok()).collect();
         return Ok(Exchange { body, nonces, sent, received });
     }

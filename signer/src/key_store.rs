@@ -1,8 +1,8 @@
-//! Where keys are kept: `IndexedDB` of the sign origin, which no script of the app origin can open.
+//! The key store: `IndexedDB` of the sign origin, which scripts of the app origin cannot open.
 //!
-//! Two stores, one for each kind of key. A record is `{session, key, point, …}` under a number that grows, so that the
-//! oldest can be told. An index holds each session to one record. A browser may keep the frame's storage apart from that
-//! of the top-level pages; nothing here counts on the two being one.
+//! There are two object stores, one for each kind of key. A record is `{session, key, point, …}` under an increasing
+//! number, so the lowest number is the oldest record. A unique index allows one record per session. A browser may
+//! partition the frame's storage from that of the top-level pages; this module works either way.
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use protocol::token::SessionHandle;
@@ -18,10 +18,11 @@ use crate::keys::Key;
 const DATABASE: &str = "pan";
 const VERSION: u32 = 2;
 
-/// Frame keys: `bound` says whether the server has bound the key.
+/// The object store of frame keys. `bound`: whether the server has bound the key.
 const FRAME_KEYS: &str = "keys";
 
-/// Confirmation keys: `user` is who signed in, `made` when (Unix ms). While the server is asked there is no `session`.
+/// The object store of confirmation keys. `user`: the user name; `made`: when the key was stored (Unix ms). There is no
+/// `session` until the sign-in succeeds.
 const CONFIRMATION_KEYS: &str = "confirmation_keys";
 
 const SESSION: &str = "session";
@@ -31,19 +32,21 @@ const BOUND: &str = "bound";
 const USER: &str = "user";
 const MADE: &str = "made";
 
-/// How many records of a store are left when a new one is written. One session is live in a browser at a time; the others
-/// are of sessions that ended unnoticed.
+/// The most records that an object store keeps. One session is live in a browser at a time; the other records belong to
+/// sessions that ended without this browser's knowledge.
 const KEPT: f64 = 8.0;
 
-/// After how long a confirmation key without a session is dropped, in ms: its sign-in was abandoned.
+/// The age at which a confirmation key without a session is deleted, in ms: its sign-in was abandoned.
 const ABANDONED: f64 = 600_000.0;
 
 /// The number of a record.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordId(f64);
 
-/// The open key store. Every error of it means that the browser does not let this origin keep keys (private mode, blocked
-/// storage, full or broken disk); that a key is not there is no error.
+/// The open key store.
+///
+/// Every error means that the browser does not let this origin store keys (private mode, blocked storage, full or
+/// broken disk). A missing key is not an error.
 pub(crate) struct KeyStore(IdbDatabase);
 
 impl Drop for KeyStore {
@@ -53,7 +56,7 @@ impl Drop for KeyStore {
 }
 
 impl KeyStore {
-    /// Opens the store, and makes it at the first time.
+    /// Opens the store, and creates it if it does not exist.
     pub(crate) async fn open() -> Result<Self, JsValue> {
         let factory = web_sys::window().ok_or(JsValue::NULL)?.indexed_db()?.ok_or(JsValue::NULL)?;
         let request = factory.open_with_u32(DATABASE, VERSION)?;
@@ -70,7 +73,7 @@ impl KeyStore {
         Ok(Some((id, key_of(&record)?, is_bound)))
     }
 
-    /// Keeps a frame key: under a new number, or in place of the record that has `id`.
+    /// Stores a frame key: as a new record, or in place of the record `id`.
     pub(crate) async fn keep_frame_key(
         &self,
         id: Option<RecordId>,
@@ -87,7 +90,7 @@ impl KeyStore {
         Ok(RecordId(id))
     }
 
-    /// Destroys the frame key of a session, if there is one.
+    /// Deletes the frame key of a session, if there is one.
     pub(crate) async fn forget_frame_key(&self, session: &SessionHandle) -> Result<(), JsValue> {
         let Some((RecordId(id), _)) = self.find(FRAME_KEYS, session).await? else { return Ok(()) };
         let (transaction, store) = self.begin(FRAME_KEYS, IdbTransactionMode::Readwrite)?;
@@ -95,15 +98,15 @@ impl KeyStore {
         committed(&transaction).await
     }
 
-    /// The confirmation key of a session, and who signed in.
+    /// The confirmation key of a session, and the user name.
     pub(crate) async fn confirmation_key(&self, session: &SessionHandle) -> Result<Option<(Key, String)>, JsValue> {
         let Some((_, record)) = self.find(CONFIRMATION_KEYS, session).await? else { return Ok(None) };
         let user = Reflect::get(&record, &USER.into())?.as_string().unwrap_or_default();
         Ok(Some((key_of(&record)?, user)))
     }
 
-    /// Keeps a confirmation key: under a new number and without a session before the server is asked, then with the
-    /// session under the same number.
+    /// Stores a confirmation key: as a new record without a session before the sign-in request, then with the session
+    /// under the same number.
     pub(crate) async fn keep_confirmation_key(
         &self,
         id: Option<RecordId>,
@@ -118,13 +121,13 @@ impl KeyStore {
         self.keep(CONFIRMATION_KEYS, id, &record).await
     }
 
-    /// Drops confirmation keys, other than `own`, of sign-ins that were abandoned, and of the oldest sessions.
+    /// Deletes the confirmation keys of abandoned sign-ins and of the oldest sessions, but not `own`.
     async fn tidy(&self, own: Option<RecordId>) -> Result<(), JsValue> {
         let (transaction, store) = self.begin(CONFIRMATION_KEYS, IdbTransactionMode::Readwrite)?;
         let ids: Array = result(&store.get_all_keys()?).await?.unchecked_into();
         let records: Array = result(&store.get_all()?).await?.unchecked_into();
         let mut sessions = 0.0;
-        // Numbers grow: the newest first.
+        // Numbers increase, so this starts with the newest.
         for at in (0..ids.length()).rev() {
             let (id, record) = (ids.get(at), records.get(at));
             let made = Reflect::get(&record, &MADE.into())?.as_f64().unwrap_or_default();
@@ -148,7 +151,7 @@ impl KeyStore {
 
     async fn keep(&self, store: &str, id: Option<RecordId>, record: &Object) -> Result<RecordId, JsValue> {
         let (transaction, store) = self.begin(store, IdbTransactionMode::Readwrite)?;
-        // The same call for both, so that a browser that cannot do it shows that the first time.
+        // `put` for both, so that a browser that cannot store keys fails at the first one.
         let request = match id {
             Some(RecordId(id)) => store.put_with_key(record, &id.into()),
             None => store.put(record),
@@ -184,7 +187,7 @@ fn name(session: &SessionHandle) -> JsValue {
     session.to_string().into()
 }
 
-/// Makes both stores. Records of version 1 are of sessions that no longer exist.
+/// Creates both object stores. Records of version 1 belong to sessions that no longer exist.
 fn create(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
     let database: IdbDatabase = request.result()?.unchecked_into();
     if database.object_store_names().contains(FRAME_KEYS) {
@@ -211,7 +214,7 @@ async fn result(request: &IdbRequest) -> Result<JsValue, JsValue> {
     request.result()
 }
 
-/// Waits until a transaction is on disk.
+/// Waits until a transaction is committed.
 async fn committed(transaction: &IdbTransaction) -> Result<(), JsValue> {
     JsFuture::from(Promise::new(&mut |resolve, reject| {
         transaction.set_oncomplete(Some(&resolve));

@@ -1,10 +1,10 @@
-//! Web Locks: what one document of this browser does at a time. Where there are none, everything is allowed.
+//! Web Locks: mutual exclusion between the documents of this browser. Without the API every lock is granted.
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-/// A lock. Dropping it releases it, as closing the document does.
+/// A held lock. It is released when this is dropped or the document is closed.
 pub(crate) struct Lock(Option<Function>);
 
 impl Drop for Lock {
@@ -21,7 +21,7 @@ pub(crate) async fn wait_for(name: &str) -> Lock {
     request(name, false).await.unwrap_or(Lock(None))
 }
 
-/// Takes a lock; `None` when another document has it.
+/// Takes a lock. `None` when another document holds it.
 pub(crate) async fn try_take(name: &str) -> Option<Lock> {
     request(name, true).await
 }
@@ -31,19 +31,19 @@ async fn request(name: &str, if_available: bool) -> Option<Lock> {
     match JsFuture::from(granted).await {
         Ok(release) if release.is_function() => Some(Lock(Some(release.unchecked_into()))),
         Ok(_) => None,
-        // The browser has no locks for this document.
+        // The browser does not offer locks to this document.
         Err(_) => Some(Lock(None)),
     }
 }
 
-/// Asks for a lock. The promise gives the function that releases it, or nothing when another document has it.
+/// Requests a lock. The promise resolves to the function that releases it, or to `null` when another document holds it.
 fn try_request(name: &str, if_available: bool) -> Result<Promise, JsValue> {
     let navigator = web_sys::window().ok_or(JsValue::NULL)?.navigator();
     let locks = Reflect::get(&navigator, &"locks".into())?;
     let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
     let options = Object::new();
     Reflect::set(&options, &"ifAvailable".into(), &if_available.into())?;
-    let mut asked = Err(JsValue::NULL);
+    let mut requested = Err(JsValue::NULL);
     let granted = Promise::new(&mut |grant, deny| {
         let held = Closure::once_into_js(move |lock: JsValue| {
             let mut release = JsValue::NULL;
@@ -52,9 +52,9 @@ fn try_request(name: &str, if_available: bool) -> Result<Promise, JsValue> {
             let _ = grant.call1(&JsValue::NULL, if lock.is_null() { &lock } else { &release });
             if lock.is_null() { JsValue::NULL } else { until.into() }
         });
-        asked = request.call3(&locks, &name.into(), &options, &held).map(|until| (until, deny));
+        requested = request.call3(&locks, &name.into(), &options, &held).map(|until| (until, deny));
     });
-    let (until, deny) = asked?;
+    let (until, deny) = requested?;
     spawn_local(async move {
         if JsFuture::from(until.unchecked_into::<Promise>()).await.is_err() {
             let _ = deny.call0(&JsValue::NULL);

@@ -17,30 +17,30 @@ mod request;
 
 use dom::Dom;
 
-/// What every page of the sign origin knows.
+/// Common state of the pages of the sign origin.
 struct Page {
     dom: Dom,
-    /// The application's origin.
+    /// The app origin.
     app_origin: String,
-    /// The sign origin's host, as its `Host` header says it.
+    /// Host and port of the sign origin, as in its `Host` header.
     sign_authority: String,
-    /// The server's time.
+    /// The estimate of the server's clock.
     clock: Clock,
 }
 
 impl Page {
-    /// The application's host, and port unless it is the default.
+    /// Host of the app origin, and port unless it is the scheme's default.
     fn app_authority(&self) -> &str {
         authority(&self.app_origin)
     }
 }
 
-/// Runs the page that this document is.
+/// Runs the page named by the document's `data-page` attribute.
 pub(crate) async fn run() -> Result<(), JsValue> {
     let dom = Dom::of_page()?;
-    // A page of this origin inside another page could be covered. The server forbids it too.
+    // Another page could cover a page inside a frame. The server's headers forbid framing too.
     if dom.window.top()?.as_ref() != Some(&dom.window) {
-        return Err("this page works at the top level only".into());
+        return Err("this page works only as a top-level page".into());
     }
     let page = Page {
         app_origin: meta("pan-app-origin")?,
@@ -48,11 +48,11 @@ pub(crate) async fn run() -> Result<(), JsValue> {
         clock: Clock::default(),
         dom,
     };
-    // A document that comes back from the browser's cache is in the middle of what was done with it.
+    // A document from the back/forward cache has the state in which the user left it, so it is reloaded.
     page.dom.on_window("pageshow", |event| {
         let is_restored = Reflect::get(event, &"persisted".into()).is_ok_and(|persisted| persisted.is_truthy());
         if let Some(window) = web_sys::window().filter(|_| is_restored) {
-            // Where it cannot be reloaded, the user can.
+            // If this fails, the user can reload the page.
             let _ = window.location().reload();
         }
     })?;

@@ -1,9 +1,9 @@
-//! The one line to the application's page.
+//! The message port to the application's page.
 //!
-//! The frame says to its parent, and the confirmation window to its opener, that it is ready, and takes the first port that
-//! comes back from that window at the app origin. It takes no second one, and listens to no other window. Until that port
-//! comes it repeats that it is ready. Browsers can lose a message to a page of another process: Chromium does while a debugger
-//! holds a window that the page is opening.
+//! The frame posts "ready" to its parent, and the confirmation window to its opener. It accepts the first port from
+//! that window at the app origin, no second one, and no message from another window. It repeats "ready" until the port
+//! arrives, because browsers can lose a message to a page of another process: Chromium does while a debugger holds a
+//! window that the page is opening.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -14,16 +14,16 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, MessagePort, Window};
 
-/// The longest message that is read, in bytes: a body of 64 KiB, whose JSON text may be escaped, and a proof.
+/// The longest accepted message, in bytes: a body of 64 KiB, whose JSON text may be escaped, and a proof.
 const MAX_MESSAGE: usize = 512 * 1024;
 
-/// How often the page is told again that a port can be taken, in ms.
+/// The interval between "ready" messages, in ms.
 const REPEAT: i32 = 500;
 
-/// Says to `peer` that this page is ready, until `is_claimed`.
+/// Posts "ready" to `peer` until `is_claimed`.
 async fn repeat_ready(window: Window, peer: Window, app_origin: String, is_claimed: Rc<Cell<bool>>) {
     while !is_claimed.get() {
-        // Fails only when the origin is no URL.
+        // Fails only when the origin is not a URL.
         if peer.post_message(&READY.into(), &app_origin).is_err() {
             return;
         }
@@ -36,11 +36,11 @@ async fn repeat_ready(window: Window, peer: Window, app_origin: String, is_claim
     }
 }
 
-/// The port, claimed.
+/// The port to the page.
 pub(crate) struct Port(MessagePort);
 
 impl Port {
-    /// Waits until `peer`, a window at the app origin, hands over a port.
+    /// Waits until `peer`, a window at the app origin, transfers a port.
     pub(crate) async fn claim(window: &Window, peer: &Window, app_origin: &str) -> Result<Self, JsValue> {
         let origin = app_origin.to_owned();
         let source = peer.clone();
@@ -71,18 +71,18 @@ impl Port {
         Ok(Self(port))
     }
 
-    /// Hands every message to `hear`, for as long as the page lives.
-    pub(crate) fn listen(&self, hear: impl Fn(String) + 'static) {
+    /// Calls `handle` with every message, for the life of the page.
+    pub(crate) fn listen(&self, handle: impl Fn(String) + 'static) {
         let listener = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(text) = event.data().as_string().filter(|text| text.len() <= MAX_MESSAGE) {
-                hear(text);
+                handle(text);
             }
         });
         // Setting it starts the port.
         self.0.set_onmessage(Some(listener.into_js_value().unchecked_ref()));
     }
 
-    /// Waits for the first message. There is no second one.
+    /// Waits for the first message. Later ones are ignored.
     pub(crate) async fn first(&self) -> Result<String, JsValue> {
         let first = Promise::new(&mut |resolve, _| {
             self.listen(move |text| {
@@ -93,9 +93,9 @@ impl Port {
         JsFuture::from(first).await.map(|text| text.as_string().unwrap_or_default())
     }
 
-    /// Says something to the page.
-    pub(crate) fn say(&self, message: &impl Serialize) {
-        // A message always has a JSON text, and a port takes every text, also when the page is gone.
+    /// Sends a message to the page.
+    pub(crate) fn send(&self, message: &impl Serialize) {
+        // Neither step can fail: every message serialises, and a port accepts every text even when the page is gone.
         if let Ok(text) = serde_json::to_string(message) {
             let _ = self.0.post_message(&text.into());
         }

@@ -1,4 +1,4 @@
-//! Signing one request (docs/PROTOCOL.md §5).
+//! Signs one request (docs/PROTOCOL.md §5).
 
 use protocol::{
     digest::ContentDigest,
@@ -10,24 +10,21 @@ use wasm_bindgen::JsValue;
 
 use crate::{clock::server_time, keys::Key};
 
-/// A request to sign. Whether it may be signed has been decided.
-pub(crate) struct Order<'a> {
-    /// Host and port of the origin that it is sent to.
+/// A request to sign, after the check that it may be signed.
+pub(crate) struct UnsignedRequest<'a> {
+    /// Host and port of the target origin.
     pub(crate) authority: &'a str,
-    /// Where to.
     pub(crate) path: &'a str,
-    /// The body, exactly as it will be sent.
+    /// The body, exactly as it is sent.
     pub(crate) body: &'a str,
-    /// The session.
     pub(crate) session: &'a SessionHandle,
-    /// The nonce to spend.
     pub(crate) nonce: Nonce,
     /// The value of `X-Interaction-Proof`.
     pub(crate) proof: String,
 }
 
-impl Order<'_> {
-    /// Signs it with a key, at the server's time: `offset` is that minus the device's, in ms.
+impl UnsignedRequest<'_> {
+    /// Signs the request at the server's time. `offset` is the server's clock minus the device's, in ms.
     pub(crate) async fn sign(self, key: &Key, offset: f64) -> Result<SignedHeaders, JsValue> {
         let created = server_time(js_sys::Date::now(), offset) / 1000;
         let input = SignatureInput::new(created, self.nonce, key.public().thumbprint()).map_err(|_| JsValue::NULL)?;

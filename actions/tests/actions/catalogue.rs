@@ -15,7 +15,7 @@ use crate::test;
 const TRANSFER: &str = r#"{"to":"bob","amount":1250,"note":"rent"}"#;
 
 #[test]
-fn levels_are_what_the_actions_deserve() {
+fn levels_match_the_risk_of_the_actions() {
     let level = |path| CATALOGUE.at(path).map(|entry| entry.level);
     assert_eq!(level("/api/account"), Some(Level::Signed));
     assert_eq!(level("/api/display_name"), Some(Level::Interaction));
@@ -24,7 +24,7 @@ fn levels_are_what_the_actions_deserve() {
 }
 
 #[test]
-fn a_summary_says_every_argument() {
+fn summary_shows_every_argument() {
     let summary = CATALOGUE.at("/api/transfer").unwrap().parse(TRANSFER.as_bytes()).unwrap().summary();
     assert_eq!(summary.title, "Send money");
     assert_eq!(summary.button, "Send 12.50 EUR to bob");

@@ -7,7 +7,7 @@ use crate::test;
 
 proptest! {
     #[test]
-    fn every_amount_is_read_back_from_what_a_person_types(cents in 1..=Amount::MAX_CENTS) {
+    fn amount_is_parsed_from_its_typed_form(cents in 1..=Amount::MAX_CENTS) {
         let amount = Amount::try_from(cents).unwrap();
         let (whole, rest) = (cents / 100, cents % 100);
         prop_assert_eq!(Amount::from_input(&format!("{whole}.{rest:02}")), Ok(amount));
@@ -28,7 +28,7 @@ proptest! {
 }
 
 #[test]
-fn an_amount_is_a_whole_number_of_cents_in_range() {
+fn amount_out_of_range_is_rejected() {
     for text in
         ["0", "0.00", "-1", "+1", "1e3", "1.", ".5", "1.005", "1,000.00", "1 000", "0x10", "NaN", "inf", "", "١"]
     {
@@ -42,7 +42,7 @@ fn an_amount_is_a_whole_number_of_cents_in_range() {
 }
 
 #[test]
-fn money_has_one_form() {
+fn money_is_formatted_with_grouping() {
     for (cents, text) in [
         (0, "0.00 EUR"),
         (5, "0.05 EUR"),

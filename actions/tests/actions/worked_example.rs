@@ -307,7 +307,7 @@ fn documented() -> Vec<String> {
 }
 
 #[test]
-fn worked_example_is_what_the_document_says() {
+fn worked_example_matches_the_document() {
     let blocks = Example::new().blocks();
     let fenced = blocks.iter().map(|block| format!("```text\n{block}\n```\n")).collect::<Vec<_>>().concat();
     assert_eq!(documented(), blocks, "docs/PROTOCOL.md §11 must hold these blocks:\n\n{fenced}");
@@ -315,7 +315,7 @@ fn worked_example_is_what_the_document_says() {
 
 /// The tables of the document hold every public code with its status, and actions at the level of the catalogue.
 #[test]
-fn tables_say_what_the_code_says() {
+fn tables_match_the_code() {
     for code in Code::ALL {
         assert!(DOCUMENT.contains(&format!("\n| `{}` | {}", code.as_str(), code.status())), "{code:?}");
     }

@@ -14,7 +14,7 @@ macro_rules! bytes_in_base64 {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// Takes the bytes.
+            /// Wraps the bytes.
             pub const fn new(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
@@ -24,7 +24,7 @@ macro_rules! bytes_in_base64 {
                 &self.0
             }
 
-            /// Reads the one accepted spelling: 44 characters of padded base64.
+            /// Parses the canonical encoding: 44 characters of padded base64.
             ///
             /// # Errors
             /// [`Malformed`] for any other text.
@@ -46,7 +46,7 @@ macro_rules! bytes_in_base64 {
 }
 
 bytes_in_base64! {
-    /// 32 random bytes that make every frame another one.
+    /// 32 random bytes that make every message unique.
     PushNonce, "push nonce"
 }
 
@@ -55,12 +55,12 @@ bytes_in_base64! {
     Mac, "push signature"
 }
 
-/// A frame, read but not verified.
+/// A push message, parsed but not verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Envelope<'a> {
-    /// The key that it claims to be signed by.
+    /// The id of the key that claims to have signed the message.
     pub kid: KeyId,
-    /// Makes it another one than every other.
+    /// Makes the message unique.
     pub nonce: PushNonce,
     /// The payload's text.
     pub payload: &'a str,
@@ -71,8 +71,7 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads a frame that is spelled exactly as [`Envelope`] prints it. The payload is only known to stand between
-    /// braces.
+    /// Parses a message that is exactly as [`Envelope`] displays it. The payload is only checked to be between braces.
     ///
     /// # Errors
     /// [`Malformed`] for any other text, and for one over [`MAX_FRAME`].
@@ -81,8 +80,8 @@ impl<'a> Envelope<'a> {
         if text.len() > MAX_FRAME {
             return Err(malformed);
         }
-        // Between quotation marks, from the front and from the end: what else stands there is compared below. (To search for
-        // whole names would weigh 8 KB.)
+        // Splits at quotation marks, from the front and from the end; the comparison below checks the rest. Searching
+        // for whole names would add 8 KB to the frame.
         let mut front = text.splitn(11, '"');
         let (kid, nonce, rest) = (front.nth(3), front.nth(3), front.nth(2));
         let mut back = rest.ok_or(malformed)?.rsplitn(7, '"');
@@ -114,7 +113,7 @@ impl fmt::Display for Envelope<'_> {
     }
 }
 
-/// Whom a payload is for and where it comes in order: what must be known of it before it is believed.
+/// The recipient and position of a payload, which are checked before it is accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Order {
     /// The connection.
@@ -126,10 +125,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// Reads the first and the last members of a payload, which stand there in its canonical form whatever its `data` is.
+    /// Parses the first and the last members of a payload. Their positions in the canonical form do not depend on
+    /// `data`.
     ///
     /// # Errors
-    /// [`Malformed`] when they do not stand there.
+    /// [`Malformed`] when they are not at these positions.
     pub fn parse(payload: &str) -> Result<Self, Malformed> {
         let malformed = Malformed("payload");
         let conn = payload.split('"').nth(3).ok_or(malformed)?;

@@ -1,7 +1,7 @@
-//! What a listener has heard on its connection, and whether it may believe the next frame.
+//! Verifies the push messages of a connection.
 //!
-//! It holds no key material of its own and makes no MAC: whoever has the key checks that between [`PushVerifier::judge`] and
-//! [`PushVerifier::accept`]. So the signing frame runs it over `WebCrypto`'s keys and the tests over any other HMAC.
+//! It computes no MAC: the caller verifies the MAC between [`PushVerifier::judge`] and [`PushVerifier::accept`]. So the
+//! signing frame uses it with `WebCrypto` keys, and the tests with another HMAC implementation.
 
 use std::collections::VecDeque;
 
@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConnectionId, Envelope, KeyId, Order, PushNonce};
 
-/// How many keys are held: the one that signs and, around a rotation, the one before.
+/// The number of keys that are kept: the current one and, around a rotation, the previous one.
 const KEYS: usize = 2;
 
-/// Why a frame is not believed. It is not told to whoever sent the frame; the frame's next request for a connection says
-/// it, signed, to the server.
+/// Why a push message was rejected. The signing frame reports it to the server in its next signed request for a
+/// connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejected {
-    /// Not a frame.
+    /// Not a push message.
     Malformed,
-    /// Signed, so it says, by a key that was never agreed for this connection, or is over.
+    /// The key was never agreed for this connection, or has expired.
     UnknownKey,
-    /// Its time is too far from now.
+    /// The timestamp is too far from the current time.
     Stale,
-    /// It was heard before.
+    /// The message was received before.
     Replayed,
-    /// It is for another connection, or not the next one of this.
+    /// The message is for another connection, or not the next one in sequence.
     OutOfOrder,
-    /// The signature does not hold.
+    /// The signature is invalid.
     BadMac,
 }
 
 impl Rejected {
-    /// Its name for metrics and the audit log.
+    /// The name in metrics and the audit log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Malformed => "frame_malformed",
@@ -45,12 +45,12 @@ impl Rejected {
     }
 }
 
-/// How exact time must be: ms.
+/// Time tolerances, in ms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tolerance {
-    /// How far a frame's time may be from now, either way.
+    /// The maximum distance of a message's timestamp from the current time, in either direction.
     pub skew: u64,
-    /// How long a nonce is remembered, and an old key honoured after the next one was first heard.
+    /// How long a nonce is remembered, and how long an old key is accepted after the first use of the next one.
     pub replay: u64,
 }
 
@@ -60,34 +60,35 @@ impl Default for Tolerance {
     }
 }
 
+/// A push key and its state.
 #[derive(Clone, Debug)]
-struct Held<K> {
+struct StoredKey<K> {
     kid: KeyId,
     key: K,
-    /// It signs nothing from then on: Unix ms.
+    /// When the key expires: Unix ms. Later messages are not signed with it.
     expires: u64,
-    /// What it has signed is heard up to then: Unix ms.
+    /// Messages signed by the key are accepted until then: Unix ms.
     until: u64,
-    /// Whether anything was heard under it.
+    /// Whether a message signed by the key was accepted.
     is_used: bool,
 }
 
-/// One connection, as its listener knows it. `K` is whatever its MACs are checked with.
+/// Verifies the push messages of one connection. `K` is the type of its MAC keys.
 #[derive(Clone, Debug)]
 pub struct PushVerifier<K> {
     conn: ConnectionId,
     tolerance: Tolerance,
-    keys: Vec<Held<K>>,
-    /// Nonces, and when each was heard, oldest first.
-    heard: VecDeque<(u64, PushNonce)>,
-    /// Of the last frame that was accepted.
+    keys: Vec<StoredKey<K>>,
+    /// Nonces and when each was received, oldest first.
+    nonces: VecDeque<(u64, PushNonce)>,
+    /// The sequence number of the last accepted message.
     seq: u64,
 }
 
 impl<K> PushVerifier<K> {
-    /// Of a connection that nothing was heard of yet.
+    /// A verifier for a new connection.
     pub const fn new(conn: ConnectionId, tolerance: Tolerance) -> Self {
-        Self { conn, tolerance, keys: Vec::new(), heard: VecDeque::new(), seq: 0 }
+        Self { conn, tolerance, keys: Vec::new(), nonces: VecDeque::new(), seq: 0 }
     }
 
     /// The connection.
@@ -95,57 +96,60 @@ impl<K> PushVerifier<K> {
         self.conn
     }
 
-    /// Whether any frame was accepted.
+    /// Whether any message was accepted.
     pub const fn has_heard(&self) -> bool {
         self.seq > 0
     }
 
-    /// Takes a key that signs until `expires` (Unix ms, the server's time). Once it is heard, those before it are honoured
-    /// for the replay window only. Not sooner: the server may not sign with it, as when another one agreed it.
+    /// Adds a key that expires at `expires` (Unix ms, the server's time).
+    ///
+    /// Once a message signed by it is accepted, earlier keys are accepted for the replay window only. Not sooner: the
+    /// server at the other end may not have the key, if another server agreed it.
     pub fn add_key(&mut self, kid: KeyId, key: K, expires: u64) {
         if self.keys.len() == KEYS {
             let is_used = self.keys.last().is_some_and(|newest| newest.is_used);
             self.keys.remove(if is_used { 0 } else { KEYS - 1 });
         }
         let until = expires.saturating_add(self.tolerance.replay);
-        self.keys.push(Held { kid, key, expires, until, is_used: false });
+        self.keys.push(StoredKey { kid, key, expires, until, is_used: false });
     }
 
-    /// Everything but the signature, in the order of docs/PROTOCOL.md §9. Gives the key that must have made it; nothing
-    /// changes.
+    /// Checks everything but the signature, in the order of docs/PROTOCOL.md §9. Returns the key to verify the
+    /// signature with. Does not change the state.
     ///
     /// # Errors
-    /// Why the frame is not believed.
-    pub fn judge(&self, frame: &Envelope<'_>, now: u64) -> Result<&K, Rejected> {
-        let held = self.keys.iter().find(|held| held.kid == frame.kid);
-        let held = held.filter(|held| now <= held.until && frame.ts < held.expires).ok_or(Rejected::UnknownKey)?;
-        if now.abs_diff(frame.ts) > self.tolerance.skew {
+    /// The reason for the rejection.
+    pub fn judge(&self, message: &Envelope<'_>, now: u64) -> Result<&K, Rejected> {
+        let stored = self.keys.iter().find(|stored| stored.kid == message.kid);
+        let stored =
+            stored.filter(|stored| now <= stored.until && message.ts < stored.expires).ok_or(Rejected::UnknownKey)?;
+        if now.abs_diff(message.ts) > self.tolerance.skew {
             return Err(Rejected::Stale);
         }
-        if self.heard.iter().any(|(_, nonce)| *nonce == frame.nonce) {
+        if self.nonces.iter().any(|(_, nonce)| *nonce == message.nonce) {
             return Err(Rejected::Replayed);
         }
-        let order = Order::parse(frame.payload).map_err(|_| Rejected::Malformed)?;
+        let order = Order::parse(message.payload).map_err(|_| Rejected::Malformed)?;
         let is_next = order.conn == self.conn && order.seq.checked_sub(1) == Some(self.seq);
-        if is_next { Ok(&held.key) } else { Err(Rejected::OutOfOrder) }
+        if is_next { Ok(&stored.key) } else { Err(Rejected::OutOfOrder) }
     }
 
-    /// Takes a frame whose signature holds. It is judged once more, because something may have been heard while the
-    /// signature was checked: of two that were judged at one time, one is taken.
+    /// Accepts a message whose signature is valid. Repeats the checks, because another message may have been accepted
+    /// while the signature was verified: of two identical concurrent messages, one is accepted.
     ///
     /// # Errors
-    /// As [`PushVerifier::judge`]; then nothing has changed.
-    pub fn accept(&mut self, frame: &Envelope<'_>, now: u64) -> Result<(), Rejected> {
-        self.judge(frame, now)?;
-        // Forgetting opens nothing, whatever clock is set back: the sequence has gone on.
+    /// As [`PushVerifier::judge`]. The state is then unchanged.
+    pub fn accept(&mut self, message: &Envelope<'_>, now: u64) -> Result<(), Rejected> {
+        self.judge(message, now)?;
+        // Removing old nonces allows no replay even if a clock is set back, because the sequence number has advanced.
         let replay = self.tolerance.replay;
-        while self.heard.front().is_some_and(|&(at, _)| now.abs_diff(at) > replay) {
-            self.heard.pop_front();
+        while self.nonces.front().is_some_and(|&(at, _)| now.abs_diff(at) > replay) {
+            self.nonces.pop_front();
         }
-        self.heard.push_back((now, frame.nonce));
+        self.nonces.push_back((now, message.nonce));
         self.seq += 1;
-        let signer = self.keys.iter().position(|held| held.kid == frame.kid).unwrap_or_default();
-        if self.keys.get(signer).is_some_and(|held| !held.is_used) {
+        let signer = self.keys.iter().position(|stored| stored.kid == message.kid).unwrap_or_default();
+        if self.keys.get(signer).is_some_and(|stored| !stored.is_used) {
             for older in &mut self.keys[..signer] {
                 older.until = older.until.min(now.saturating_add(replay));
             }

@@ -14,7 +14,7 @@ use crate::{
 const ORDER: &str = r#"{"to":"bob","amount":1250,"note":"rent"}"#;
 
 #[test]
-fn every_action_has_its_own_name_and_path() {
+fn action_names_and_paths_are_unique() {
     let names: HashSet<_> = CATALOGUE.entries().map(|entry| entry.name).collect();
     assert_eq!(names.len(), CATALOGUE.entries().count());
     for entry in CATALOGUE.entries() {
@@ -26,14 +26,14 @@ fn every_action_has_its_own_name_and_path() {
 }
 
 #[test]
-fn a_path_that_is_nearly_an_action_is_none() {
+fn similar_path_is_not_an_action() {
     for path in ["", "/", "/api/", "/api/order/", "/api//order", "/API/order", "/api/order?", "order"] {
         assert!(CATALOGUE.at(path).is_none(), "{path}");
     }
 }
 
 #[test]
-fn levels_are_what_the_actions_deserve() {
+fn levels_match_the_risk_of_the_actions() {
     let level = |path| CATALOGUE.at(path).map(|entry| entry.level);
     assert_eq!(level("/api/notes"), Some(Level::Signed));
     assert_eq!(level("/api/title"), Some(Level::Interaction));
@@ -42,7 +42,7 @@ fn levels_are_what_the_actions_deserve() {
 }
 
 #[test]
-fn a_summary_says_every_argument() {
+fn summary_shows_every_argument() {
     let summary = CATALOGUE.at("/api/order").unwrap().parse(ORDER.as_bytes()).unwrap().summary();
     assert_eq!(summary.title, "Order");
     assert_eq!(summary.button, "Order 1250 for bob");
@@ -51,7 +51,7 @@ fn a_summary_says_every_argument() {
 }
 
 #[test]
-fn a_body_that_is_not_exactly_the_action_is_refused() {
+fn noncanonical_action_body_is_rejected() {
     let entry = CATALOGUE.at("/api/order").unwrap();
     assert!(entry.parse(ORDER.as_bytes()).is_ok());
     for (why, body) in [
@@ -78,7 +78,7 @@ fn a_body_that_is_not_exactly_the_action_is_refused() {
 }
 
 #[test]
-fn an_action_without_arguments_takes_an_empty_object_and_nothing_else() {
+fn action_without_arguments_takes_empty_object_only() {
     for path in ["/api/nonces", "/api/notes", "/api/sessions", "/api/revoke_others", "/api/activity", "/api/sign_out"] {
         let entry = CATALOGUE.at(path).unwrap();
         assert!(entry.parse(b"{}").is_ok(), "{}", entry.name);
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_body_is_refused_or_is_another_action(order in order(), damage in strategies::damage()) {
+    fn damaged_body_is_rejected_or_another_action(order in order(), damage in strategies::damage()) {
         let body = serde_json::to_string(&order).unwrap();
         let damaged = Damage::of(&damage, &body);
         if let Ok(other) = parse::<Order>(damaged.as_bytes()) {

@@ -34,14 +34,14 @@ where
 }
 
 /// Whatever is accepted spells itself as it was written, so no two texts are one value.
-fn has_one_spelling<T: FromStr<Err = Malformed> + Display>(text: &str) -> TestCaseResult {
+fn is_canonical<T: FromStr<Err = Malformed> + Display>(text: &str) -> TestCaseResult {
     if let Ok(value) = text.parse::<T>() {
         prop_assert_eq!(value.to_string(), text);
     }
     Ok(())
 }
 
-fn secret_has_one_spelling<T: Secret>(text: &str) -> TestCaseResult {
+fn secret_is_canonical<T: Secret>(text: &str) -> TestCaseResult {
     if let Ok(secret) = T::parse(text) {
         prop_assert_eq!(secret.reveal(), text);
     }
@@ -61,15 +61,15 @@ macro_rules! text_newtype {
                 }
 
                 #[test]
-                fn any_text_is_refused_or_is_the_spelling_of_its_value(text: String) {
-                    has_one_spelling::<$type>(&text)?;
+                fn text_is_rejected_or_canonical(text: String) {
+                    is_canonical::<$type>(&text)?;
                 }
 
                 #[test]
-                fn a_damaged_spelling_is_refused_or_is_another_value(value in $any, damage in strategies::damage()) {
+                fn damaged_text_is_rejected_or_another_value(value in $any, damage in strategies::damage()) {
                     let text = value.to_string();
                     let damaged = Damage::of(&damage, &text);
-                    has_one_spelling::<$type>(&damaged)?;
+                    is_canonical::<$type>(&damaged)?;
                     if damaged != text {
                         prop_assert_ne!(damaged.parse::<$type>(), Ok(value));
                     }
@@ -113,13 +113,13 @@ macro_rules! secret {
                 }
 
                 #[test]
-                fn any_text_is_refused_or_is_the_spelling_of_its_value(text: String) {
-                    secret_has_one_spelling::<$type>(&text)?;
+                fn text_is_rejected_or_canonical(text: String) {
+                    secret_is_canonical::<$type>(&text)?;
                 }
 
                 #[test]
-                fn a_damaged_spelling_is_refused_or_is_another_value(random in strategies::bytes(), damage in strategies::damage()) {
-                    secret_has_one_spelling::<$type>(&Damage::of(&damage, &<$type>::new(random).reveal()))?;
+                fn damaged_text_is_rejected_or_another_value(random in strategies::bytes(), damage in strategies::damage()) {
+                    secret_is_canonical::<$type>(&Damage::of(&damage, &<$type>::new(random).reveal()))?;
                 }
 
                 #[test]
@@ -142,7 +142,7 @@ mod interaction_proof {
     use super::*;
     use crate::test;
 
-    fn has_one_spelling(text: &str) -> TestCaseResult {
+    fn is_canonical(text: &str) -> TestCaseResult {
         if let Ok(read) = proof::from_header(text) {
             prop_assert_eq!(proof::header(read.as_ref()).unwrap(), text);
         }
@@ -161,22 +161,22 @@ mod interaction_proof {
         }
 
         #[test]
-        fn any_text_is_refused_or_is_the_spelling_of_its_value(text: String) {
-            has_one_spelling(&text)?;
+        fn text_is_rejected_or_canonical(text: String) {
+            is_canonical(&text)?;
         }
 
         #[test]
-        fn a_damaged_header_is_refused_or_is_another_value(proof in strategies::proof(), damage in strategies::damage()) {
+        fn damaged_header_is_rejected_or_another_value(proof in strategies::proof(), damage in strategies::damage()) {
             if let Ok(text) = proof.to_header() {
-                has_one_spelling(&Damage::of(&damage, &text))?;
+                is_canonical(&Damage::of(&damage, &text))?;
             }
         }
 
         #[test]
-        fn damaged_json_is_refused_or_is_the_spelling_of_its_value(proof in strategies::proof(), damage in strategies::damage()) {
+        fn damaged_json_is_rejected_or_canonical(proof in strategies::proof(), damage in strategies::damage()) {
             use base64ct::{Base64UrlUnpadded, Encoding};
             let json = serde_json::to_string(&proof).unwrap();
-            has_one_spelling(&Base64UrlUnpadded::encode_string(Damage::of(&damage, &json).as_bytes()))?;
+            is_canonical(&Base64UrlUnpadded::encode_string(Damage::of(&damage, &json).as_bytes()))?;
         }
     }
 }

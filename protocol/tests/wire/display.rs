@@ -24,19 +24,19 @@ fn unseen() -> Regex {
 
 proptest! {
     #[test]
-    fn a_shown_text_has_one_meaning(text in vec(any_mean_char(), 0..40).prop_map(String::from_iter)) {
+    fn visible_text_is_unambiguous(text in vec(hostile_char(), 0..40).prop_map(String::from_iter)) {
         prop_assert_eq!(meant(&visible(&text)), text);
     }
 
     #[test]
-    fn nothing_in_a_shown_text_is_unseen(text in vec(any_mean_char(), 0..40).prop_map(String::from_iter)) {
+    fn visible_text_has_no_hidden_character(text in vec(hostile_char(), 0..40).prop_map(String::from_iter)) {
         let shown = visible(&text);
         prop_assert!(!unseen().is_match(&shown), "{:?}", shown);
         prop_assert!(!shown.starts_with(' ') && !shown.ends_with(' ') && !shown.contains("  "), "{:?}", shown);
     }
 
     #[test]
-    fn a_text_that_was_shown_once_only_gains_marks_for_its_marks(text in strategies::remark()) {
+    fn visible_text_only_escapes_its_brackets_again(text in strategies::remark()) {
         let shown = visible(text.as_str());
         let plain = shown.replace(['⟨', '⟩'], "");
         prop_assert_eq!(visible(&plain), plain);
@@ -44,13 +44,13 @@ proptest! {
 }
 
 /// Mostly what an attacker would choose.
-fn any_mean_char() -> impl Strategy<Value = char> {
+fn hostile_char() -> impl Strategy<Value = char> {
     let mean = " ⟨⟩U+0AF\u{202e}\u{2066}\u{200b}\u{200d}\u{a0}\u{7f}\n\u{feff}\u{3164}\u{e0041}é字";
     prop_oneof![2 => proptest::sample::select(mean.chars().collect::<Vec<_>>()), 1 => any::<char>()]
 }
 
 #[test]
-fn everything_that_unicode_calls_unseen_is_marked() {
+fn every_hidden_unicode_character_is_escaped() {
     let unseen = unseen();
     let mut missed = String::new();
     for c in (0..=0x0010_FFFF).filter_map(char::from_u32) {
@@ -85,7 +85,7 @@ fn ordinary_text_of_many_scripts_is_unchanged() {
 }
 
 #[test]
-fn tricks_are_written_out() {
+fn deceptive_characters_are_escaped() {
     for (text, shown) in [
         ("12\u{202e}00", "12⟨U+202E⟩00"),
         ("pay\u{200b}pal", "pay⟨U+200B⟩pal"),

@@ -26,25 +26,25 @@ fn agrees<T: Serialize + DeserializeOwned>(text: &str) -> Result<(), TestCaseErr
 
 proptest! {
     #[test]
-    fn every_text_comes_back(name in strategies::title()) {
+    fn text_round_trips(name in strategies::title()) {
         let rename = Rename { name };
         prop_assert_eq!(json::read(&serde_json::to_vec(&rename).unwrap()), Ok(rename));
     }
 
     #[test]
-    fn every_proof_comes_back(proof in strategies::proof()) {
+    fn proof_round_trips(proof in strategies::proof()) {
         prop_assert_eq!(json::read(&serde_json::to_vec(&proof).unwrap()), Ok(proof));
     }
 
     #[test]
-    fn damaged_text_is_refused_or_read_as_serde_json_reads_it(proof in strategies::proof(), note in strategies::remark(), damage in strategies::damage()) {
+    fn damaged_text_is_rejected_or_equals_serde_json(proof in strategies::proof(), note in strategies::remark(), damage in strategies::damage()) {
         agrees::<Proof>(&Damage::of(&damage, &serde_json::to_string(&proof).unwrap()))?;
         let order = Order { to: "bob".parse().unwrap(), amount: 1.try_into().unwrap(), note };
         agrees::<Order>(&Damage::of(&damage, &serde_json::to_string(&order).unwrap()))?;
     }
 
     #[test]
-    fn any_text_is_refused_or_read_as_serde_json_reads_it(text in r#"[\[\]{}:,"\\a-z0-9 .eE+-]{0,40}|\PC*"#) {
+    fn any_text_is_rejected_or_equals_serde_json(text in r#"[\[\]{}:,"\\a-z0-9 .eE+-]{0,40}|\PC*"#) {
         agrees::<Proof>(&text)?;
         agrees::<ToFrame>(&text)?;
         agrees::<FromFrame>(&text)?;
@@ -56,14 +56,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_no_panic(bytes: Vec<u8>) {
+    fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
         let _ = json::read::<ToFrame>(&bytes);
         let _ = json::read::<Bound>(&bytes);
         let _ = json::read::<SignIn>(&bytes);
     }
 
     #[test]
-    fn numbers_come_back(signed: i64, unsigned: u64, small: u8) {
+    fn numbers_round_trip(signed: i64, unsigned: u64, small: u8) {
         prop_assert_eq!(json::read(signed.to_string().as_bytes()), Ok(signed));
         prop_assert_eq!(json::read(unsigned.to_string().as_bytes()), Ok(unsigned));
         prop_assert_eq!(json::read(small.to_string().as_bytes()), Ok(small));
@@ -71,7 +71,7 @@ proptest! {
 }
 
 #[test]
-fn another_spelling_is_refused() {
+fn noncanonical_json_is_rejected() {
     assert_eq!(json::read::<Time>(br#"{"now":5}"#).map(|time| time.now), Ok(5));
     for text in [
         "",

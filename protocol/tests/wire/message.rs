@@ -78,7 +78,7 @@ fn window_messages_round_trip() {
 }
 
 #[test]
-fn an_unknown_wish_is_refused() {
+fn unknown_frame_request_is_rejected() {
     for json in [
         r#"{"id":1,"ask":{"sign_bytes":{"bytes":"AA"}}}"#,
         r#"{"id":1,"ask":"forget"}"#,
@@ -120,7 +120,7 @@ fn only_a_public_p256_key_is_a_jwk() {
 }
 
 #[test]
-fn a_der_signature_is_not_read() {
+fn der_signature_is_rejected() {
     let bind = |signature: &str| {
         let challenge = Challenge::new([0; 32]);
         let jwk = serde_json::to_string(&PublicKey::from_sec1(&[4; 65]).unwrap().to_jwk()).unwrap();
@@ -153,7 +153,7 @@ fn public_codes_are_few_and_distinct() {
 
 proptest! {
     #[test]
-    fn a_key_is_the_same_as_a_jwk(key in strategies::public_key()) {
+    fn key_round_trips_as_jwk(key in strategies::public_key()) {
         let json = serde_json::to_string(&key.to_jwk()).unwrap();
         prop_assert_eq!(PublicKey::from(&serde_json::from_str::<Jwk>(&json).unwrap()), key);
     }

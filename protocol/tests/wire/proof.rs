@@ -8,7 +8,7 @@ use protocol::{
 
 use crate::test;
 
-fn of_the_page() -> Proof {
+fn page_proof() -> Proof {
     Proof {
         v: 1,
         by: Recorder::App,
@@ -23,8 +23,8 @@ fn of_the_page() -> Proof {
     }
 }
 
-fn of_the_window() -> Proof {
-    Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(800), ..of_the_page() }
+fn window_proof() -> Proof {
+    Proof { by: Recorder::Signer, kind: Kind::Confirm, dwell: Some(800), ..page_proof() }
 }
 
 /// The header of any JSON text.
@@ -33,24 +33,24 @@ fn encoded(json: &str) -> String {
 }
 
 #[test]
-fn a_proof_reaches_the_level_of_its_recorder() {
-    assert_eq!(of_the_page().level(), Level::Interaction);
-    assert_eq!(of_the_window().level(), Level::Confirmed);
+fn proof_has_the_level_of_its_recorder() {
+    assert_eq!(page_proof().level(), Level::Interaction);
+    assert_eq!(window_proof().level(), Level::Confirmed);
     assert!(Level::Signed < Level::Interaction && Level::Interaction < Level::Confirmed);
 }
 
 #[test]
 fn every_kind_of_input_passes() {
     for kind in [Kind::Pointer, Kind::Touch, Kind::Pen, Kind::Keyboard] {
-        assert_eq!(Proof { kind, ..of_the_page() }.check(), Ok(()), "{kind:?}");
-        assert_eq!(Proof { kind, path: Vec::new(), ..of_the_page() }.check(), Ok(()), "{kind:?} without a path");
+        assert_eq!(Proof { kind, ..page_proof() }.check(), Ok(()), "{kind:?}");
+        assert_eq!(Proof { kind, path: Vec::new(), ..page_proof() }.check(), Ok(()), "{kind:?} without a path");
     }
 }
 
 #[test]
-fn what_no_honest_recorder_writes_is_refused() {
-    let page = of_the_page;
-    let window = of_the_window;
+fn impossible_proof_is_rejected() {
+    let page = page_proof;
+    let window = window_proof;
     let wrong = [
         ("another version", Proof { v: 2, ..page() }),
         ("the page says that its click was a confirmation", Proof { kind: Kind::Confirm, ..page() }),
@@ -74,9 +74,9 @@ fn what_no_honest_recorder_writes_is_refused() {
 }
 
 #[test]
-fn another_spelling_of_a_good_proof_is_refused() {
-    let json = serde_json::to_string(&of_the_page()).unwrap();
-    assert_eq!(proof::from_header(&encoded(&json)), Ok(Some(of_the_page())));
+fn noncanonical_proof_is_rejected() {
+    let json = serde_json::to_string(&page_proof()).unwrap();
+    assert_eq!(proof::from_header(&encoded(&json)), Ok(Some(page_proof())));
     let array = r#"[1,"app","display_name","pointer",1750000000000,90,[],[5,10,100,30],[13,16]]"#;
     for other in [
         json.replacen(':', ": ", 1),
@@ -99,8 +99,8 @@ fn another_spelling_of_a_good_proof_is_refused() {
 }
 
 #[test]
-fn a_header_over_the_limit_is_neither_written_nor_read() {
-    let long = Proof { path: vec![[i32::MIN, i32::MIN, i32::MAX]; MAX_PATH], ..of_the_page() };
+fn header_over_limit_is_not_written_or_parsed() {
+    let long = Proof { path: vec![[i32::MIN, i32::MIN, i32::MAX]; MAX_PATH], ..page_proof() };
     assert_eq!(long.check(), Ok(()), "each point by itself is fine");
     assert!(encoded(&serde_json::to_string(&long).unwrap()).len() > MAX_HEADER);
     assert!(long.to_header().is_err());

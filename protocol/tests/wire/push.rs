@@ -22,7 +22,7 @@ fn envelope(kid: KeyId, random: ([u8; 32], [u8; 32]), ts: u64, payload: &str) ->
 }
 
 #[test]
-fn a_frame_is_read_as_it_is_printed() {
+fn message_round_trips() {
     let frame = Envelope::parse(FRAME).unwrap();
     assert_eq!(frame.to_string(), FRAME);
     assert_eq!(frame.ts, 5);
@@ -32,7 +32,7 @@ fn a_frame_is_read_as_it_is_printed() {
 }
 
 #[test]
-fn other_spellings_of_a_frame_are_refused() {
+fn noncanonical_message_is_rejected() {
     for (from, to) in [
         ("{\"kid\"", "{ \"kid\""),
         ("\"ts\":5", "\"ts\":05"),
@@ -54,7 +54,7 @@ fn other_spellings_of_a_frame_are_refused() {
 }
 
 #[test]
-fn whom_a_payload_is_for_is_read_before_it_is_believed() {
+fn recipient_is_parsed_before_verification() {
     let expected = Order { conn: ConnectionId::new([0; 16]), id: Cursor::default(), seq: 1 };
     let payload = Envelope::parse(FRAME).unwrap().payload;
     assert_eq!(Order::parse(payload), Ok(expected));
@@ -78,7 +78,7 @@ fn whom_a_payload_is_for_is_read_before_it_is_believed() {
 }
 
 #[test]
-fn a_frame_is_bounded_in_bytes() {
+fn message_length_is_limited_in_bytes() {
     let frame = Envelope::parse(FRAME).unwrap();
     let payload = |length: usize| format!("{{{}}}", "x".repeat(length - 2));
     let length = MAX_FRAME - (FRAME.len() - frame.payload.len());
@@ -91,7 +91,7 @@ fn a_frame_is_bounded_in_bytes() {
 }
 
 #[test]
-fn every_payload_has_type_and_data_beside_whom_it_is_for() {
+fn payloads_have_recipient_type_and_data() {
     let session = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
     let pushes = [
         (Push::Hb { latest: 3 }, Topic::Hb, "hb"),
@@ -121,7 +121,7 @@ fn every_payload_has_type_and_data_beside_whom_it_is_for() {
 
 proptest! {
     #[test]
-    fn any_frame_round_trips(kid in strategies::key_id(), random in (strategies::bytes(), strategies::bytes()), ts: u64, inside in "[^\u{0}]{0,80}") {
+    fn any_message_round_trips(kid in strategies::key_id(), random in (strategies::bytes(), strategies::bytes()), ts: u64, inside in "[^\u{0}]{0,80}") {
         let payload = format!("{{{inside}}}");
         let text = envelope(kid, random, ts, &payload).to_string();
         // What stands inside cannot be taken for what stands around it.
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_frame_is_refused_or_is_another_one(damage in strategies::damage()) {
+    fn damaged_message_is_rejected_or_another_one(damage in strategies::damage()) {
         let damaged = Damage::of(&damage, FRAME);
         if let Ok(read) = Envelope::parse(&damaged) {
             prop_assert_eq!(read.to_string(), damaged.clone());
@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_can_be_read(text: String) {
+    fn arbitrary_text_does_not_panic(text: String) {
         let _ = (Envelope::parse(&text), Order::parse(&text));
     }
 }

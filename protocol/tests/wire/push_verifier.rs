@@ -91,7 +91,7 @@ fn state(verifier: &Keyed) -> String {
 }
 
 #[test]
-fn frames_are_believed_once_and_in_order() {
+fn messages_are_accepted_once_and_in_order() {
     let mut verifier = verifier();
     let [one, two, three] = [1, 2, 3].map(|seq| Sent::nth(seq).frame());
     assert_eq!(refused(&mut verifier, two.as_bytes(), NOW), Rejected::OutOfOrder);
@@ -104,7 +104,7 @@ fn frames_are_believed_once_and_in_order() {
 }
 
 #[test]
-fn of_two_that_are_judged_at_one_time_one_is_taken() {
+fn one_of_two_concurrent_messages_is_accepted() {
     let mut verifier = verifier();
     let frame = Sent::nth(1).frame();
     let envelope = Envelope::parse(&frame).unwrap();
@@ -114,7 +114,7 @@ fn of_two_that_are_judged_at_one_time_one_is_taken() {
 }
 
 #[test]
-fn the_window_has_exact_edges() {
+fn time_window_has_exact_edges() {
     for (ts, is_believed) in
         [(NOW - SKEW, true), (NOW - SKEW - 1, false), (NOW + SKEW, true), (NOW + SKEW + 1, false), (0, false)]
     {
@@ -126,7 +126,7 @@ fn the_window_has_exact_edges() {
 }
 
 #[test]
-fn another_connection_and_another_key_are_nothing_of_this_ones() {
+fn other_connection_or_key_is_rejected() {
     let mut verifier = verifier();
     assert_eq!(refused(&mut verifier, Sent { conn: 2, ..Sent::nth(1) }.frame().as_bytes(), NOW), Rejected::OutOfOrder);
     assert_eq!(refused(&mut verifier, Sent { key: 2, ..Sent::nth(1) }.frame().as_bytes(), NOW), Rejected::UnknownKey);
@@ -138,7 +138,7 @@ fn another_connection_and_another_key_are_nothing_of_this_ones() {
 }
 
 #[test]
-fn a_rotation_loses_nothing_and_the_old_key_ends_with_the_window() {
+fn old_key_is_valid_for_the_replay_window() {
     let mut verifier = verifier();
     let (kid, mac) = key(2);
     hear(&mut verifier, Sent::nth(1).frame().as_bytes(), NOW).unwrap();
@@ -154,7 +154,7 @@ fn a_rotation_loses_nothing_and_the_old_key_ends_with_the_window() {
 }
 
 #[test]
-fn a_key_that_was_agreed_and_never_signs_ends_nothing() {
+fn unused_next_key_does_not_expire_the_old_one() {
     let mut verifier = verifier();
     let at = |key, seq, ts| Sent { key, seq, ts, ..Sent::nth(seq) }.frame();
     hear(&mut verifier, at(1, 1, NOW).as_bytes(), NOW).unwrap();
@@ -170,7 +170,7 @@ fn a_key_that_was_agreed_and_never_signs_ends_nothing() {
 }
 
 #[test]
-fn a_key_that_has_expired_signs_nothing() {
+fn expired_key_is_rejected() {
     let end = NOW + LIFE;
     let at = |seq, ts| Sent { ts, ..Sent::nth(seq) }.frame();
     let mut verifier = verifier();
@@ -181,7 +181,7 @@ fn a_key_that_has_expired_signs_nothing() {
 }
 
 #[test]
-fn parts_of_genuine_frames_do_not_fit_together() {
+fn mixed_parts_of_valid_messages_are_rejected() {
     let frames = [1, 2].map(|seq| Sent { ts: NOW + seq, ..Sent::nth(seq) }.frame());
     let [one, two] = [Envelope::parse(&frames[0]).unwrap(), Envelope::parse(&frames[1]).unwrap()];
     let mut verifier = verifier();
@@ -209,7 +209,7 @@ fn parts_of_genuine_frames_do_not_fit_together() {
 
 proptest! {
     #[test]
-    fn any_flipped_bit_is_refused(at: Index, bit in 0_u8..8, before in 0_u64..3) {
+    fn flipped_bit_is_rejected(at: Index, bit in 0_u8..8, before in 0_u64..3) {
         let mut verifier = verifier();
         for seq in 1..=before {
             hear(&mut verifier, Sent::nth(seq).frame().as_bytes(), NOW).unwrap();
@@ -223,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_believed_twice_whatever_the_clock_does(
+    fn clock_changes_allow_no_replay(
         steps in prop::collection::vec((0_u64..6, -30_000_i64..30_000), 0..60),
     ) {
         let mut verifier = verifier();
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn every_way_of_losing_repeating_and_mixing_up_frames_gives_a_beginning_of_what_was_sent(
+    fn loss_and_reordering_leave_a_prefix(
         way in prop::collection::vec(1_u64..12, 0..80),
     ) {
         let mut verifier = verifier();
@@ -253,13 +253,13 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(wire: Vec<u8>, now: u64) {
+    fn arbitrary_bytes_do_not_panic(wire: Vec<u8>, now: u64) {
         let mut verifier = verifier();
         refused(&mut verifier, &wire, now);
     }
 
     #[test]
-    fn it_remembers_no_more_than_its_window(gaps in prop::collection::vec(0_u64..4_000, 1..100)) {
+    fn nonces_are_kept_for_the_window_only(gaps in prop::collection::vec(0_u64..4_000, 1..100)) {
         let mut verifier = verifier();
         let (mut now, mut lately) = (NOW, Vec::new());
         for (seq, gap) in (1..).zip(gaps) {

@@ -6,7 +6,7 @@ use protocol::return_path::{DEFAULT, MAX_BYTES, check};
 use crate::test;
 
 #[test]
-fn paths_of_the_app_are_accepted() {
+fn app_path_is_accepted() {
     let longest = format!("/{}", "a".repeat(MAX_BYTES - 1));
     for path in ["/", "/account", "/activity?page=2", "/a/b/", "/%2F%2Fevil", "/?next=https://x.example", &longest] {
         assert_eq!(check(path), path);
@@ -14,7 +14,7 @@ fn paths_of_the_app_are_accepted() {
 }
 
 #[test]
-fn everything_else_becomes_the_default() {
+fn other_path_becomes_the_default() {
     let too_long = format!("/{}", "a".repeat(MAX_BYTES));
     for path in [
         "",
@@ -46,7 +46,7 @@ fn everything_else_becomes_the_default() {
 proptest! {
     /// Resolved against any origin, as RFC 3986 §5.2 and the URL standard do it, it stays on that origin.
     #[test]
-    fn a_checked_path_never_leaves_the_origin(text in r"[/\\.:?#@%a-z0-9\t\n ]{0,20}|\PC*") {
+    fn checked_path_never_leaves_the_origin(text in r"[/\\.:?#@%a-z0-9\t\n ]{0,20}|\PC*") {
         let path = check(&text);
         prop_assert!(path.starts_with('/') && path.len() <= MAX_BYTES);
         prop_assert!(!path.starts_with("//") && !path.contains(['\\', '#']));

@@ -24,26 +24,26 @@ fn statements_differ_by_purpose_and_by_every_part() {
 
 /// SHA-256("pan-token" ‖ 0 ‖ 32 zero bytes), computed by another implementation.
 #[test]
-fn a_ticket_gives_its_token() {
+fn ticket_derives_its_token() {
     let token = EntryTicket::new([0; 32]).token();
     assert_eq!(token.reveal(), "Nh42fedUnWRTNRe5rrku9U99dBphcIR2njUHIxSDPyg");
     assert_ne!(token.handle(), SessionToken::new([0; 32]).handle(), "a ticket is no token");
 }
 
 #[test]
-fn secrets_are_hashed_under_a_label_of_their_own() {
+fn secrets_are_hashed_with_separate_labels() {
     let secret = SignSecret::new([0; 32]);
     assert_ne!(secret.hashed(), secret.reveal());
     assert_ne!(secret.hashed(), EntryTicket::new([0; 32]).token().reveal());
 }
 
 #[test]
-fn a_password_is_not_printed() {
+fn password_is_not_printed() {
     assert_eq!(format!("{:?}", Password::new("correct horse".to_owned())), "Password(…)");
 }
 
 #[test]
-fn a_sign_in_takes_its_members_only() {
+fn unknown_sign_in_member_is_rejected() {
     let coordinate = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let signature = format!("pan=:{}==:", "A".repeat(86));
     let good = format!(

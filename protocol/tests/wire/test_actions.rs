@@ -17,11 +17,11 @@ protocol::bounded_text! {
 pub(crate) static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
 
 protocol::actions! {
-    /// Without arguments.
+    /// An action without arguments.
     ReadNotes at "notes" needs Signed {}
     summary |_read| Summary::plain("Show your notes", "Show")
 
-    /// With a text.
+    /// An action with a text argument.
     Rename at "title" needs Interaction {
         /// The new title.
         name: Title,
@@ -32,13 +32,13 @@ protocol::actions! {
         button: "Change title".into(),
     }
 
-    /// With several arguments.
+    /// An action with several arguments.
     Order at "order" needs Confirmed {
-        /// For whom.
+        /// The recipient.
         to: UserName,
-        /// How many.
+        /// The number of items.
         amount: NonZeroU32,
-        /// What for.
+        /// The purpose.
         note: Remark,
     }
     summary |order| Summary {

@@ -5,7 +5,7 @@ use protocol::user::UserName;
 use crate::test;
 
 #[test]
-fn a_user_name_looks_like_no_other() {
+fn confusable_user_name_is_rejected() {
     for text in ["ab", "1ab", "-ab", "Alice", "al ice", "alice\n", "аlice", "ａlice", "alice\u{200b}", &"a".repeat(33)]
     {
         assert!(text.parse::<UserName>().is_err(), "{text:?}");

@@ -70,7 +70,7 @@ fn rfc_9530_content_digest() {
 }
 
 #[test]
-fn a_digest_of_another_algorithm_or_several_is_refused() {
+fn other_or_several_digests_are_rejected() {
     let good = ContentDigest::of(b"").to_string();
     for text in [
         good.replacen("sha-256", "sha-512", 1),
@@ -88,7 +88,7 @@ fn a_digest_of_another_algorithm_or_several_is_refused() {
 /// The base is one line a component and the parameters, and what is signed over it verifies: with one character
 /// changed in any of the lines it does not.
 #[test]
-fn a_request_is_covered_whole() {
+fn every_request_component_is_covered() {
     let signer = SigningKey::from_slice(&[7; 32]).unwrap();
     let key = PublicKey::from_sec1(signer.verifying_key().to_sec1_point(false).as_bytes()).unwrap();
     let session = SessionToken::new([1; 32]).handle();
@@ -138,7 +138,7 @@ fn a_request_is_covered_whole() {
 }
 
 #[test]
-fn another_component_list_parameter_or_algorithm_is_refused() {
+fn other_signature_parameters_are_rejected() {
     let key = PublicKey::from_sec1(&[4; 65]).unwrap();
     let good = SignatureInput::new(1_750_000_000, Nonce::new([2; 16]), key.thumbprint()).unwrap().to_string();
     assert!(good.parse::<SignatureInput>().is_ok());

@@ -57,7 +57,7 @@ async fn lost_reply_of_bind_is_repeated() {
 }
 
 #[tokio::test]
-async fn bind_request_is_good_once() {
+async fn bind_request_is_accepted_once() {
     let app = app();
     let browser = app.entered("ada").await;
     let statement = browser.statement(browser.challenge(&app).await);
@@ -69,7 +69,7 @@ async fn bind_request_is_good_once() {
 }
 
 #[tokio::test]
-async fn attack_4_only_the_frame_binds_and_only_a_good_key() {
+async fn attack_4_only_the_frame_binds_a_valid_key() {
     let app = app();
     let mut browser = app.entered("ada").await;
     let good = serde_json::to_value(browser.statement(browser.challenge(&app).await)).unwrap();
@@ -142,7 +142,7 @@ fn signed_with<A: Action>(app: &TestApp, browser: &Browser, action: &A, level: L
 }
 
 #[tokio::test]
-async fn attack_9_each_level_takes_its_own_key_only() {
+async fn attack_9_each_level_accepts_only_its_key() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let (frame, confirmation) = (browser.key.clone(), browser.confirmation.clone());
@@ -307,7 +307,7 @@ async fn push_keys_are_agreed_with_the_sign_origin() {
 }
 
 #[tokio::test]
-async fn higher_levels_do_for_lower_ones_with_their_own_key() {
+async fn higher_level_needs_its_own_key() {
     let app = app();
     let browser = app.browser("ada").await;
     let signed = signed_with::<Rename>(&app, &browser, &rename(), Level::Confirmed, &browser.confirmation);

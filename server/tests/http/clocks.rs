@@ -32,13 +32,13 @@ fn asking_for_nonces(app: &TestApp, browser: &Browser) -> Signed {
 }
 
 /// What the frame reads of the server's clock.
-async fn told_time(app: &TestApp) -> u64 {
+async fn server_time(app: &TestApp) -> u64 {
     let request = Request::get("/time").header("host", "sign.pan.localhost:3000").body(Body::empty());
     app.send(request.unwrap()).await.json::<Time>().now
 }
 
 #[tokio::test]
-async fn attack_22_a_server_whose_clock_is_hours_off_is_followed() {
+async fn attack_22_client_follows_a_wrong_server_clock() {
     for (ahead, behind) in [(3 * HOUR, 0), (0, 3 * HOUR)] {
         let app = app();
         let mut browser = app.browser("ada").await;
@@ -49,7 +49,7 @@ async fn attack_22_a_server_whose_clock_is_hours_off_is_followed() {
             browser.sign::<ReadNotes>(created / 1000, nonce, "{}".into(), None)
         };
         assert_eq!(app.send(sign(device).build()).await.code(), Code::UseFreshNonce);
-        assert_eq!(app.send(sign(told_time(&app).await).build()).await.status, StatusCode::OK);
+        assert_eq!(app.send(sign(server_time(&app).await).build()).await.status, StatusCode::OK);
         // The wrong one was the owner's all the same.
         assert_eq!(app.logged("theft", Outcome::Noticed).await, 0);
         owner_still_acts(&app, &mut browser).await;
@@ -57,7 +57,7 @@ async fn attack_22_a_server_whose_clock_is_hours_off_is_followed() {
 }
 
 #[tokio::test]
-async fn attack_22_nothing_is_accepted_again_after_the_clock_was_set_back() {
+async fn attack_22_clock_set_back_allows_no_replay() {
     for away in [10 * SECOND, 4 * MINUTE, 10 * MINUTE, 25 * MINUTE] {
         let app = app();
         let mut browser = app.browser("ada").await;
@@ -90,7 +90,7 @@ async fn attack_22_nothing_is_accepted_again_after_the_clock_was_set_back() {
 }
 
 #[tokio::test]
-async fn attack_22_after_the_clock_was_set_back_people_go_on_or_sign_in_again() {
+async fn attack_22_users_recover_after_clock_set_back() {
     let app = app();
     let mut long = app.browser("long").await;
     for _ in 0..10 {
@@ -117,7 +117,7 @@ async fn attack_22_after_the_clock_was_set_back_people_go_on_or_sign_in_again() 
 }
 
 #[tokio::test]
-async fn attack_22_a_step_forward_makes_what_was_kept_worthless() {
+async fn attack_22_clock_step_forward_voids_old_requests() {
     for (step, lives) in [(10 * SECOND, true), (10 * MINUTE, true), (30 * MINUTE, false), (25 * HOUR, false)] {
         let app = app();
         let mut browser = app.browser("ada").await;

@@ -24,7 +24,7 @@ fn shadow(token: &str) -> String {
 
 /// Case 4: `Partitioned` makes a second cookie of the same name, which no ordinary `Set-Cookie` replaces.
 #[tokio::test]
-async fn attack_26_a_partitioned_shadow_locks_nobody_out() {
+async fn attack_26_partitioned_shadow_does_not_lock_out() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let stranger = SessionToken::new(random().unwrap()).reveal();
@@ -56,7 +56,7 @@ async fn attack_26_a_partitioned_shadow_locks_nobody_out() {
 
 /// A shadow is not believed either: without the session's own token nothing passes.
 #[tokio::test]
-async fn attack_26_a_shadow_alone_is_no_session() {
+async fn attack_26_shadow_cookie_alone_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let eve = app.browser("eve").await;
@@ -94,7 +94,7 @@ async fn attack_26_planted_cookies_end_no_other_session() {
 
 /// Case 6: bytes that are no ASCII, as browsers send them.
 #[tokio::test]
-async fn attack_26_bytes_of_foreign_cookies_do_not_matter() {
+async fn attack_26_non_ascii_cookie_is_ignored() {
     let app = app();
     let mut browser = app.browser("ada").await;
     for foreign in

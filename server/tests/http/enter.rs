@@ -70,7 +70,7 @@ async fn entering_sets_the_cookie_and_returns() {
 }
 
 #[tokio::test]
-async fn attack_25_a_ticket_enters_once() {
+async fn attack_25_ticket_enters_once() {
     let app = app();
     let mut browser = app.signed_in("ada").await;
     assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
@@ -80,7 +80,7 @@ async fn attack_25_a_ticket_enters_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attack_25_a_ticket_enters_once_of_many_concurrent() {
+async fn attack_25_concurrent_ticket_uses_enter_once() {
     let app = app();
     let browser = app.signed_in("ada").await;
     let mut sending = JoinSet::new();
@@ -93,7 +93,7 @@ async fn attack_25_a_ticket_enters_once_of_many_concurrent() {
 }
 
 #[tokio::test]
-async fn attack_25_a_stolen_ticket_enters_nothing() {
+async fn attack_25_stolen_ticket_is_rejected() {
     let app = app();
     let mut owner = app.signed_in("ada").await;
     let mut thief = app.signed_in("eve").await;
@@ -131,7 +131,7 @@ async fn attack_25_unused_ticket_leaves_no_session() {
 
 /// The attacker has signed in, and makes a victim's browser enter the attacker's session.
 #[tokio::test]
-async fn attack_25_login_csrf_with_the_attackers_ticket() {
+async fn attack_25_login_csrf_is_rejected() {
     let app = app();
     let mut attacker = app.signed_in("eve").await;
     for (name, value) in [
@@ -163,7 +163,7 @@ async fn attack_25_login_csrf_with_the_attackers_ticket() {
 }
 
 #[tokio::test]
-async fn attack_25_the_return_path_stays_on_the_app_origin() {
+async fn attack_25_return_path_stays_on_the_app_origin() {
     let app = app();
     for path in [
         "//evil.example",

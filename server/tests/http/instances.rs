@@ -41,7 +41,7 @@ async fn session_opens_across_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nonce_is_spent_once_over_all_instances() {
+async fn nonce_is_spent_once_across_instances() {
     let houses = two().await;
     let mut browser = houses[0].browser("everywhere").await;
     for _ in 0..3 {
@@ -59,7 +59,7 @@ async fn a_nonce_is_spent_once_over_all_instances() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_at_one_instance_is_refused_at_the_other_at_once() {
+async fn ended_session_is_rejected_by_other_instance() {
     let [one, other] = two().await;
     let mut leaving = one.browser("leaving").await;
     let kept = leaving.request(&other, &read());
@@ -74,7 +74,7 @@ async fn a_session_that_ended_at_one_instance_is_refused_at_the_other_at_once() 
 }
 
 #[tokio::test]
-async fn attack_18_a_connection_is_over_when_its_session_was_ended_at_another_instance() {
+async fn attack_18_end_at_other_instance_closes_connection() {
     let [one, other] = two().await;
     let mut owner = one.browser("watched").await;
     let mut stolen = other.browser("watched").await;
@@ -88,7 +88,7 @@ async fn attack_18_a_connection_is_over_when_its_session_was_ended_at_another_in
 }
 
 #[tokio::test]
-async fn a_limit_holds_over_all_instances() {
+async fn limit_holds_across_instances() {
     let houses = two().await;
     let mut browser = houses[0].browser("busy").await;
     for at in 0..60 {
@@ -102,7 +102,7 @@ async fn a_limit_holds_over_all_instances() {
 
 /// The claim of docs/PROTOCOL.md §7: one store round trip for a verified request, whatever its level.
 #[tokio::test]
-async fn a_verified_request_costs_redis_one_command() {
+async fn verified_request_is_one_redis_command() {
     // Its own, so that nobody else sends anything.
     let server = RedisServer::start();
     let app = instance(&server).await;

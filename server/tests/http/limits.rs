@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_nonce_passes_once_and_only_in_its_session() {
+async fn nonce_passes_once_in_its_session_only() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let other = app.browser("bob").await;
@@ -39,7 +39,7 @@ async fn a_nonce_passes_once_and_only_in_its_session() {
 }
 
 #[tokio::test]
-async fn nonces_are_given_for_a_signature_and_for_nothing_else() {
+async fn nonces_are_issued_for_a_signature_only() {
     let app = app();
     let mut browser = app.browser("ada").await;
     browser.nonces = vec![Nonce::new(random().unwrap())];
@@ -61,7 +61,7 @@ async fn nonces_are_given_for_a_signature_and_for_nothing_else() {
 }
 
 #[tokio::test]
-async fn changes_are_limited_and_a_thief_cannot_use_up_the_limit() {
+async fn thief_cannot_use_up_the_change_limit() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let thief = browser.clone();
@@ -121,7 +121,7 @@ async fn challenges_and_bindings_are_limited_by_address() {
 }
 
 #[tokio::test]
-async fn what_other_sites_send_uses_up_no_addresss_bindings() {
+async fn cross_site_requests_do_not_count_as_bindings() {
     let app = app();
     for at in 0..70 {
         let (path, name, value) = match at % 4 {
@@ -165,7 +165,7 @@ async fn requests_for_nonces_are_limited() {
 }
 
 #[tokio::test]
-async fn a_signed_out_session_is_over() {
+async fn signed_out_session_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let kept = browser.request(&app, &read());

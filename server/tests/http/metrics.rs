@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_stores_answers_and_the_sessions_are_counted() {
+async fn store_calls_and_sessions_are_counted() {
     let app = app();
     let (mut ada, mut elsewhere) = (app.browser("ada").await, app.browser("ada").await);
     app.entered("bob").await;

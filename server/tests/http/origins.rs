@@ -7,7 +7,7 @@ use server::{Functions, Server, StartError, clock::Clock, settings::Settings, st
 use crate::{TestApp, app, browser::from_app, owner_still_acts, read, test_actions::CATALOGUE};
 
 #[tokio::test]
-async fn hosts_are_told_apart() {
+async fn each_host_serves_its_own_origin() {
     let app = app();
     let get = |host: &str, path: &str| Request::get(path).header("host", host).body(Body::empty()).unwrap();
     assert_eq!(app.send(get("sign.pan.localhost:3000", "/time")).await.status, StatusCode::OK);
@@ -49,7 +49,7 @@ async fn both_origins_carry_the_security_headers() {
 
 /// RFC 6797 §7.2: never over http, where it could not be believed.
 #[tokio::test]
-async fn https_is_demanded_for_two_years_and_only_over_https() {
+async fn hsts_lasts_two_years_and_is_sent_on_https_only() {
     let variables = [("ALLOWED_ORIGINS".to_owned(), "https://example.com".to_owned())];
     let settings = Settings::parse("a test", "", variables).unwrap();
     let secure = TestApp::with(Stores::memory(), settings);
@@ -73,7 +73,7 @@ async fn https_is_demanded_for_two_years_and_only_over_https() {
 }
 
 #[tokio::test]
-async fn assets_are_compressed_for_who_takes_that() {
+async fn assets_are_compressed_if_accepted() {
     let app = app();
     let get = async |path: &str, takes: &str| {
         let request = Request::get(path).header("host", "sign.pan.localhost:3000").header("accept-encoding", takes);
@@ -102,7 +102,7 @@ async fn assets_are_compressed_for_who_takes_that() {
 }
 
 #[tokio::test]
-async fn forgetting_to_protect_a_function_stops_the_start() {
+async fn unprotected_function_prevents_start() {
     let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
     let undecided = Functions::new(CATALOGUE).served(vec!["/api/new"]);
@@ -116,7 +116,7 @@ async fn forgetting_to_protect_a_function_stops_the_start() {
 }
 
 #[tokio::test]
-async fn an_action_without_its_function_is_not_found_however_well_it_is_signed() {
+async fn action_without_function_returns_404() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let empty = app.server.router(Router::new(), &Functions::new(CATALOGUE)).unwrap();

@@ -26,7 +26,7 @@ fn activity(browser: &Browser, action: &str) -> Push {
 }
 
 #[tokio::test]
-async fn what_is_published_reaches_every_page_of_its_user_and_nobody_else() {
+async fn event_reaches_only_its_users_pages() {
     let app = app();
     let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
     let mut pages = Vec::new();
@@ -49,7 +49,7 @@ async fn what_is_published_reaches_every_page_of_its_user_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_page_goes_on_where_it_was() {
+async fn page_resumes_at_its_cursor() {
     let app = app();
     let mut ada = app.browser("ada").await;
     let user = "ada".parse().unwrap();
@@ -76,7 +76,7 @@ async fn a_page_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn more_than_there_is_room_for_is_a_reset() {
+async fn overflowing_backlog_causes_a_reset() {
     let app = app();
     let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
     let mut page = PushClient::open(&app, &mut ada, None).await;
@@ -95,7 +95,7 @@ async fn more_than_there_is_room_for_is_a_reset() {
 }
 
 #[tokio::test]
-async fn a_new_key_signs_from_the_moment_it_is_agreed_and_nothing_is_lost() {
+async fn rekeying_loses_no_messages() {
     let app = app();
     let mut ada = app.browser("ada").await;
     let user = "ada".parse().unwrap();
@@ -115,7 +115,7 @@ async fn a_new_key_signs_from_the_moment_it_is_agreed_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn the_next_key_is_asked_for_in_time_and_an_expired_one_ends_the_connection() {
+async fn expired_push_key_closes_the_connection() {
     let app = app();
     let mut ada = app.browser("ada").await;
     let mut page = PushClient::open(&app, &mut ada, None).await;
@@ -134,7 +134,7 @@ async fn the_next_key_is_asked_for_in_time_and_an_expired_one_ends_the_connectio
 }
 
 #[tokio::test]
-async fn attack_18_a_connection_is_over_at_once_when_its_session_is() {
+async fn attack_18_ended_session_closes_connection_at_once() {
     let app = app();
     let (mut ada, mut elsewhere) = (app.browser("ada").await, app.browser("ada").await);
     let mut page = PushClient::open(&app, &mut ada, None).await;
@@ -149,7 +149,7 @@ async fn attack_18_a_connection_is_over_at_once_when_its_session_is() {
 }
 
 #[tokio::test]
-async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
+async fn attack_18_idle_timeout_closes_connection() {
     let lifetimes = Lifetimes { idle: 400, ..Lifetimes::default() };
     let app = TestApp::with(Stores::memory(), Settings { lifetimes, ..Settings::default() });
     let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
@@ -171,7 +171,7 @@ async fn attack_18_a_connection_is_over_when_its_session_has_idled_out() {
 
 /// Its end is an event, too. This one nobody was told of.
 #[tokio::test]
-async fn attack_18_a_connection_is_over_within_a_minute_when_the_end_of_its_session_was_not_told() {
+async fn attack_18_missed_end_closes_connection_in_a_minute() {
     let app = app();
     let mut ada = app.browser("ada").await;
     let mut page = PushClient::open(&app, &mut ada, None).await;
@@ -184,7 +184,7 @@ async fn attack_18_a_connection_is_over_within_a_minute_when_the_end_of_its_sess
 }
 
 #[tokio::test]
-async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
+async fn servers_with_same_root_share_push_keys() {
     let stores = Stores::memory();
     let secret = Secret::parse(&base64ct::Base64::encode_string(&[5; 32])).unwrap();
     let shared =
@@ -215,7 +215,7 @@ async fn a_server_with_the_same_root_opens_what_another_one_agreed() {
 }
 
 #[tokio::test]
-async fn a_theft_signal_and_a_new_sign_in_reach_the_owner() {
+async fn theft_and_new_sign_in_reach_the_owner() {
     let app = app();
     let mut ada = app.browser("ada").await;
     let mut page = PushClient::open(&app, &mut ada, None).await;
@@ -231,7 +231,7 @@ async fn a_theft_signal_and_a_new_sign_in_reach_the_owner() {
 }
 
 #[tokio::test]
-async fn attack_20_nobody_opens_anothers_connection_or_one_without_a_key() {
+async fn attack_20_foreign_connection_cannot_be_opened() {
     let app = app();
     let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
     let mut page = PushClient::new();
@@ -283,7 +283,7 @@ async fn keys_and_connections_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_page_is_told_faster_than_the_limit() {
+async fn push_messages_are_rate_limited() {
     let app = TestApp::new(Stores::memory());
     let mut ada = app.browser("ada").await;
     let mut page = PushClient::open(&app, &mut ada, None).await;

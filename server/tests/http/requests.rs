@@ -36,7 +36,7 @@ async fn every_level_passes_with_what_it_needs() {
 }
 
 #[tokio::test]
-async fn a_cookie_alone_reads_nothing_and_does_nothing() {
+async fn cookie_alone_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     assert!(CATALOGUE.entries().count() > 5);
@@ -51,7 +51,7 @@ async fn a_cookie_alone_reads_nothing_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_level_below_the_actions_asks_to_step_up() {
+async fn level_below_the_action_requires_step_up() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let body = serde_json::to_string(&order()).unwrap();
@@ -64,7 +64,7 @@ async fn a_level_below_the_actions_asks_to_step_up() {
 }
 
 #[tokio::test]
-async fn a_higher_level_does_for_a_lower_one() {
+async fn higher_level_satisfies_lower_level() {
     let app = app();
     let browser = app.browser("ada").await;
     let proof = proof_of::<Rename>(Level::Confirmed, app.now());
@@ -74,7 +74,7 @@ async fn a_higher_level_does_for_a_lower_one() {
 }
 
 #[tokio::test]
-async fn each_header_must_be_there_once_and_well_spelled() {
+async fn each_header_must_be_present_once_and_canonical() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let nonces = browser.nonces.clone();
@@ -101,7 +101,7 @@ async fn each_header_must_be_there_once_and_well_spelled() {
 }
 
 #[tokio::test]
-async fn whatever_is_signed_cannot_be_changed() {
+async fn changed_signed_component_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let mut other = app.browser("bob").await;
@@ -142,7 +142,7 @@ async fn whatever_is_signed_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn a_signature_is_good_for_five_seconds() {
+async fn signature_is_valid_for_five_seconds() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let hoarded = browser.request(&app, &read());
@@ -154,7 +154,7 @@ async fn a_signature_is_good_for_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_proof_is_of_this_action_and_fresh() {
+async fn proof_of_other_action_or_time_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let body = serde_json::to_string(&rename()).unwrap();
@@ -171,7 +171,7 @@ async fn a_proof_is_of_this_action_and_fresh() {
 }
 
 #[tokio::test]
-async fn another_key_does_not_do() {
+async fn signature_of_another_key_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let thief = Browser { key: new_key(), ..browser.clone() };
@@ -182,7 +182,7 @@ async fn another_key_does_not_do() {
 }
 
 #[tokio::test]
-async fn other_sites_may_not_ask() {
+async fn cross_site_request_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let good = browser.request(&app, &read());
@@ -207,7 +207,7 @@ async fn other_sites_may_not_ask() {
 }
 
 #[tokio::test]
-async fn bodies_are_the_actions_and_within_the_limit() {
+async fn foreign_or_oversized_body_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     for body in ["", "[]", "null", "{} {}", r#"{"x":1}"#, "{", "\u{feff}{}"] {
@@ -224,7 +224,7 @@ async fn bodies_are_the_actions_and_within_the_limit() {
 }
 
 #[tokio::test]
-async fn unknown_functions_are_refused_before_any_handler() {
+async fn unknown_function_is_rejected_before_handlers() {
     let app = app();
     for path in ["/api/unheard_of", "/api/%6frder", "/api/order/", "//api/order", "/", "/account"] {
         let reply = app.send(from_app(path).body(Body::from("{}")).unwrap()).await;

@@ -39,7 +39,7 @@ fn ended(reply: &Reply) -> Option<Ended> {
 }
 
 #[tokio::test]
-async fn a_user_sees_their_sessions_and_ends_them() {
+async fn user_lists_and_ends_own_sessions() {
     let app = app();
     let mut first = app.browser("ada").await;
     app.wait(1_000);
@@ -67,7 +67,7 @@ async fn owner_of(app: &TestApp, browser: &mut Browser, user: &str) {
 }
 
 #[tokio::test]
-async fn revoking_needs_a_confirmation() {
+async fn revoking_needs_confirmation() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let nonce = browser.nonces.pop().unwrap();
@@ -76,7 +76,7 @@ async fn revoking_needs_a_confirmation() {
 }
 
 #[tokio::test]
-async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
+async fn fourth_sign_in_ends_the_first_or_is_rejected() {
     let app = app();
     let mut browsers = Vec::new();
     for _ in 0..4 {
@@ -99,7 +99,7 @@ async fn the_fourth_sign_in_ends_the_first_or_is_refused() {
 }
 
 #[tokio::test]
-async fn attack_14_a_sign_in_makes_a_new_token_and_ends_the_users_own_old_session_only() {
+async fn attack_14_sign_in_replaces_only_own_session() {
     let app = app();
     let (mut ada, mut eve) = (app.browser("ada").await, app.browser("eve").await);
     // Eve's cookies are planted in Ada's browser; or Eve has stolen Ada's, and signs in as herself with them.
@@ -131,7 +131,7 @@ async fn attack_14_a_sign_in_makes_a_new_token_and_ends_the_users_own_old_sessio
 }
 
 #[tokio::test]
-async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
+async fn token_without_key_is_a_theft_signal() {
     let app = app();
     let mut browser = app.browser("ada").await;
     // A cookie brings no nonce with it.
@@ -167,7 +167,7 @@ async fn a_token_without_its_key_is_a_theft_signal_however_it_is_presented() {
 
 /// Whoever has one token must not be able to flood the log, the log of events and the owner's pages with it.
 #[tokio::test]
-async fn a_theft_that_goes_on_is_counted_each_time_and_told_ever_more_seldom() {
+async fn repeated_theft_is_counted_but_reported_rarely() {
     let app = app();
     let mut browser = app.browser("ada").await;
     for _ in 0..20 {
@@ -198,7 +198,7 @@ async fn ending_others_ends_unentered_sign_in() {
 }
 
 #[tokio::test]
-async fn what_is_no_theft_raises_no_signal() {
+async fn harmless_failure_is_no_theft_signal() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let mut neighbour = browser.request(&app, &read());
@@ -235,7 +235,7 @@ async fn what_is_no_theft_raises_no_signal() {
 }
 
 #[tokio::test]
-async fn a_theft_can_end_the_session() {
+async fn theft_ends_the_session_if_configured() {
     let sessions = Sessions { on_theft: OnTheft::End, ..Sessions::default() };
     let app = TestApp::with(Stores::memory(), Settings { sessions, ..Settings::default() });
     let mut browser = app.browser("ada").await;
@@ -245,7 +245,7 @@ async fn a_theft_can_end_the_session() {
 }
 
 #[tokio::test]
-async fn a_user_reads_their_own_activity_and_nobody_elses() {
+async fn user_reads_own_activity_only() {
     let app = app();
     let mut ada = app.browser("ada").await;
     let mut bob = app.browser("bob").await;

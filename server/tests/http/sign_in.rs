@@ -246,7 +246,7 @@ async fn registration_writes_the_account_with_its_records() {
 }
 
 #[tokio::test]
-async fn without_the_hook_nobody_registers() {
+async fn registration_without_hook_is_rejected() {
     let app = app();
     let functions = Functions::new(CATALOGUE);
     let router = app.server.router(Router::new(), &functions).unwrap();

@@ -27,7 +27,7 @@ async fn app(server: &RedisServer) -> TestApp {
 }
 
 /// That everything that needs the store says so, and that none of it is done.
-async fn nothing_works(app: &TestApp, browser: &mut Browser) {
+async fn assert_unavailable(app: &TestApp, browser: &mut Browser) {
     let issue_nonces =
         Browser { nonces: vec![Nonce::new(random().unwrap())], ..browser.clone() }.call(app, &Nonces {}).await;
     let challenge = Challenge::new([7; 32]);
@@ -62,7 +62,7 @@ async fn answered(app: &TestApp, request: impl Fn() -> http::Request<Body>) -> R
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_lets_nothing_through_and_recovers_alone() {
+async fn store_down_rejects_requests_then_recovers() {
     let mut server = RedisServer::start();
     let app = app(&server).await;
     let mut browser = app.browser("ada").await;
@@ -73,7 +73,7 @@ async fn a_store_that_is_down_lets_nothing_through_and_recovers_alone() {
     cmd("SAVE").exec(&mut server.aside()).unwrap();
 
     server.kill();
-    nothing_works(&app, &mut browser).await;
+    assert_unavailable(&app, &mut browser).await;
 
     // It comes back with what it had saved: the session, and no nonce that is still good.
     server.restart();
@@ -84,7 +84,7 @@ async fn a_store_that_is_down_lets_nothing_through_and_recovers_alone() {
 }
 
 #[tokio::test]
-async fn a_store_that_comes_back_empty_knows_nobody() {
+async fn empty_store_after_restart_has_no_sessions() {
     let mut server = RedisServer::start();
     let app = app(&server).await;
     let mut browser = app.browser("ada").await;
@@ -98,7 +98,7 @@ async fn a_store_that_comes_back_empty_knows_nobody() {
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_is_away_and_what_it_did_late_counts_once() {
+async fn hanging_store_executes_late_request_once() {
     let server = RedisServer::start();
     let app = app(&server).await;
     let mut browser = app.browser("ada").await;
@@ -120,7 +120,7 @@ async fn a_store_that_hangs_is_away_and_what_it_did_late_counts_once() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_full_lets_nothing_through_and_spends_nothing() {
+async fn full_store_rejects_and_spends_nothing() {
     let server = RedisServer::start();
     let app = app(&server).await;
     let mut browser = app.browser("ada").await;
@@ -135,7 +135,7 @@ async fn a_store_that_is_full_lets_nothing_through_and_spends_nothing() {
     assert_eq!(app.send(waiting.build()).await.code(), Code::Unavailable);
     let mut other = browser.clone();
     other.nonces.truncate(3);
-    nothing_works(&app, &mut other).await;
+    assert_unavailable(&app, &mut other).await;
     memory("0");
     assert_eq!(app.send(waiting.build()).await.status, StatusCode::OK);
     assert_eq!(app.send(waiting.build()).await.code(), Code::UseFreshNonce);

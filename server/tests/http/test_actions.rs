@@ -7,11 +7,11 @@ use protocol::{action::Summary, catalogue::Catalogue};
 pub(crate) static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
 
 protocol::actions! {
-    /// Without arguments.
+    /// An action without arguments.
     ReadNotes at "notes" needs Signed {}
     summary |_read| Summary::plain("Show your notes", "Show")
 
-    /// With a text.
+    /// An action with a text argument.
     Rename at "title" needs Interaction {
         /// The new title.
         name: String,
@@ -22,13 +22,13 @@ protocol::actions! {
         button: "Change title".into(),
     }
 
-    /// With several arguments.
+    /// An action with several arguments.
     Order at "order" needs Confirmed {
-        /// For whom.
+        /// The recipient.
         to: String,
-        /// How many.
+        /// The number of items.
         amount: NonZeroU32,
-        /// What for.
+        /// The purpose.
         note: String,
     }
     summary |order| Summary {

@@ -1,7 +1,7 @@
-//! The frame key of a session: made, stored and bound the first time that it is needed (docs/PROTOCOL.md §4).
+//! The frame key of a session: generated, stored and bound on first use (docs/PROTOCOL.md §4).
 //!
-//! The frame does this with its own origin alone. The page sees neither the cookie that authorises it nor the challenge,
-//! and cannot name the session that is bound.
+//! The frame exchanges these requests with the sign origin only. The page sees neither the cookie that authorises the
+//! binding nor the challenge, and cannot choose the session.
 
 use protocol::{
     message::{FromFrame, Refusal},
@@ -18,10 +18,10 @@ use crate::{
     locks,
 };
 
-/// Held while a key is bound, so that two tabs do not make one each.
+/// The lock held while a key is bound, so that two tabs do not generate one each.
 const LOCK: &str = "pan-bind";
 
-/// The bound key of a session.
+/// Returns the bound key of a session. Generates and binds one if there is none.
 pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<Key, Refusal> {
     let store = KeyStore::open().await.map_err(|_| Refusal::VaultClosed)?;
     if let Some((_, key, true)) = store.frame_key(session).await.map_err(|_| Refusal::VaultClosed)? {
@@ -31,18 +31,18 @@ pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<
     let (id, key) = match store.frame_key(session).await.map_err(|_| Refusal::VaultClosed)? {
         // Another tab was faster.
         Some((_, key, true)) => return Ok(key),
-        // A reply was lost, or the key waits for the confirmation key. Asking again does no harm.
+        // The response was lost, or the key is pending. Binding the same key again is harmless.
         Some((id, key, false)) => (id, key),
         None => {
             let key = Key::generate().await.map_err(|_| Refusal::VaultClosed)?;
-            // Stored first: a key that cannot be kept must not be bound.
+            // Stored before it is bound: a key that cannot be stored must not be bound.
             let id = store.keep_frame_key(None, session, &key, false).await.map_err(|_| Refusal::VaultClosed)?;
             (id, key)
         }
     };
     let bound = bind(frame, &key).await.map_err(refusal)?;
     if bound.session != *session {
-        // The user has signed in again meanwhile: the key belongs to that session, unless it has one already.
+        // The user has signed in again in the meantime: the key belongs to the new session, unless that has one.
         let _ = store.keep_frame_key(Some(id), &bound.session, &key, !bound.pending).await;
         return Err(Refusal::NoKey);
     }
@@ -50,7 +50,7 @@ pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<
         return Err(Refusal::KeyLost { key: key.public().thumbprint() });
     }
     store.keep_frame_key(Some(id), session, &key, true).await.map_err(|_| Refusal::VaultClosed)?;
-    frame.port.say(&FromFrame::Nonces { session: bound.session, nonces: bound.nonces });
+    frame.port.send(&FromFrame::Nonces { session: bound.session, nonces: bound.nonces });
     Ok(key)
 }
 
@@ -69,7 +69,7 @@ async fn bind(frame: &Frame, key: &Key) -> Result<Bound, HttpError> {
     Ok(bound)
 }
 
-/// Without the cookie of a live session there is nothing that the frame could bind a key to.
+/// Converts an error of the binding. Without the cookie of a live session the frame has no session to bind a key to.
 fn refusal(error: HttpError) -> Refusal {
     match error {
         HttpError::Rejected(problem) if problem.code == Code::InvalidSession => Refusal::NoKey,

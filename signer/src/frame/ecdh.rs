@@ -1,5 +1,6 @@
-//! Keys of pushed frames: agreed by ECDH P-256, derived by HKDF-SHA256 (RFC 5869), good for checking HMACs and nothing else.
-//! `WebCrypto` does it all: no secret is ever a value of this program.
+//! Push keys: agreed by ECDH P-256, derived by HKDF-SHA256 (RFC 5869), and usable only to verify HMACs.
+//!
+//! `WebCrypto` does all computations, so no secret is ever in this program's memory.
 
 use js_sys::{Array, Uint8Array};
 use protocol::{
@@ -12,21 +13,21 @@ use web_sys::CryptoKey;
 
 use crate::keys::{generate, object, subtle, wait};
 
-/// Our half of an agreement: an ephemeral key.
+/// The frame's ephemeral ECDH key.
 pub(crate) struct EphemeralKey {
     private: CryptoKey,
-    /// What the server gets of it.
+    /// The public half, which is sent to the server.
     pub(crate) point: PublicKey,
 }
 
 impl EphemeralKey {
-    /// Makes one.
+    /// Generates a key.
     pub(crate) async fn generate() -> Result<Self, JsValue> {
         let (private, point) = generate("ECDH", "deriveKey").await?;
         Ok(Self { private, point })
     }
 
-    /// The key that both halves make, for that session and connection.
+    /// Derives the push key of a session and connection from the server's response.
     pub(crate) async fn derive(
         &self,
         session: &SessionHandle,
@@ -36,10 +37,10 @@ impl EphemeralKey {
         let derive = Array::of1(&"deriveKey".into());
         let point = Uint8Array::from(&agreed.server_key.as_sec1()[..]);
         let curve = object(r#"{"name":"ECDH","namedCurve":"P-256"}"#, &[])?;
-        // It is checked to be on the curve here.
-        let theirs = wait(subtle()?.import_key_with_object("raw", &point, &curve, false, &Array::new())).await?;
+        // The import rejects a point that is not on the curve.
+        let server_key = wait(subtle()?.import_key_with_object("raw", &point, &curve, false, &Array::new())).await?;
 
-        let ecdh = object(r#"{"name":"ECDH"}"#, &[("public", theirs)])?;
+        let ecdh = object(r#"{"name":"ECDH"}"#, &[("public", server_key)])?;
         let hkdf = object(r#"{"name":"HKDF"}"#, &[])?;
         let secret =
             wait(subtle()?.derive_key_with_object_and_object(&ecdh, &self.private, &hkdf, false, &derive)).await?;
@@ -55,9 +56,9 @@ impl EphemeralKey {
     }
 }
 
-/// Whether a MAC holds; compared in constant time by the browser.
-pub(crate) async fn holds(key: &CryptoKey, mac: &Mac, message: &[u8]) -> Result<bool, JsValue> {
+/// Whether a MAC is valid. The browser compares in constant time.
+pub(crate) async fn is_valid(key: &CryptoKey, mac: &Mac, message: &[u8]) -> Result<bool, JsValue> {
     let (mac, message) = (Uint8Array::from(&mac.as_bytes()[..]), Uint8Array::from(message));
-    let held = subtle()?.verify_with_str_and_js_u8_array_and_js_u8_array("HMAC", key, &mac, &message);
-    Ok(wait(held).await? == JsValue::TRUE)
+    let verified = subtle()?.verify_with_str_and_js_u8_array_and_js_u8_array("HMAC", key, &mac, &message);
+    Ok(wait(verified).await? == JsValue::TRUE)
 }

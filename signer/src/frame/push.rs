@@ -1,8 +1,8 @@
-//! Hearing pushed frames (PROTOCOL.md §9): agrees their keys, writes the request for their connection, and lets through
-//! what is signed, new, next and for this connection.
+//! Receives push messages (docs/PROTOCOL.md §9): agrees push keys, writes the request that opens the connection, and
+//! accepts only messages that are signed, new, next in sequence and for this connection.
 //!
-//! Keys are agreed with the frame's own origin, by the frame's own requests. The page carries what is pushed, and could alter
-//! it all; it gets no key, and no text that the server has not signed.
+//! The frame agrees keys with the sign origin in its own requests. The page transports the messages and could alter
+//! them; it gets no key, and no payload that the server has not signed.
 
 use protocol::{
     action::{Action, Level},
@@ -16,75 +16,75 @@ use web_sys::CryptoKey;
 
 use super::{
     Frame,
-    ecdh::{EphemeralKey, holds},
+    ecdh::{EphemeralKey, is_valid},
     request::sign_for,
 };
 use crate::{http, keys::random};
 
-/// The one connection that this page has, or is about to have.
-pub(crate) struct Listening {
+/// The push connection that this page has, or is about to open.
+pub(crate) struct PushConnection {
     session: SessionHandle,
-    inbox: PushVerifier<CryptoKey>,
-    /// The first key that was agreed, and our point of it, until the connection is asked for: once.
+    verifier: PushVerifier<CryptoKey>,
+    /// The newest agreed key and the frame's public half of it, until the connection is requested.
     first: Option<(KeyId, PublicKey)>,
-    /// Why a frame was not believed, until the server has heard of it.
+    /// Why a message was rejected, until this is reported to the server.
     rejected: Option<Rejected>,
 }
 
-/// Whether a page's request is one that only the frame writes.
-pub(crate) fn is_ours(path: &str) -> bool {
+/// Whether only the frame may write requests for this path.
+pub(crate) fn is_frame_only(path: &str) -> bool {
     push::ACTIONS.iter().any(|entry| entry.path == path)
 }
 
-/// Agrees a key with the frame's own origin.
+/// Agrees a push key with the sign origin.
 pub(crate) async fn agree(frame: &Frame, session: SessionHandle, nonce: Nonce, renew: bool) -> Result<Answer, Refusal> {
     let ephemeral_key = EphemeralKey::generate().await.map_err(|_| Refusal::NoConnection)?;
-    let open = frame.listening.borrow().as_ref().filter(|open| open.session == session).map(|open| open.inbox.conn());
+    let open = frame.push.borrow().as_ref().filter(|open| open.session == session).map(|open| open.verifier.conn());
     let conn = if renew { open } else { random().map(ConnectionId::new).ok() }.ok_or(Refusal::NoConnection)?;
     if !renew {
-        let mut listening = frame.listening.borrow_mut();
-        let rejected = listening.take().and_then(|before| before.rejected);
-        let inbox = PushVerifier::new(conn, frame.tolerance);
-        *listening = Some(Listening { session, inbox, first: None, rejected });
+        let mut connection = frame.push.borrow_mut();
+        let rejected = connection.take().and_then(|previous| previous.rejected);
+        let verifier = PushVerifier::new(conn, frame.tolerance);
+        *connection = Some(PushConnection { session, verifier, first: None, rejected });
     }
 
     let body = serde_json::to_string(&PushKeys { key: ephemeral_key.point, conn }).map_err(|_| Refusal::Malformed)?;
-    let (body, headers) = write(frame, session, nonce, PushKeys::PATH, body, &frame.sign_authority).await?;
-    let reply = http::post(PushKeys::PATH, &body, &headers.each()).await?;
-    let agreed: AgreedKey = reply.read()?;
+    let (body, headers) = sign_own(frame, session, nonce, PushKeys::PATH, body, &frame.sign_authority).await?;
+    let response = http::post(PushKeys::PATH, &body, &headers.each()).await?;
+    let agreed: AgreedKey = response.read()?;
     let key = ephemeral_key.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
 
-    let mut listening = frame.listening.borrow_mut();
-    let listening = listening.as_mut().filter(|listening| listening.inbox.conn() == conn);
-    let listening = listening.ok_or(Refusal::NoConnection)?;
-    listening.inbox.add_key(agreed.kid.clone(), key, agreed.expires_at);
-    listening.first = Some((agreed.kid, ephemeral_key.point));
-    Ok(Answer::Agreed { nonces: reply.nonces })
+    let mut connection = frame.push.borrow_mut();
+    let connection = connection.as_mut().filter(|connection| connection.verifier.conn() == conn);
+    let connection = connection.ok_or(Refusal::NoConnection)?;
+    connection.verifier.add_key(agreed.kid.clone(), key, agreed.expires_at);
+    connection.first = Some((agreed.kid, ephemeral_key.point));
+    Ok(Answer::Agreed { nonces: response.nonces })
 }
 
-/// Writes and signs the request for the connection that has a key.
+/// Writes and signs the request that opens the connection.
 pub(crate) async fn open(frame: &Frame, nonce: Nonce, after: Option<Cursor>) -> Result<Answer, Refusal> {
     let (session, request) = {
-        let mut listening = frame.listening.borrow_mut();
-        let listening = listening.as_mut().ok_or(Refusal::NoConnection)?;
-        // Never twice: frames are numbered from 1 under one key only once.
+        let mut connection = frame.push.borrow_mut();
+        let connection = connection.as_mut().ok_or(Refusal::NoConnection)?;
+        // Only once: under one key, the sequence numbers start at 1 only once.
         let (kid, key) =
-            listening.first.take().filter(|_| !listening.inbox.has_heard()).ok_or(Refusal::NoConnection)?;
-        let conn = listening.inbox.conn();
-        (listening.session, PushStream { conn, kid, key, after, rejected: listening.rejected })
+            connection.first.take().filter(|_| !connection.verifier.has_heard()).ok_or(Refusal::NoConnection)?;
+        let conn = connection.verifier.conn();
+        (connection.session, PushStream { conn, kid, key, after, rejected: connection.rejected })
     };
     let body = serde_json::to_string(&request).map_err(|_| Refusal::Malformed)?;
-    let (body, headers) = write(frame, session, nonce, PushStream::PATH, body, frame.app_authority()).await?;
+    let (body, headers) = sign_own(frame, session, nonce, PushStream::PATH, body, frame.app_authority()).await?;
     Ok(Answer::Written { body, headers })
 }
 
-/// Verifies the next frame.
-pub(crate) async fn hear(frame: &Frame, text: &str) -> Result<Answer, Refusal> {
+/// Verifies the next push message.
+pub(crate) async fn verify_message(frame: &Frame, text: &str) -> Result<Answer, Refusal> {
     let now = frame.clock.server_now().await?;
-    let verdict = verify(frame, text, now).await;
-    verdict.map(|payload| Answer::Heard { payload }).map_err(|rejected| {
-        if let Some(listening) = frame.listening.borrow_mut().as_mut() {
-            listening.rejected.get_or_insert(rejected);
+    let verified = verify(frame, text, now).await;
+    verified.map(|payload| Answer::Heard { payload }).map_err(|rejected| {
+        if let Some(connection) = frame.push.borrow_mut().as_mut() {
+            connection.rejected.get_or_insert(rejected);
         }
         Refusal::Rejected
     })
@@ -93,23 +93,23 @@ pub(crate) async fn hear(frame: &Frame, text: &str) -> Result<Answer, Refusal> {
 async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected> {
     let envelope = Envelope::parse(text).map_err(|_| Rejected::Malformed)?;
     let key = {
-        let listening = frame.listening.borrow();
-        let inbox = listening.as_ref().map(|listening| &listening.inbox).ok_or(Rejected::UnknownKey)?;
-        inbox.judge(&envelope, now)?.clone()
+        let connection = frame.push.borrow();
+        let verifier = connection.as_ref().map(|connection| &connection.verifier).ok_or(Rejected::UnknownKey)?;
+        verifier.judge(&envelope, now)?.clone()
     };
-    if !holds(&key, &envelope.sig, &envelope.message()).await.unwrap_or(false) {
+    if !is_valid(&key, &envelope.sig, &envelope.message()).await.unwrap_or(false) {
         return Err(Rejected::BadMac);
     }
-    let mut listening = frame.listening.borrow_mut();
-    let listening = listening.as_mut().ok_or(Rejected::UnknownKey)?;
-    listening.inbox.accept(&envelope, now)?;
-    // The server has heard of it: this connection was asked for with it.
-    listening.rejected = None;
+    let mut connection = frame.push.borrow_mut();
+    let connection = connection.as_mut().ok_or(Rejected::UnknownKey)?;
+    connection.verifier.accept(&envelope, now)?;
+    // The request for this connection has reported it to the server.
+    connection.rejected = None;
     Ok(envelope.payload.to_owned())
 }
 
-/// Signs a request that the frame has written itself.
-async fn write(
+/// Signs a request that the frame has written.
+async fn sign_own(
     frame: &Frame,
     session: SessionHandle,
     nonce: Nonce,

@@ -1,4 +1,4 @@
-//! Signing what the page asks for, and what the frame itself sends.
+//! Signs the requests of the page and of the frame itself.
 
 use protocol::{
     message::{Refusal, SignRequest, SignedHeaders},
@@ -7,34 +7,35 @@ use protocol::{
 };
 
 use super::{Frame, bind::bound_key};
-use crate::{clock::server_time, keys, moment::steady, sign::Order};
+use crate::{clock::server_time, keys, moment::steady, sign::UnsignedRequest};
 
 /// Signs a request that the page will send to the app origin.
-pub(super) async fn sign(frame: &Frame, ask: &SignRequest) -> Result<SignedHeaders, Refusal> {
-    sign_for(frame, ask, frame.app_authority()).await
+pub(super) async fn sign(frame: &Frame, request: &SignRequest) -> Result<SignedHeaders, Refusal> {
+    sign_for(frame, request, frame.app_authority()).await
 }
 
-/// Signs a request to an origin.
-pub(super) async fn sign_for(frame: &Frame, ask: &SignRequest, authority: &str) -> Result<SignedHeaders, Refusal> {
-    let entry = frame.policy.borrow().judge(ask, steady())?;
-    let key = bound_key(frame, &ask.session).await?;
+/// Signs a request to the origin with this `@authority`.
+pub(super) async fn sign_for(frame: &Frame, request: &SignRequest, authority: &str) -> Result<SignedHeaders, Refusal> {
+    let entry = frame.policy.borrow().check(request, steady())?;
+    let key = bound_key(frame, &request.session).await?;
 
-    // A page asks for nonces when nothing of it was accepted for a while; a wrong clock may be why.
-    let offset = frame.clock.offset(ask.nonce.is_none()).await?;
-    let mut recorded = ask.proof.clone();
+    // A page requests nonces when the server has rejected its last requests. A wrong clock may be the reason.
+    let offset = frame.clock.offset(request.nonce.is_none()).await?;
+    let mut recorded = request.proof.clone();
     if let Some(proof) = &mut recorded {
         #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
         let device = proof.at as f64;
         proof.at = server_time(device, offset);
     }
     let proof = proof::header(recorded.as_ref()).map_err(|_| Refusal::BadProof)?;
-    let nonce = match ask.nonce {
+    let nonce = match request.nonce {
         Some(nonce) => nonce,
         None => keys::random().map(Nonce::new).map_err(|_| Refusal::BadNonce)?,
     };
-    let order = Order { authority, path: entry.path, body: &ask.body, session: &ask.session, nonce, proof };
+    let unsigned =
+        UnsignedRequest { authority, path: entry.path, body: &request.body, session: &request.session, nonce, proof };
 
-    // Nothing waits between spending the nonce and handing the bytes to the key.
+    // No await between spending the nonce and starting the signature.
     frame.policy.borrow_mut().spend(nonce, steady())?;
-    order.sign(&key, offset).await.map_err(|_| Refusal::NoKey)
+    unsigned.sign(&key, offset).await.map_err(|_| Refusal::NoKey)
 }

@@ -1,68 +1,68 @@
-//! When the confirmation window's button works. No browser in here: the rules are tested natively.
+//! Arms the confirmation window's button. This module uses no browser API, so its tests run natively.
 //!
-//! No page can cover or shrink a top-level window, but a page can open one under the pointer, in the middle of a double
-//! click, or while the user types or a key is held. So the button works only after everything has been in view for a while
+//! No page can cover or shrink a top-level window, but a page can open one under the pointer, during a double click, or
+//! while the user types or holds a key. So the button works only after the whole content has been in view for a while
 //! without other input, and a press that began earlier does not count.
 
-/// How long everything must have been in view, in ms.
+/// How long the content must have been in view, in ms.
 const DELAY: f64 = 600.0;
 
-/// How long after scrolling or Tab, in ms: longer than between Tab and Enter of a user who fills in a form.
+/// The delay after scrolling or Tab, in ms. Longer than the time between Tab and Enter when a user fills in a form.
 const DELAY_AFTER_MOVING: f64 = 300.0;
 
-/// How long after input that was meant for something else, in ms: longer than between two keys or clicks in flow.
+/// The delay after input that was meant for another page, in ms. Longer than the time between two keys or clicks in a
+/// series.
 const DELAY_AFTER_STRAY: f64 = 1500.0;
 
-/// The longest time between two looks in which the window was surely drawn, in ms.
+/// The longest time between two observations, in ms. After a longer one the window may not have been drawn.
 const STALL: f64 = 500.0;
 
-/// The least room for the content, in CSS pixels at the user's zoom: `[width, height]`. It scrolls.
-const LEAST_ROOM: [f64; 2] = [300.0, 140.0];
+/// The smallest viewport, in CSS pixels at the user's zoom: `[width, height]`. The content scrolls.
+const MIN_VIEWPORT: [f64; 2] = [300.0, 140.0];
 
-/// The least size of a window that is not zoomed in, in CSS pixels: `[width, height]`.
-const LEAST_WINDOW: [f64; 2] = [300.0, 320.0];
+/// The smallest window at 100 % zoom, in CSS pixels: `[width, height]`.
+const MIN_WINDOW: [f64; 2] = [300.0, 320.0];
 
-/// How much of a smaller screen, such as a phone's that lies on its side, a window must fill.
+/// The share of a smaller screen that a window must fill, such as a phone in landscape orientation.
 const SHARE_OF_SCREEN: f64 = 0.8;
 
-/// The device pixels of a CSS pixel at which text can be read.
+/// Device pixels per CSS pixel at which text is readable.
 const READABLE: std::ops::RangeInclusive<f64> = 0.5..=16.0;
 
 /// The size of the window.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Geometry {
-    /// The content's width and height, in CSS pixels.
+    /// The viewport's width and height, in CSS pixels.
     pub(super) inner: [f64; 2],
-    /// The window's width and height, which zoom does not change; 0 where the browser does not tell.
+    /// The window's width and height, which zoom does not change; 0 if the browser does not report them.
     pub(super) outer: [f64; 2],
     /// The width and height of the screen.
     pub(super) screen: [f64; 2],
-    /// Device pixels of a CSS pixel.
+    /// Device pixels per CSS pixel.
     pub(super) pixel_ratio: f64,
-    /// Where the window is on the screen.
+    /// The window's position on the screen.
     pub(super) position: [f64; 2],
 }
 
 impl Geometry {
     fn has_room(&self) -> bool {
         let fits = |size: [f64; 2], least: [f64; 2]| (0..2).all(|axis| size[axis] >= least[axis]);
-        // A window of the least size has little room when the user zooms in: at 400 % a laptop shows 341 × 162.
+        // Zooming in shrinks the viewport: at 400 % a laptop has 341 × 162.
         let window = std::array::from_fn(|axis| self.inner[axis].max(self.outer[axis]));
-        let least = std::array::from_fn(|axis| LEAST_WINDOW[axis].min(self.screen[axis] * SHARE_OF_SCREEN));
-        fits(self.inner, LEAST_ROOM) && fits(window, least)
+        let least = std::array::from_fn(|axis| MIN_WINDOW[axis].min(self.screen[axis] * SHARE_OF_SCREEN));
+        fits(self.inner, MIN_VIEWPORT) && fits(window, least)
     }
 }
 
-/// What can be known of how the window is seen.
+/// The observed state of the window.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct View {
-    /// The document is visible.
+    /// Whether the document is visible.
     pub(super) is_visible: bool,
-    /// The document has the focus.
+    /// Whether the document has the focus.
     pub(super) is_focused: bool,
-    /// The content has been scrolled to its end.
+    /// Whether the content has been scrolled to its end.
     pub(super) is_read: bool,
-    /// The window.
     pub(super) geometry: Geometry,
 }
 
@@ -75,12 +75,12 @@ pub(super) enum Obstacle {
     Small,
     /// The page is zoomed out too far to be read.
     ZoomedOut,
-    /// There is more below that has not been in view.
+    /// The end of the content has not been in view.
     Unread,
 }
 
 impl View {
-    /// What stands in the way, the worst first.
+    /// The first obstacle, in order of severity.
     fn obstacle(&self) -> Option<Obstacle> {
         if !self.is_visible || !self.is_focused {
             Some(Obstacle::Background)
@@ -96,37 +96,37 @@ impl View {
     }
 }
 
-/// Whether the button works.
+/// The state of the button.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
-    /// It cannot until something changes.
+    /// An obstacle prevents confirmation.
     Blocked(Obstacle),
-    /// Everything is in view, but not yet for long enough.
+    /// The content is in view, but not yet for long enough.
     Waiting,
-    /// It works.
+    /// The button works.
     Armed,
 }
 
 /// An activation that counts.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Activation {
-    /// For how long everything had been in view, in ms.
+    /// How long the content had been in view, in ms.
     pub(super) dwell: f64,
-    /// Time between press and release, in ms; 0 without a press, as assistive technology activates.
+    /// Time between press and release, in ms; 0 without a press, as with assistive technology.
     pub(super) hold: f64,
 }
 
 /// Input that does not activate the button.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Input {
-    /// Moves in the window: scrolling, Tab, a click beside the button.
+    /// Navigation in the window: scrolling, Tab, a click beside the button.
     Moving,
-    /// Was meant for something else: typed text, a press before the button worked.
+    /// Input meant for another page: typed text, a press before the button worked.
     Stray,
 }
 
 impl Input {
-    /// How long everything must be in view after it, in ms.
+    /// How long the content must be in view after this input, in ms.
     fn delay(self) -> f64 {
         match self {
             Self::Moving => DELAY_AFTER_MOVING,
@@ -135,50 +135,50 @@ impl Input {
     }
 }
 
-/// How the button was last pressed, until it is activated.
+/// The last press of the button, until it is activated.
 #[derive(Clone, Copy)]
 enum Press {
     None,
-    /// While not armed, or something has changed since.
+    /// Pressed while not armed, or the window has changed since.
     Early,
-    /// While armed, at this time.
+    /// Pressed while armed, at this time.
     Good(f64),
 }
 
-/// Follows how the window is seen and used. Times are on a clock that never goes back, in ms.
+/// Tracks the view and the input, and decides when the button works. Times are on a monotonic clock, in ms.
 pub(super) struct Arming {
     view: Option<View>,
-    /// Since when nothing has changed.
+    /// The time of the last change.
     since: f64,
-    /// When the button works, if nothing changes.
+    /// When the button becomes armed, if nothing changes.
     ready: f64,
-    /// When the window was last looked at.
-    looked: f64,
+    /// The time of the last observation.
+    observed: f64,
     press: Press,
 }
 
 impl Arming {
     /// A window that has just been loaded.
     pub(super) fn new(now: f64) -> Self {
-        Self { view: None, since: now, ready: now + DELAY, looked: now, press: Press::None }
+        Self { view: None, since: now, ready: now + DELAY, observed: now, press: Press::None }
     }
 
-    /// Takes note of how the window is seen now. Any change begins the wait again, and so does a time without a look, in
-    /// which nothing was drawn.
-    pub(super) fn look(&mut self, view: View, now: f64) {
+    /// Records the current view. Any change restarts the wait, and so does a gap between observations, in which nothing
+    /// was drawn.
+    pub(super) fn observe(&mut self, view: View, now: f64) {
         if self.view != Some(view) || self.is_stalled(now) {
             self.view = Some(view);
             self.wait(DELAY, now);
         }
-        self.looked = now;
+        self.observed = now;
     }
 
-    /// Takes note of other input. A user who is still typing elsewhere, or clicking fast, has not read this.
+    /// Records other input. A user who is still typing or clicking fast has not read the content.
     pub(super) fn input(&mut self, input: Input, now: f64) {
         self.wait(input.delay(), now);
     }
 
-    /// Whether the button works.
+    /// The state of the button.
     pub(super) fn state(&self, now: f64) -> State {
         match self.view.map_or(Some(Obstacle::Background), |view| view.obstacle()) {
             Some(obstacle) => State::Blocked(obstacle),
@@ -187,7 +187,7 @@ impl Arming {
         }
     }
 
-    /// A pointer or key goes down on the button, `at` that time. Later it is `now`, when the event is handled.
+    /// Records a pointer or key press on the button. `at` is the time of the event; `now` is when it is handled.
     pub(super) fn press(&mut self, at: f64, now: f64) {
         if self.counts(at, now) {
             self.press = Press::Good(at);
@@ -197,7 +197,8 @@ impl Arming {
         }
     }
 
-    /// The button is activated, by whatever means. A press that began before the button worked does not count.
+    /// Records an activation of the button by any input device. Returns `None` if the press began before the button
+    /// worked.
     pub(super) fn activate(&mut self, at: f64, now: f64) -> Option<Activation> {
         let pressed = match std::mem::replace(&mut self.press, Press::None) {
             Press::Good(at) => at,
@@ -216,7 +217,7 @@ impl Arming {
     }
 
     fn is_stalled(&self, now: f64) -> bool {
-        now - self.looked > STALL
+        now - self.observed > STALL
     }
 
     fn wait(&mut self, delay: f64, now: f64) {
@@ -243,22 +244,22 @@ mod tests {
 
     fn seen_at_0() -> Arming {
         let mut arming = Arming::new(-100.0);
-        arming.look(SEEN, 0.0);
+        arming.observe(SEEN, 0.0);
         arming
     }
 
-    /// Looks every 50 ms, as the window does.
-    fn look_on(arming: &mut Arming, from: f64, to: f64) {
+    /// Observes every 50 ms, as the window does.
+    fn observe_until(arming: &mut Arming, from: f64, to: f64) {
         let mut now = from;
         while now <= to {
-            arming.look(SEEN, now);
+            arming.observe(SEEN, now);
             now += 50.0;
         }
     }
 
     fn seen_from_0_to(now: f64) -> Arming {
         let mut arming = seen_at_0();
-        look_on(&mut arming, 0.0, now);
+        observe_until(&mut arming, 0.0, now);
         arming
     }
 
@@ -270,12 +271,12 @@ mod tests {
     fn button_arms_after_600_ms_in_view() {
         let mut arming = seen_at_0();
         assert_eq!(arming.state(599.0), State::Waiting);
-        arming.look(SEEN, 400.0);
-        assert_eq!(arming.state(600.0), State::Armed, "being seen again is not a change");
+        arming.observe(SEEN, 400.0);
+        assert_eq!(arming.state(600.0), State::Armed, "an equal view is not a change");
     }
 
     #[test]
-    fn each_obstacle_blocks_for_as_long_as_it_lasts() {
+    fn obstacle_blocks_while_it_lasts() {
         assert_eq!(Arming::new(0.0).state(1e6), State::Blocked(Obstacle::Background));
         for (view, obstacle) in [
             (View { is_visible: false, ..SEEN }, Obstacle::Background),
@@ -287,7 +288,7 @@ mod tests {
             (View { geometry: Geometry { pixel_ratio: 0.25, ..POPUP }, ..SEEN }, Obstacle::ZoomedOut),
         ] {
             let mut arming = seen_at_0();
-            arming.look(view, 1000.0);
+            arming.observe(view, 1000.0);
             arming.press(1e6, 1e6);
             assert_eq!(arming.state(1e6), State::Blocked(obstacle), "{view:?}");
             assert_eq!(arming.activate(1e6, 1e6), None);
@@ -296,25 +297,25 @@ mod tests {
 
     #[test]
     fn zoomed_in_windows_can_be_confirmed() {
-        // A laptop at 400 %, a phone, and a browser that does not tell the size of its window.
+        // A laptop at 400 %, a phone, and a browser that does not report the size of its window.
         for (inner, outer) in
             [([341.0, 162.0], [1366.0, 768.0]), ([320.0, 180.0], [1280.0, 720.0]), ([360.0, 640.0], [0.0, 0.0])]
         {
             let mut arming = Arming::new(0.0);
-            arming.look(geometry(inner, outer), 0.0);
+            arming.observe(geometry(inner, outer), 0.0);
             assert_eq!(arming.state(600.0), State::Armed, "{inner:?} in {outer:?}");
         }
     }
 
     #[test]
-    fn window_as_large_as_a_small_screen_can_be_confirmed() {
+    fn window_filling_a_small_screen_can_be_confirmed() {
         let phone = |screen| View {
             geometry: Geometry { inner: [568.0, 232.0], outer: [568.0, 280.0], screen, ..POPUP },
             ..SEEN
         };
         let state = |view| {
             let mut arming = Arming::new(0.0);
-            arming.look(view, 0.0);
+            arming.observe(view, 0.0);
             arming.state(600.0)
         };
         assert_eq!(state(phone([568.0, 320.0])), State::Armed);
@@ -322,11 +323,11 @@ mod tests {
     }
 
     #[test]
-    fn any_change_begins_the_wait_again() {
+    fn any_change_restarts_the_wait() {
         let moved = View { geometry: Geometry { position: [11.0, 10.0], ..POPUP }, ..SEEN };
         for change in [moved, geometry([481.0, 640.0], POPUP.outer)] {
             let mut arming = seen_from_0_to(900.0);
-            arming.look(change, 900.0);
+            arming.observe(change, 900.0);
             assert_eq!(arming.state(1499.0), State::Waiting);
             assert_eq!(arming.state(1500.0), State::Armed);
         }
@@ -336,15 +337,15 @@ mod tests {
     fn early_press_does_not_count_and_prolongs_the_wait() {
         let mut arming = seen_from_0_to(550.0);
         arming.press(599.0, 599.0);
-        look_on(&mut arming, 600.0, 2050.0);
+        observe_until(&mut arming, 600.0, 2050.0);
         assert_eq!(arming.activate(2098.0, 2098.0), None, "the press was early");
         assert!(arming.activate(2099.0, 2099.0).is_some(), "the next one counts");
 
         let mut arming = seen_from_0_to(700.0);
         arming.press(700.0, 700.0);
-        arming.look(View { is_focused: false, ..SEEN }, 710.0);
-        look_on(&mut arming, 720.0, 1400.0);
-        assert_eq!(arming.activate(1400.0, 1400.0), None, "something changed in between");
+        arming.observe(View { is_focused: false, ..SEEN }, 710.0);
+        observe_until(&mut arming, 720.0, 1400.0);
+        assert_eq!(arming.activate(1400.0, 1400.0), None, "the view changed in between");
     }
 
     #[test]
@@ -352,14 +353,14 @@ mod tests {
         let mut arming = seen_at_0();
         for click in 1..50 {
             let now = f64::from(click) * 200.0;
-            look_on(&mut arming, now - 200.0, now);
+            observe_until(&mut arming, now - 200.0, now);
             arming.press(now, now);
             assert_eq!(arming.activate(now + 20.0, now + 20.0), None, "{now}");
         }
         let mut arming = seen_from_0_to(5000.0);
         arming.input(Input::Stray, 5000.0);
         arming.press(5120.0, 5120.0);
-        assert_eq!(arming.activate(5150.0, 5150.0), None, "a key before it was meant for something else");
+        assert_eq!(arming.activate(5150.0, 5150.0), None, "the key before was meant for another page");
     }
 
     #[test]
@@ -370,15 +371,15 @@ mod tests {
     }
 
     #[test]
-    fn press_counts_from_when_it_was_made() {
+    fn press_counts_at_its_event_time() {
         let mut arming = seen_from_0_to(450.0);
         arming.press(483.0, 900.0);
         assert_eq!(arming.activate(490.0, 901.0), None, "handled late, pressed early");
         let mut arming = seen_from_0_to(650.0);
         arming.press(700.0, 1964.0);
-        assert_eq!(arming.activate(710.0, 1965.0), None, "nothing was drawn since the last look");
+        assert_eq!(arming.activate(710.0, 1965.0), None, "nothing was drawn since the last observation");
         let mut arming = seen_from_0_to(300.0);
-        arming.look(SEEN, 1900.0);
+        arming.observe(SEEN, 1900.0);
         assert_eq!(arming.state(2499.0), State::Waiting);
     }
 

@@ -1,4 +1,4 @@
-//! The confirmation window: takes one request, shows it, and signs it when the user confirms.
+//! The confirmation window: receives one request, shows it, and signs it when the user confirms.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -31,33 +31,33 @@ use crate::{
     keys, locks,
     moment::steady,
     port::Port,
-    sign::Order,
+    sign::UnsignedRequest,
 };
 
-/// How long the user may take, in ms: less than a nonce lives.
+/// How long the user may take, in ms: less than the lifetime of a nonce.
 const TIMEOUT: f64 = 240_000.0;
 
-/// How often the window looks at itself, in ms.
+/// The interval between observations of the window, in ms.
 const TICK: i32 = 50;
 
 /// How long the outcome is shown before the window closes itself, in ms.
-const FAREWELL: i32 = 700;
+const CLOSE_DELAY: i32 = 700;
 
-/// After how long without anything to confirm the window says so, in ms.
+/// The time without a request after which the window shows that it is waiting, in ms.
 const SLOW: i32 = 10_000;
 
-/// Held while a confirmation is open: one at a time in this browser profile.
+/// The lock held while a confirmation is open: one at a time in this browser profile.
 const LOCK: &str = "pan-confirm";
 
-/// Where the times of unwanted confirmations are kept.
+/// The `localStorage` key of the times of unwanted confirmations.
 const COOLDOWN: &str = "pan-unwanted";
 
-/// Takes the request of the fragment or the opener, and answers it.
+/// Receives the request from the fragment or the opener, and answers it.
 pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     let view = Rc::new(ConfirmView::find(&page.dom)?);
     match fragment::take(&page)? {
         Some(Ok(link)) => {
-            let decided = decide(&page, &view, Request::judge(CATALOGUE, link.request), || {}).await;
+            let decided = decide(&page, &view, Request::check(CATALOGUE, link.request), || {}).await;
             return fragment::answer(&page, &link.return_path, &message(decided));
         }
         Some(Err(reason)) => {
@@ -74,31 +74,31 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
         return Ok(());
     }
     let has_request = Rc::new(Cell::new(false));
-    let (slow, came) = (Rc::clone(&view), Rc::clone(&has_request));
-    page.dom.after(SLOW, move || slow.show_slow(came.get()))?;
+    let (slow, received) = (Rc::clone(&view), Rc::clone(&has_request));
+    page.dom.after(SLOW, move || slow.show_slow(received.get()))?;
     let port = Rc::new(Port::claim(&page.dom.window, opener.unchecked_ref::<Window>(), &page.app_origin).await?);
     let request = Request::from_message(CATALOGUE, &port.first().await?);
     has_request.set(true);
 
-    // A window that is closed, reloaded or navigated has cancelled.
+    // Closing, reloading or navigating the window cancels the request.
     let is_decided = Rc::new(Cell::new(false));
     let (leaving, undecided) = (Rc::clone(&port), Rc::clone(&is_decided));
     page.dom.on_window("pagehide", move |_| {
         if !undecided.get() {
-            leaving.say(&FromWindow::Rejected(WindowRejection::Cancelled));
+            leaving.send(&FromWindow::Rejected(WindowRejection::Cancelled));
         }
     })?;
-    let decided = decide(&page, &view, request, || port.say(&FromWindow::Shown {})).await;
+    let decided = decide(&page, &view, request, || port.send(&FromWindow::Shown {})).await;
     is_decided.set(true);
     let closes = matches!(decided, Ok(_) | Err(WindowRejection::Cancelled));
     match decided {
         Ok(_) => view.show_outcome("Confirmed", "You can close this window."),
         Err(reason) => show_rejection(&view, reason),
     }
-    port.say(&message(decided));
+    port.send(&message(decided));
     if closes {
         let window = page.dom.window.clone();
-        page.dom.after(FAREWELL, move || close(&window))?;
+        page.dom.after(CLOSE_DELAY, move || close(&window))?;
     }
     Ok(())
 }
@@ -113,11 +113,11 @@ fn message(decided: Result<SignedHeaders, WindowRejection>) -> FromWindow {
 }
 
 fn close(window: &Window) {
-    // A window that may not close itself stays, and says that it can be closed.
+    // If the browser does not allow this, the text asks the user to close the window.
     let _ = window.close();
 }
 
-/// Shows a request and waits for the user. Gives the headers that the request is to be sent with.
+/// Shows a request and waits for the user. Returns the headers to send with the request.
 async fn decide(
     page: &Page,
     view: &Rc<ConfirmView>,
@@ -127,7 +127,7 @@ async fn decide(
     let request = request?;
     let closed = |_| WindowRejection::StorageClosed;
     let store = KeyStore::open().await.map_err(closed)?;
-    let found = store.confirmation_key(&request.order.session).await.map_err(closed)?;
+    let found = store.confirmation_key(&request.to_sign.session).await.map_err(closed)?;
     let (key, user) = found.ok_or(WindowRejection::NoKey)?;
     let _lock = locks::try_take(LOCK).await.ok_or(WindowRejection::Busy)?;
     let storage = page.dom.window.local_storage().ok().flatten().ok_or(WindowRejection::StorageClosed)?;
@@ -139,55 +139,55 @@ async fn decide(
     page.clock.offset(false).await?;
 
     let shown_at = clock::now();
-    unwanted.note(shown_at);
+    unwanted.add(shown_at);
     storage.set_item(COOLDOWN, &unwanted.to_text()).map_err(closed)?;
-    // Whatever the browser refuses here, no user has been asked.
+    // If these steps fail, the user has not seen the request.
     let watch = Watch::start(page, view, request.entry.name).map_err(|_| WindowRejection::Malformed)?;
     view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
     let mut unwanted = self::unwanted(&storage, clock::now());
-    unwanted.take_off(shown_at);
-    // A full store only makes the pause come sooner.
+    unwanted.remove(shown_at);
+    // If storage is full, the pause only starts sooner.
     let _ = storage.set_item(COOLDOWN, &unwanted.to_text());
 
     let offset = page.clock.offset(false).await?;
     proof.at = server_time(js_sys::Date::now(), offset);
-    let nonce = match request.order.nonce {
+    let nonce = match request.to_sign.nonce {
         Some(nonce) => nonce,
         None => keys::random().map(Nonce::new).map_err(|_| WindowRejection::Malformed)?,
     };
-    let order = Order {
+    let unsigned = UnsignedRequest {
         authority: page.app_authority(),
         path: request.entry.path,
-        body: &request.order.body,
-        session: &request.order.session,
+        body: &request.to_sign.body,
+        session: &request.to_sign.session,
         nonce,
         proof: proof::header(Some(&proof)).map_err(|_| WindowRejection::Malformed)?,
     };
-    order.sign(&key, offset).await.map_err(|_| WindowRejection::NoKey)
+    unsigned.sign(&key, offset).await.map_err(|_| WindowRejection::NoKey)
 }
 
 fn unwanted(storage: &Storage, now: u64) -> Cooldown {
     Cooldown::parse(&storage.get_item(COOLDOWN).ok().flatten().unwrap_or_default(), now)
 }
 
-/// When an event was made, which is before it is handled, on the clock of [`steady`].
+/// The time of an event, which is before it is handled, on the clock of [`steady`].
 fn time_of(event: &Event) -> f64 {
-    // A browser with another clock there says nothing useful.
+    // Some browsers use another clock here. Such a value is not usable.
     Some(event.time_stamp()).filter(|at| (0.0..=steady()).contains(at)).unwrap_or_else(steady)
 }
 
-/// Follows how the window is seen and used until the user has decided.
+/// Observes the window and its input until the user decides.
 struct Watch {
     view: Rc<ConfirmView>,
     window: Window,
     action: &'static str,
     began: f64,
     arming: RefCell<Arming>,
-    /// The content has been scrolled to its end.
+    /// Whether the content has been scrolled to its end.
     is_read: Cell<bool>,
-    /// The last press did not count.
+    /// Whether the last press came too early to count.
     was_early: Cell<bool>,
     decision: RefCell<Option<Result<Proof, WindowRejection>>>,
     resolve: OnceCell<Function>,
@@ -209,7 +209,7 @@ impl Watch {
             decided: OnceCell::new(),
         });
         let decided = Promise::new(&mut |resolve, _| drop(watch.resolve.set(resolve)));
-        // Both are empty until here.
+        // Both cells are empty until here.
         drop(watch.decided.set(decided));
         for name in ["click", "keydown", "pointerdown", "resize", "scroll", "focus", "blur", "visibilitychange"] {
             let listening = Rc::clone(&watch);
@@ -227,7 +227,7 @@ impl Watch {
         self.decision.borrow().clone().unwrap_or(Err(WindowRejection::Cancelled))
     }
 
-    /// The first decision counts.
+    /// Sets the decision. Only the first one counts.
     fn decide(&self, decision: Result<Proof, WindowRejection>) {
         self.decision.borrow_mut().get_or_insert(decision);
         if let Some(resolve) = self.resolve.get() {
@@ -252,18 +252,18 @@ impl Watch {
         if self.view.is_at_end() {
             self.is_read.set(true);
         }
-        self.arming.borrow_mut().look(self.look(), now);
+        self.arming.borrow_mut().observe(self.observe(), now);
         let state = self.arming.borrow().state(now);
         self.view.show_state(state, self.was_early.get());
     }
 
-    /// Whether the opener has navigated to a fragment, which scrolls the window and moves the focus without loading anything.
-    /// This page never does.
+    /// Whether the opener has navigated the window to a fragment, which scrolls it and moves the focus without a load.
+    /// This page never navigates to a fragment.
     fn is_steered(&self) -> bool {
         self.window.location().hash().map_or(true, |fragment| !fragment.is_empty())
     }
 
-    fn look(&self) -> View {
+    fn observe(&self) -> View {
         let number = |value: Result<JsValue, JsValue>| value.ok().and_then(|value| value.as_f64()).unwrap_or_default();
         let window = &self.window;
         let document = window.document();
@@ -316,7 +316,7 @@ impl Watch {
             "Escape" => self.decide(Err(WindowRejection::Cancelled)),
             "Enter" | " " if is_on_confirm => {
                 if event.repeat() {
-                    // A key that has been held since before the window was there.
+                    // The key has been held since before the window opened.
                     event.prevent_default();
                     self.was_early.set(true);
                 } else {

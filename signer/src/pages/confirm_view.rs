@@ -1,7 +1,7 @@
-//! What the confirmation window shows: fills in the elements of `confirm.html`.
+//! The view of the confirmation window: fills in the elements of `confirm.html`.
 //!
-//! Only text is ever written. Every value goes through [`visible`], and `bdi` elements keep its direction from reordering
-//! what stands around it.
+//! It writes text only, never markup. Every value goes through [`visible`], and `bdi` elements keep its text direction
+//! from reordering the text around it.
 
 use protocol::{display::visible, message::WindowRejection};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -13,10 +13,10 @@ use super::{
     request::Request,
 };
 
-/// Up to this many characters a leading value is shown large.
+/// The longest leading value that is shown in large type, in characters.
 const LARGE: usize = 40;
 
-/// The elements.
+/// The elements of the confirmation window.
 pub(super) struct ConfirmView {
     dom: Dom,
     waiting: HtmlElement,
@@ -26,14 +26,14 @@ pub(super) struct ConfirmView {
     status: HtmlElement,
     actions: HtmlElement,
     label: HtmlElement,
-    /// Confirms.
+    /// The button that confirms.
     pub(super) confirm: HtmlElement,
-    /// Rejects.
+    /// The button that cancels.
     pub(super) cancel: HtmlElement,
     outcome: HtmlElement,
     outcome_title: HtmlElement,
     outcome_text: HtmlElement,
-    /// Closes the window when all is over.
+    /// The button that closes the window after the outcome.
     pub(super) close: HtmlElement,
 }
 
@@ -58,10 +58,10 @@ impl ConfirmView {
         })
     }
 
-    /// Says that nothing can be confirmed yet, and why: the request has not come, or checking it takes long. A request that
-    /// comes later is shown all the same.
+    /// Shows that the window is still waiting: for the request, or for its check. A request that arrives later is still
+    /// shown.
     pub(super) fn show_slow(&self, has_request: bool) {
-        // Not waiting any more: the request is shown, or how it ended.
+        // The request or its outcome is already shown.
         if self.waiting.hidden() {
             return;
         }
@@ -79,7 +79,7 @@ impl ConfirmView {
         self.show_outcome(title, text);
     }
 
-    /// Shows a request: once, and nothing of it changes afterwards.
+    /// Shows a request. Called once; the request does not change afterwards.
     pub(super) fn show_request(&self, request: &Request, user: &str) -> Result<(), JsValue> {
         set_text(&self.title, &visible(request.summary.title));
         set_text(&self.label, &visible(&request.summary.button));
@@ -108,11 +108,11 @@ impl ConfirmView {
 
     /// Whether an event came from an element, or from within it.
     pub(super) fn is_on(element: &HtmlElement, event: &web_sys::Event) -> bool {
-        // Some events come from the window, which is no node.
+        // The target of some events is the window, which is not a node.
         event.target().is_some_and(|target| target.dyn_ref::<Node>().is_some_and(|node| element.contains(Some(node))))
     }
 
-    /// Shows whether the button works, and if not, why. `was_early` after a press that did not count.
+    /// Shows whether the button works, and if not, why. `was_early`: a press came before the button worked.
     pub(super) fn show_state(&self, state: State, was_early: bool) {
         let (name, text) = match state {
             State::Armed => ("armed", "Check every line, then confirm or cancel."),
@@ -124,7 +124,7 @@ impl ConfirmView {
             (_, true) => ["Not confirmed yet. ", text].concat(),
             (_, false) => text.to_owned(),
         };
-        // Setting an attribute of these names cannot fail.
+        // Setting these attributes cannot fail.
         let _ = self.confirm.set_attribute("aria-disabled", if state == State::Armed { "false" } else { "true" });
         let _ = self.request.set_attribute("data-state", name);
         set_text(&self.status, &text);
@@ -138,7 +138,7 @@ impl ConfirmView {
         set_text(&self.outcome_title, title);
         set_text(&self.outcome_text, text);
         self.outcome.set_hidden(false);
-        // An element that cannot take the focus leaves it where it is.
+        // If the element cannot take the focus, the focus stays where it is.
         let _ = self.outcome_title.focus();
     }
 }

@@ -1,12 +1,13 @@
-//! The pause after confirmations that the user did not want. No browser in here: the rules are tested natively.
+//! The pause after confirmations that the user did not want. This module uses no browser API, so its tests run
+//! natively.
 //!
-//! A page under attack may ask again each time that the user cancels. Three confirmations that were cancelled or ignored
-//! within a minute start a pause of a minute. A confirmation is noted when it is shown and taken off the list when it is
-//! confirmed, so that it also counts when its window is closed, reloaded or navigated.
+//! An attacker's script may request a confirmation each time the user cancels. Three confirmations that were cancelled
+//! or ignored within a minute start a pause of one minute. A confirmation is added to the list when it is shown and
+//! removed when it is confirmed, so that it also counts when its window is closed, reloaded or navigated.
 
 const MINUTE: u64 = 60_000;
 
-/// How many within a minute start a pause.
+/// The number of unwanted confirmations within a minute that starts a pause.
 const UNWANTED: usize = 3;
 
 /// The confirmations of the last two minutes that were not confirmed: Unix ms, oldest first.
@@ -14,18 +15,18 @@ const UNWANTED: usize = 3;
 pub(super) struct Cooldown(Vec<u64>);
 
 impl Cooldown {
-    /// Reads what [`to_text`](Self::to_text) wrote. What is old, from a clock that was set back, or no number is left out.
+    /// Parses the text of [`to_text`](Self::to_text). Skips entries that are old, in the future or not numbers.
     pub(super) fn parse(text: &str, now: u64) -> Self {
         let times = text.split(' ').filter_map(|time| time.parse::<u64>().ok());
         Self(times.filter(|&at| at <= now && now - at < 2 * MINUTE).collect())
     }
 
-    /// For the store.
+    /// The text to store.
     pub(super) fn to_text(&self) -> String {
         self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 
-    /// How long the pause still lasts, in seconds; `None` when there is none.
+    /// The rest of the pause, in seconds; `None` when there is no pause.
     pub(super) fn pause(&self, now: u64) -> Option<u32> {
         let last = self.0.iter().rev().take(UNWANTED).collect::<Vec<_>>();
         let [newest, .., oldest] = last[..] else { return None };
@@ -34,13 +35,13 @@ impl Cooldown {
         is_pause.then(|| u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX))
     }
 
-    /// Notes a confirmation that is shown now.
-    pub(super) fn note(&mut self, now: u64) {
+    /// Adds a confirmation that is shown now.
+    pub(super) fn add(&mut self, now: u64) {
         self.0.push(now);
     }
 
-    /// Takes off the confirmation that was shown then: the user wanted it.
-    pub(super) fn take_off(&mut self, shown: u64) {
+    /// Removes the confirmation that was shown at this time, because the user has confirmed it.
+    pub(super) fn remove(&mut self, shown: u64) {
         self.0.retain(|&at| at != shown);
     }
 }
@@ -66,16 +67,16 @@ mod tests {
     }
 
     #[test]
-    fn confirmed_ones_do_not_count() {
+    fn confirmed_requests_do_not_count() {
         let mut list = unwanted(&[0, 1_000]);
-        list.note(NOW + 2_000);
+        list.add(NOW + 2_000);
         assert!(list.pause(NOW + 3_000).is_some());
-        list.take_off(NOW + 2_000);
+        list.remove(NOW + 2_000);
         assert_eq!(list, unwanted(&[0, 1_000]));
     }
 
     #[test]
-    fn list_survives_its_text_and_forgets_what_is_old() {
+    fn list_round_trips_without_old_entries() {
         let list = unwanted(&[0, 1_001]);
         assert_eq!(Cooldown::parse(&list.to_text(), NOW + 2_000), list);
         assert_eq!(Cooldown::parse(&list.to_text(), NOW + 120_100), unwanted(&[1_001]));

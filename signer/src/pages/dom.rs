@@ -1,4 +1,4 @@
-//! The document: finding elements, listening, and writing text. Nothing here writes markup.
+//! Access to the document: elements, event listeners and text. Nothing here writes markup.
 
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{AddEventListenerOptions, Document, Element, Event, EventTarget, HtmlElement, Window};
@@ -18,7 +18,7 @@ impl Dom {
         Ok(Self { window, document })
     }
 
-    /// What `<body data-page>` says.
+    /// The value of `<body data-page>`.
     pub(super) fn page_name(&self) -> Option<String> {
         self.document.body()?.get_attribute("data-page")
     }
@@ -28,13 +28,13 @@ impl Dom {
         self.document.document_element().ok_or(JsValue::NULL)?.set_attribute("data-ready", "")
     }
 
-    /// The element of that id.
+    /// The element with this id.
     pub(super) fn element<T: JsCast>(&self, id: &str) -> Result<T, JsValue> {
         let element = self.document.get_element_by_id(id).ok_or_else(|| JsValue::from_str(id))?;
         element.dyn_into().map_err(Into::into)
     }
 
-    /// Appends an element that holds a text.
+    /// Appends an element with a text.
     pub(super) fn append(&self, parent: &Element, tag: &str, text: &str) -> Result<Element, JsValue> {
         let element = self.document.create_element(tag)?;
         element.set_text_content(Some(text));
@@ -42,7 +42,7 @@ impl Dom {
         Ok(element)
     }
 
-    /// Listens to the window, before anything in the document does, for the life of the page.
+    /// Listens for an event of the window in the capture phase, for the life of the page.
     pub(super) fn on_window(&self, event: &str, act: impl Fn(&Event) + 'static) -> Result<(), JsValue> {
         listen(&self.window, event, act)
     }
@@ -60,7 +60,7 @@ impl Dom {
     }
 }
 
-/// Listens in the capture phase, for the life of the page.
+/// Listens for an event in the capture phase, for the life of the page.
 pub(super) fn listen(target: &EventTarget, event: &str, act: impl Fn(&Event) + 'static) -> Result<(), JsValue> {
     let callback = Closure::<dyn FnMut(Event)>::new(move |event: Event| act(&event)).into_js_value();
     let options = AddEventListenerOptions::new();
@@ -68,7 +68,7 @@ pub(super) fn listen(target: &EventTarget, event: &str, act: impl Fn(&Event) + '
     target.add_event_listener_with_callback_and_add_event_listener_options(event, callback.unchecked_ref(), &options)
 }
 
-/// Writes a text, unless it is there already: a live region would say it again.
+/// Sets an element's text, unless it is unchanged: screen readers would announce a live region again.
 pub(super) fn set_text(element: &HtmlElement, text: &str) {
     if element.text_content().as_deref() != Some(text) {
         element.set_text_content(Some(text));

@@ -1,7 +1,7 @@
-//! Signing in and registering: one form, two paths.
+//! The sign-in and registration form.
 //!
-//! The confirmation key is made and stored before the password is sent, so that no session is opened that this browser
-//! could not use.
+//! The confirmation key is generated and stored before the password is sent, so that the server opens no session that
+//! this browser cannot use.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -26,7 +26,7 @@ use crate::{
     keys::Key,
 };
 
-/// After this time the page says that it is still waiting, in ms.
+/// The time after which the page shows that it is still waiting, in ms.
 const SLOW: i32 = 4_000;
 
 const STORAGE: &str = "This browser does not let this site keep keys, so you cannot sign in here. Leave private browsing, allow \
@@ -34,29 +34,29 @@ const STORAGE: &str = "This browser does not let this site keep keys, so you can
 const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
 const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
 
-/// What went wrong, for the user.
-enum Trouble {
+/// An error message for the user, and where it is shown.
+enum FormError {
     User(String),
     Password(String),
     Form(String),
 }
 
-impl From<HttpError> for Trouble {
+impl From<HttpError> for FormError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Unreachable => Self::Form(UNREACHABLE.to_owned()),
-            HttpError::Rejected(problem) => problem_text(*problem),
+            HttpError::Rejected(problem) => problem_error(*problem),
         }
     }
 }
 
-fn problem_text(problem: Problem) -> Trouble {
-    let form = |text: &str| Trouble::Form(text.to_owned());
+fn problem_error(problem: Problem) -> FormError {
+    let form = |text: &str| FormError::Form(text.to_owned());
     match problem.code {
         Code::WrongCredentials => form("User name or password is wrong. Check both, then try again."),
-        Code::NameTaken => Trouble::User("That user name is taken. Choose another one.".to_owned()),
+        Code::NameTaken => FormError::User("That user name is taken. Choose another one.".to_owned()),
         Code::WeakPassword => {
-            Trouble::Password(problem.detail.unwrap_or_else(|| "Choose a stronger password.".to_owned()))
+            FormError::Password(problem.detail.unwrap_or_else(|| "Choose a stronger password.".to_owned()))
         }
         Code::TooManySessions => {
             form("You are signed in on too many devices. Sign out on one of them, then try again.")
@@ -71,11 +71,11 @@ fn problem_text(problem: Problem) -> Trouble {
     }
 }
 
-fn storage(_error: JsValue) -> Trouble {
-    Trouble::Form(STORAGE.to_owned())
+fn storage(_error: JsValue) -> FormError {
+    FormError::Form(STORAGE.to_owned())
 }
 
-/// The form.
+/// The elements and state of the form.
 struct EntryForm {
     page: Page,
     path: &'static str,
@@ -83,28 +83,28 @@ struct EntryForm {
     form: HtmlFormElement,
     user: HtmlInputElement,
     password: HtmlInputElement,
-    /// Not named `submit` in the document, where that would hide the form's method of that name.
+    /// Its id is not `submit`, which would hide the form's method of that name.
     button: HtmlElement,
     reveal: HtmlElement,
     alert: HtmlElement,
     status: HtmlElement,
     user_error: HtmlElement,
     password_error: HtmlElement,
-    /// An attempt is under way.
+    /// Whether an attempt is in progress.
     is_busy: Cell<bool>,
-    /// The key of the last attempt, which the next one uses again.
+    /// The key of the last attempt, which the next one reuses.
     key: Cell<Option<(RecordId, Key)>>,
 }
 
-/// Runs the page whose form is sent to that path.
+/// Runs the page whose form is posted to this path.
 pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
     let search = page.dom.window.location().search()?;
-    let asked = UrlSearchParams::new_with_str(&search)?.get("return").unwrap_or_default();
+    let return_path = UrlSearchParams::new_with_str(&search)?.get("return").unwrap_or_default();
     let dom = page.dom.clone();
     let form = Rc::new(EntryForm {
         page,
         path,
-        return_path: return_path::check(&asked).to_owned(),
+        return_path: return_path::check(&return_path).to_owned(),
         form: dom.element("form")?,
         user: dom.element("user")?,
         password: dom.element("password")?,
@@ -117,7 +117,7 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
         is_busy: Cell::new(false),
         key: Cell::new(None),
     });
-    // What submits the form without this script, and the other page, keep where the user returns to.
+    // The form's action and the link to the other page keep the return path.
     form.form.set_action(&[path, &search].concat());
     let other = dom.element::<HtmlElement>("other")?;
     let href = other.get_attribute("href").unwrap_or_default();
@@ -125,7 +125,7 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
     form.form.set_no_validate(true);
     form.listen()?;
     if KeyStore::open().await.is_err() {
-        form.show(Trouble::Form(STORAGE.to_owned()));
+        form.show(FormError::Form(STORAGE.to_owned()));
     } else if dom.document.active_element().is_none_or(|active| active.tag_name() == "BODY") {
         let first = if form.user.value().is_empty() { &form.user } else { &form.password };
         first.focus()?;
@@ -151,11 +151,11 @@ impl EntryForm {
         let reveals = self.password.type_() == "password";
         self.password.set_type(if reveals { "text" } else { "password" });
         set_text(&self.reveal, if reveals { "Hide" } else { "Show" });
-        // Setting an attribute of this name cannot fail.
+        // Setting this attribute cannot fail.
         let _ = self.reveal.set_attribute("aria-pressed", if reveals { "true" } else { "false" });
     }
 
-    /// Sends what was typed, one attempt at a time.
+    /// Sends the form, one attempt at a time.
     async fn send(self: Rc<Self>) {
         if self.is_busy.replace(true) {
             return;
@@ -169,40 +169,40 @@ impl EntryForm {
                 set_text(&waiting.status, "This takes longer than usual. Please wait.");
             }
         });
-        if let Err(trouble) = self.attempt().await {
+        if let Err(error) = self.attempt().await {
             self.is_busy.set(false);
             let _ = self.button.remove_attribute("aria-disabled");
             set_text(&self.status, "");
-            self.show(trouble);
+            self.show(error);
         }
     }
 
-    async fn attempt(&self) -> Result<(), Trouble> {
+    async fn attempt(&self) -> Result<(), FormError> {
         let user = UserName::parse(self.user.value().trim()).map_err(|_| {
-            Trouble::User("A user name has 3 to 32 of a–z, 0–9, - and _, and begins with a letter.".to_owned())
+            FormError::User("A user name has 3 to 32 of a–z, 0–9, - and _, and begins with a letter.".to_owned())
         })?;
         let password = Password::new(self.password.value());
         if password.reveal().is_empty() {
-            return Err(Trouble::Password("Enter your password.".to_owned()));
+            return Err(FormError::Password("Enter your password.".to_owned()));
         }
 
-        let store = KeyStore::open().await.map_err(storage)?;
-        let (id, key) = self.stored_key(&store, user.as_str()).await.map_err(storage)?;
-        let reply = self.ask(&key, user.clone(), password).await;
-        let reply = match reply {
-            Ok(reply) => reply,
+        let key_store = KeyStore::open().await.map_err(storage)?;
+        let (id, key) = self.stored_key(&key_store, user.as_str()).await.map_err(storage)?;
+        let response = self.request_session(&key, user.clone(), password).await;
+        let response = match response {
+            Ok(response) => response,
             Err(error) => {
                 self.key.set(Some((id, key)));
                 return Err(self.explain(error));
             }
         };
-        let session = reply.ticket.token().handle();
-        store.keep_confirmation_key(Some(id), Some(&session), &key, user.as_str()).await.map_err(storage)?;
-        let entered = enter::submit(&self.page, &reply, &key, &self.return_path).await;
-        entered.map_err(|_| Trouble::Form(REJECTED.to_owned()))
+        let session = response.ticket.token().handle();
+        key_store.keep_confirmation_key(Some(id), Some(&session), &key, user.as_str()).await.map_err(storage)?;
+        let entered = enter::submit(&self.page, &response, &key, &self.return_path).await;
+        entered.map_err(|_| FormError::Form(REJECTED.to_owned()))
     }
 
-    /// A key that is in the store.
+    /// Returns a confirmation key that is in the key store: that of the last attempt, or a new one.
     async fn stored_key(&self, store: &KeyStore, user: &str) -> Result<(RecordId, Key), JsValue> {
         let (id, key) = match self.key.take() {
             Some((id, key)) => (Some(id), key),
@@ -211,8 +211,8 @@ impl EntryForm {
         Ok((store.keep_confirmation_key(id, None, &key, user).await?, key))
     }
 
-    /// Asks the server to open a session with that confirmation key.
-    async fn ask(&self, key: &Key, user: UserName, password: Password) -> Result<SignedIn, HttpError> {
+    /// Requests a session with this confirmation key.
+    async fn request_session(&self, key: &Key, user: UserName, password: Password) -> Result<SignedIn, HttpError> {
         let exchange = http::post("/challenge", "{}", &[]).await?;
         let Challenged { challenge, now } = exchange.read()?;
         self.page.clock.learn(now, &exchange);
@@ -223,9 +223,9 @@ impl EntryForm {
         http::post(self.path, &json, &[]).await?.read()
     }
 
-    fn explain(&self, error: HttpError) -> Trouble {
+    fn explain(&self, error: HttpError) -> FormError {
         match (error, self.path) {
-            (HttpError::Unreachable, "/register") => Trouble::Form(
+            (HttpError::Unreachable, "/register") => FormError::Form(
                 "No answer came from the server. Your account may have been opened: try to sign in with it before you try again."
                     .to_owned(),
             ),
@@ -242,17 +242,17 @@ impl EntryForm {
         }
     }
 
-    /// Says what is wrong, and puts the focus where it can be corrected. What was typed stays.
-    fn show(&self, trouble: Trouble) {
-        let (input, place, text) = match trouble {
-            Trouble::User(text) => (Some(&self.user), &self.user_error, text),
-            Trouble::Password(text) => (Some(&self.password), &self.password_error, text),
-            Trouble::Form(text) => (None, &self.alert, text),
+    /// Shows an error and focuses the input to correct. The input keeps its text.
+    fn show(&self, error: FormError) {
+        let (input, place, text) = match error {
+            FormError::User(text) => (Some(&self.user), &self.user_error, text),
+            FormError::Password(text) => (Some(&self.password), &self.password_error, text),
+            FormError::Form(text) => (None, &self.alert, text),
         };
         set_text(place, &text);
         if let Some(input) = input {
             let _ = input.set_attribute("aria-invalid", "true");
-            // An element that cannot take the focus leaves it where it is.
+            // If the element cannot take the focus, the focus stays where it is.
             let _ = input.focus();
         }
     }

@@ -1,5 +1,5 @@
-//! A confirmation in a browser that opens no windows: the request comes in the fragment of this page's URL, and the answer
-//! goes back in the fragment of the application's.
+//! Confirmation in a browser that opens no windows: the request arrives in the fragment of this page's URL, and the
+//! answer returns in the fragment of the application's.
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use protocol::{
@@ -10,7 +10,7 @@ use wasm_bindgen::JsValue;
 
 use super::{Page, request::link_from};
 
-/// Takes the request out of the URL, so that it is there once.
+/// Reads the request from the URL, and removes it from the URL and the history entry.
 pub(super) fn take(page: &Page) -> Result<Option<Result<WindowLink, WindowRejection>>, JsValue> {
     let location = page.dom.window.location();
     let fragment = location.hash()?;
@@ -20,7 +20,7 @@ pub(super) fn take(page: &Page) -> Result<Option<Result<WindowLink, WindowReject
     Ok(Some(link.and_then(|bytes| link_from(&bytes))))
 }
 
-/// Returns to the application with the answer.
+/// Navigates to the application with the answer.
 pub(super) fn answer(page: &Page, return_path: &str, message: &FromWindow) -> Result<(), JsValue> {
     let json = serde_json::to_vec(message).map_err(|_| JsValue::NULL)?;
     let encoded = Base64UrlUnpadded::encode_string(&json);
