@@ -4,7 +4,7 @@
 //! function that is neither here nor declared public. To protect something new: add it here, and write the server function of
 //! the same path in `app`. The README has a worked example.
 
-use protocol::action::{Catalogue, Summary};
+use protocol::{action::Summary, catalogue::Catalogue};
 
 pub mod value;
 

@@ -185,10 +185,10 @@ mod tests {
         recording.pointer_down(Kind::Pointer, 200);
         recording.pointer_up(290);
         recording.clicked(&click(true, 291));
-        let proof = recording.take("display_name", 1_000_300).unwrap();
+        let proof = recording.take("title", 1_000_300).unwrap();
         assert_eq!((proof.kind, proof.hold, proof.hit), (Kind::Pointer, 90, [12, 14]));
         assert_eq!(proof.path, [[5, 14, 0], [3, 0, 16], [4, 0, 16]]);
-        assert_eq!(proof.action, "display_name");
+        assert_eq!(proof.action, "title");
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         recording.clicked(&click(true, 499 * 100_000 + 9));
         let at = 1_000_000 + 499 * 100_000 + 9;
         let whole = end(&recording.last.as_ref().unwrap().path);
-        let proof = recording.take("display_name", at).unwrap();
+        let proof = recording.take("title", at).unwrap();
         assert!(proof.to_header().is_ok());
         assert!(proof.path.len() > 20 && proof.path.len() < MAX_PATH, "{}", proof.path.len());
         assert_eq!(end(&proof.path), whole);

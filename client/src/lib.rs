@@ -27,7 +27,7 @@
 //! }
 //!
 //! // In the browser, once, before the page is hydrated:
-//! client::start::<AppError>(client::Session::from_page(), protocol::action::Catalogue::new(&[]));
+//! client::start::<AppError>(client::Session::from_page(), protocol::catalogue::Catalogue::new(&[]));
 //! ```
 //!
 //! From the top down; a module uses only modules below it:
@@ -61,10 +61,7 @@ use leptos::{
     prelude::{document, window},
     server_fn::error::FromServerFnError,
 };
-use protocol::{
-    action::{Action, Catalogue},
-    built_in::RestoreBrowser,
-};
+use protocol::{action::Action, built_in::RestoreBrowser, catalogue::Catalogue};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::PageTransitionEvent;

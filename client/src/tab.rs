@@ -3,7 +3,8 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use protocol::{
-    action::{ActionEntry, Catalogue},
+    action::ActionEntry,
+    catalogue::Catalogue,
     message::FrameRequest,
     token::{Nonce, SessionHandle},
 };

@@ -1,10 +1,10 @@
-//! What a protected action is, and the catalogue of all of them.
+//! What a protected action is.
 
 use core::any::Any;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Malformed, built_in, json};
+use crate::{Malformed, json};
 
 /// How sure the server must be that a person wants something. Ordered: a higher level does for a lower one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -134,78 +134,7 @@ pub fn parse<A: Action>(body: &[u8]) -> Result<A, Malformed> {
     is_canonical.then_some(action).ok_or(Malformed("action"))
 }
 
-const BUILT_IN: [&[ActionEntry]; 3] = [built_in::nonces::ACTIONS, built_in::push::ACTIONS, built_in::sessions::ACTIONS];
-
-/// Every protected action of an application: the [built-in](crate::built_in) ones and its own.
-///
-/// ```
-/// use protocol::action::{Catalogue, Level};
-/// let catalogue = Catalogue::new(&[]);
-/// assert_eq!(catalogue.at("/api/revoke").map(|entry| entry.level), Some(Level::Confirmed));
-/// assert!(catalogue.at("/api/unknown").is_none());
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Catalogue {
-    own: &'static [ActionEntry],
-}
-
-impl Catalogue {
-    /// The built-in actions and these.
-    ///
-    /// # Panics
-    /// When two actions have one path. In a `const` or `static` that is a compile error.
-    pub const fn new(own: &'static [ActionEntry]) -> Self {
-        let mut at = 0;
-        while at < own.len() {
-            let path = own[at].path.as_bytes();
-            let mut group = 0;
-            while group < BUILT_IN.len() {
-                assert!(!contains(BUILT_IN[group], path), "an action has the path of a built-in action");
-                group += 1;
-            }
-            assert!(!contains(own.split_at(at).0, path), "two actions have the same path");
-            at += 1;
-        }
-        Self { own }
-    }
-
-    /// The entry of a path.
-    pub fn at(self, path: &str) -> Option<&'static ActionEntry> {
-        self.entries().find(|entry| entry.path == path)
-    }
-
-    /// The application's own entries.
-    pub fn own(self) -> &'static [ActionEntry] {
-        self.own
-    }
-
-    /// All entries, the built-in ones first.
-    pub fn entries(self) -> impl Iterator<Item = &'static ActionEntry> {
-        BUILT_IN.iter().copied().flatten().chain(self.own)
-    }
-}
-
-const fn contains(entries: &[ActionEntry], path: &[u8]) -> bool {
-    let mut at = 0;
-    while at < entries.len() {
-        if is_equal(entries[at].path.as_bytes(), path) {
-            return true;
-        }
-        at += 1;
-    }
-    false
-}
-
-/// `==` of slices is not `const` yet.
-const fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    let mut at = 0;
-    while at < one.len() && at < other.len() && one[at] == other[at] {
-        at += 1;
-    }
-    at == one.len() && at == other.len()
-}
-
-/// Defines each action as a type, implements [`Action`](crate::action::Action) for it, and lists them all in `ACTIONS`.
+/// Defines each action as a type, implements [`Action`] for it, and lists them all in `ACTIONS`.
 ///
 /// ```
 /// protocol::actions! {
@@ -220,7 +149,7 @@ const fn is_equal(one: &[u8], other: &[u8]) -> bool {
 ///         button: "Close account".into(),
 ///     }
 /// }
-/// static CATALOGUE: protocol::action::Catalogue = protocol::action::Catalogue::new(ACTIONS);
+/// static CATALOGUE: protocol::catalogue::Catalogue = protocol::catalogue::Catalogue::new(ACTIONS);
 ///
 /// assert!(CATALOGUE.at("/api/close_account").is_some_and(|entry| entry.parse(br#"{"reason":"none"}"#).is_ok()));
 /// ```

@@ -12,7 +12,8 @@
 //! | [`json`] | reading JSON in its one spelling |
 //! | [`signature`] | signature base, `Signature-Input` and `Signature` (RFC 9421) |
 //! | [`proof`] | the interaction proof and its header |
-//! | [`action`] | what a protected action is: path, level, summary; the catalogue of all actions |
+//! | [`action`] | what a protected action is: path, level, summary |
+//! | [`catalogue`] | every protected action of an application |
 //! | [`built_in`] | the actions that every application has |
 //! | [`user`] | who a session belongs to |
 //! | [`display`] | text as a person is shown it |
@@ -24,6 +25,7 @@
 
 pub mod action;
 pub mod built_in;
+pub mod catalogue;
 pub mod digest;
 pub mod display;
 mod encoding;

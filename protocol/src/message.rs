@@ -69,7 +69,7 @@ pub enum FrameRequest {
         /// The session.
         session: SessionHandle,
     },
-    /// Agree a push key: the frame sends [`crate::catalogue::PushKeys`] to its own origin.
+    /// Agree a push key: the frame sends [`crate::built_in::PushKeys`] to its own origin.
     Agree {
         /// The session.
         session: SessionHandle,
@@ -78,7 +78,7 @@ pub enum FrameRequest {
         /// The next key of the connection that is open, instead of the first one of another.
         renew: bool,
     },
-    /// Write and sign [`crate::catalogue::PushStream`] for the connection that has a key.
+    /// Write and sign [`crate::built_in::PushStream`] for the connection that has a key.
     Open {
         /// The nonce to spend.
         nonce: Nonce,
@@ -104,7 +104,7 @@ pub struct SignRequest {
     pub body: String,
     /// The level asked; not below the catalogue's.
     pub level: Level,
-    /// The nonce to spend; none only for [`crate::catalogue::Nonces`], for which the frame invents one.
+    /// The nonce to spend; none only for [`crate::built_in::Nonces`], for which the frame invents one.
     pub nonce: Option<Nonce>,
     /// The page's interaction proof, at level Interaction only.
     pub proof: Option<Proof>,
@@ -198,7 +198,7 @@ impl SignedHeaders {
     }
 }
 
-/// The first message of a push socket: the signed request of [`crate::catalogue::PushStream`].
+/// The first message of a push socket: the signed request of [`crate::built_in::PushStream`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
@@ -229,7 +229,7 @@ pub enum Refusal {
     /// No key for that session, and no cookie that lets the frame bind one: the user must sign in again.
     NoKey,
     /// The session is bound to another frame key, which this browser has lost. The confirmation key can replace it by this
-    /// one ([`crate::catalogue::RestoreBrowser`]).
+    /// one ([`crate::built_in::RestoreBrowser`]).
     KeyLost {
         /// The thumbprint of the frame's new key.
         key: KeyThumbprint,
@@ -258,7 +258,7 @@ pub struct ToWindow {
     pub path: String,
     /// The body, exactly as it will be sent.
     pub body: String,
-    /// The nonce to spend; none only for [`crate::catalogue::RestoreBrowser`], for which the window invents one.
+    /// The nonce to spend; none only for [`crate::built_in::RestoreBrowser`], for which the window invents one.
     pub nonce: Option<Nonce>,
 }
 

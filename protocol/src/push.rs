@@ -247,7 +247,7 @@ impl Push {
     }
 }
 
-/// Reply of [`crate::catalogue::PushKeys`].
+/// Reply of [`crate::built_in::PushKeys`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AgreedKey {

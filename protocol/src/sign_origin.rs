@@ -78,7 +78,7 @@ pub struct Bound {
     pub nonces: Vec<Nonce>,
     /// The server's clock: Unix time in ms.
     pub now: u64,
-    /// Whether another frame key is bound: this one then waits for [`RestoreBrowser`](crate::catalogue::RestoreBrowser).
+    /// Whether another frame key is bound: this one then waits for [`RestoreBrowser`](crate::built_in::RestoreBrowser).
     pub pending: bool,
 }
 

@@ -32,8 +32,9 @@ use p256::{
     elliptic_curve::sec1::ToSec1Point,
 };
 use protocol::{
-    action::{Action, Catalogue},
+    action::Action,
     built_in::{PushKeys, PushStream},
+    catalogue::Catalogue,
     digest::ContentDigest,
     key::PublicKey,
     message::header as name,

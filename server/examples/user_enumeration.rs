@@ -20,7 +20,7 @@ use std::{
 use axum::Router;
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
-    action::Catalogue,
+    catalogue::Catalogue,
     key::PublicKey,
     sign_origin::{Challenged, Password, SignIn, sign_in_statement},
     signature::Signature,

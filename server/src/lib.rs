@@ -5,7 +5,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = server::Server::start(server::settings::Settings::load()?).await?;
-//! let functions = server::Functions::new(protocol::action::Catalogue::new(&[]));
+//! let functions = server::Functions::new(protocol::catalogue::Catalogue::new(&[]));
 //! server.serve(axum::Router::new(), functions).await?;
 //! # Ok(())
 //! # }

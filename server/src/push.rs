@@ -16,8 +16,7 @@
 
 use axum::{Json, Router, extract::State, response::Response, routing::get};
 use protocol::{
-    action::ActionEntry,
-    built_in::{self, PushKeys, PushStream},
+    built_in::{PushKeys, PushStream},
     push::{AgreedKey, Push, SOCKET},
     token::SessionHandle,
     user::UserName,
@@ -83,11 +82,6 @@ pub fn measure(frames: u32, signed: bool) -> std::time::Duration {
 /// The socket's route, which is a GET and says who asks only after it is open.
 pub(crate) fn router(server: Server) -> Router {
     Router::new().route(SOCKET, get(transport::socket)).with_state(server)
-}
-
-/// Whether an action is what a page does by itself to go on listening, which is no use of the session by a person.
-pub(crate) fn is_housekeeping(entry: &ActionEntry) -> bool {
-    entry.is_in(built_in::push::ACTIONS)
 }
 
 /// `POST /api/jitterbug/keys` on the sign origin: the frame asks by itself, so page script cannot answer for the server.

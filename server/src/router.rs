@@ -2,18 +2,21 @@
 
 use axum::{
     Router,
+    extract::State,
     middleware::{from_fn_with_state, map_request, map_response_with_state},
+    routing::{get, post},
 };
 use protocol::{
-    action::{ActionEntry, Catalogue, Target},
+    action::{ActionEntry, Target},
     built_in,
+    catalogue::Catalogue,
 };
 use tower::ServiceBuilder;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::{
     Functions, Server, StartError,
-    auth::enter,
+    auth::{enter, sign_in},
     extract::ActionRouter,
     middleware::{
         host_routing::{self, Hosts},
@@ -22,7 +25,7 @@ use crate::{
         verification::{Protected, verify},
     },
     nonces, push,
-    sign_origin::SignOrigin,
+    sign_origin::{self, SignOrigin, assets::Page, bind, get_page},
 };
 
 impl Server {
@@ -61,7 +64,8 @@ impl Server {
 
         let push_keys =
             Router::new().action(push::agree_keys).with_state(self.clone()).layer(verification(Target::Sign, &[]));
-        let sign = SignOrigin { server: self.clone(), register: functions.register }.router().merge(push_keys);
+        let sign =
+            sign_origin_router(SignOrigin { server: self.clone(), register: functions.register }).merge(push_keys);
 
         // The first layer sees a request first.
         let stack = ServiceBuilder::new()
@@ -72,6 +76,21 @@ impl Server {
             .layer(map_response_with_state(self.clone(), security_headers::add));
         Ok(Hosts { server: self.clone(), app, sign }.router().layer(stack))
     }
+}
+
+/// The pages and endpoints of the sign origin that check their requests themselves.
+fn sign_origin_router(state: SignOrigin) -> Router {
+    let page = |page| get(async move |State(server): State<Server>| get_page(&server, page));
+    Router::new()
+        .route("/", page(Page::Frame))
+        .route("/sign-in", page(Page::SignIn).post(sign_in::sign_in))
+        .route("/register", get(sign_origin::register_page).post(sign_in::register))
+        .route("/confirm", page(Page::Confirm))
+        .route("/time", get(sign_origin::time))
+        .route("/challenge", post(bind::challenge))
+        .route("/bind", post(bind::bind))
+        .fallback(get(sign_origin::asset))
+        .with_state(state)
 }
 
 /// Checks that every server function is either protected or public.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::response::{IntoResponse, Response};
-use protocol::{action::Catalogue, token::SessionHandle, user::UserName};
+use protocol::{catalogue::Catalogue, token::SessionHandle, user::UserName};
 
 use crate::{
     audit::{self, Chain, EntryBody, Event, Outcome},

@@ -1,6 +1,6 @@
 //! The settings of a running server: `Leptos.toml`, then the environment on top of it.
 //!
-//! A setting is one line of a [`group`], which says its name, type, default and environment variable. `Leptos.toml` in
+//! A setting is one line of the macro `group!`, which says its name, type, default and environment variable. `Leptos.toml` in
 //! the repository shows every one with its default; a test holds the two together. Whatever is unknown, misspelled or
 //! contradictory stops the start with a sentence that says where it stands.
 

@@ -2,19 +2,18 @@
 //! call (docs/PROTOCOL.md §4).
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{FromRef, State},
     http::HeaderMap,
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use protocol::sign_origin::Time;
 
-use crate::{NewAccount, Server, auth::sign_in};
+use crate::{NewAccount, Server};
 
 pub(crate) mod assets;
-mod bind;
+pub(crate) mod bind;
 
 use assets::Page;
 pub(crate) use bind::take_challenge;
@@ -33,30 +32,13 @@ impl FromRef<SignOrigin> for Server {
     }
 }
 
-impl SignOrigin {
-    /// Everything that the sign origin serves.
-    pub(crate) fn router(self) -> Router {
-        Router::new()
-            .route("/", get(async |State(server): State<Server>| get_page(&server, Page::Frame)))
-            .route(
-                "/sign-in",
-                get(async |State(server): State<Server>| get_page(&server, Page::SignIn)).post(sign_in::sign_in),
-            )
-            .route("/register", get(register_page).post(sign_in::register))
-            .route("/confirm", get(async |State(server): State<Server>| get_page(&server, Page::Confirm)))
-            .route("/time", get(async |State(server): State<Server>| Json(Time { now: server.now() })))
-            .route("/challenge", post(bind::challenge))
-            .route("/bind", post(bind::bind))
-            .fallback(get(asset))
-            .with_state(self)
-    }
-}
-
-async fn register_page(State(SignOrigin { server, register }): State<SignOrigin>) -> Response {
+/// `GET /register`. Without the application's hook there is no such page.
+pub(crate) async fn register_page(State(SignOrigin { server, register }): State<SignOrigin>) -> Response {
     if register.is_some() { get_page(&server, Page::Register) } else { StatusCode::NOT_FOUND.into_response() }
 }
 
-fn get_page(server: &Server, kind: Page) -> Response {
+/// A page of this server.
+pub(crate) fn get_page(server: &Server, kind: Page) -> Response {
     page(server, kind, kind.html(server.settings()))
 }
 
@@ -82,8 +64,13 @@ pub(crate) fn page(server: &Server, kind: Page, html: String) -> Response {
     response
 }
 
+/// `GET /time`.
+pub(crate) async fn time(State(server): State<Server>) -> Json<Time> {
+    Json(Time { now: server.now() })
+}
+
 /// An asset of a page, by its hashed name: it never changes.
-async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     let Some(asset) = assets::find(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
     let takes_brotli = headers
         .get_all(header::ACCEPT_ENCODING)

@@ -7,34 +7,16 @@ use std::cell::Cell;
 
 use protocol::sign_origin::Time;
 
-use crate::http::{self, Exchange, HttpError};
+use crate::{
+    http::{self, Exchange, HttpError},
+    moment::Moment,
+};
 
 /// How old an offset may be, in ms. Clocks drift apart by well under a second in this time.
 const FRESH: f64 = 600_000.0;
 
 /// By how much the wall clock may leave the steady one, in ms, before it must have been set, or the device slept.
 const DRIFT: f64 = 1000.0;
-
-/// One moment on the device's two clocks, in ms.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    /// `Date.now()`: Unix time, as far as the device knows; may be set at any time.
-    pub(crate) wall: f64,
-    /// `performance.now()`: never goes back, never is set; may stand still while the device sleeps.
-    pub(crate) steady: f64,
-}
-
-impl Moment {
-    /// This moment.
-    pub(crate) fn now() -> Self {
-        Self { wall: js_sys::Date::now(), steady: steady() }
-    }
-}
-
-/// `performance.now()`.
-pub(crate) fn steady() -> f64 {
-    web_sys::window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
-}
 
 /// The device's clock: Unix ms.
 pub(crate) fn now() -> u64 {

@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, RequestMode, RequestRedirect, Response};
 
-use crate::clock::Moment;
+use crate::moment::Moment;
 
 /// How long a reply may take, in ms.
 const TIMEOUT: u32 = 20_000;

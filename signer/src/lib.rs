@@ -16,7 +16,7 @@
 //! | `key_store` | `IndexedDB` |
 //! | `locks` | Web Locks |
 //! | `http` | requests to the sign origin |
-//! | `clock` | the server's time |
+//! | `clock`, `moment` | the server's time, the device's clocks |
 //!
 //! What needs no browser is tested natively (`clock`, `frame::policy`, `pages::arming`, `pages::cooldown`,
 //! `pages::request`); the rest is tested in a browser, in `end2end`.
@@ -27,6 +27,7 @@ mod http;
 mod key_store;
 mod keys;
 mod locks;
+mod moment;
 mod pages;
 mod port;
 mod sign;

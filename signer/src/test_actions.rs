@@ -1,6 +1,6 @@
 //! Actions of an imaginary application, for the tests.
 
-use protocol::action::{Catalogue, Summary};
+use protocol::{action::Summary, catalogue::Catalogue};
 
 pub(crate) static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
 

@@ -5,7 +5,7 @@
 //! The signing frame must know the actions too: make them the crate that `signer/` depends on as `actions`.
 
 use axum::{Router, extract::State, routing::get};
-use protocol::action::{Catalogue, Summary};
+use protocol::{action::Summary, catalogue::Catalogue};
 use server::{Functions, Server, Verified, extract::ActionRouter};
 
 protocol::actions! {

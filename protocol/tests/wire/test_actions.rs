@@ -2,10 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use protocol::{
-    action::{Catalogue, Summary},
-    user::UserName,
-};
+use protocol::{action::Summary, catalogue::Catalogue, user::UserName};
 
 protocol::bounded_text! {
     /// Not blank.

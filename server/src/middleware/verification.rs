@@ -21,7 +21,9 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
 use protocol::{
-    action::{ActionEntry, AnyAction, Catalogue, Level, Target},
+    action::{ActionEntry, AnyAction, Level, Target},
+    built_in,
+    catalogue::Catalogue,
     digest::ContentDigest,
     message::header as name,
     proof::Recorder,
@@ -41,7 +43,6 @@ use crate::{
     audit::{Event, Outcome},
     headers::read_body,
     nonces::{self, Issued, is_refill},
-    push,
     random::random,
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
@@ -304,7 +305,7 @@ async fn authorize(
         counter,
         limit: per_minute(max),
         // Otherwise an open page, which renews its push connection by itself, would never idle out.
-        touch: !push::is_housekeeping(entry),
+        touch: !entry.is_in(built_in::push::ACTIONS),
         sample,
     });
     match authorization.await? {

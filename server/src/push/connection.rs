@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use protocol::{
     push::{ConnectionId, Cursor, Payload, Push},
     token::SessionHandle,
@@ -17,7 +18,6 @@ use tokio::{
 };
 
 use super::{
-    hub::ConnectionGuard,
     keys::FrameKey,
     queue::{Full, Queue},
     token_bucket::TokenBucket,
@@ -166,7 +166,15 @@ pub(crate) struct MessageStream {
     renewed: Option<protocol::push::KeyId>,
     tick: (Instant, u32),
     /// When this goes, the hub forgets the connection.
-    closing: ConnectionGuard,
+    guard: Box<dyn ConnectionGuard>,
+}
+
+/// A connection's place in the hub, which forgets the connection when this is dropped.
+#[async_trait]
+pub(crate) trait ConnectionGuard: Send + Sync {
+    /// Asks the store whether the connection's session is live. Gives the time of the next check (Unix ms), or `None` when
+    /// the session has ended.
+    async fn check_session(&self) -> Option<u64>;
 }
 
 /// Where a connection begins.
@@ -196,7 +204,7 @@ impl MessageStream {
         clock: Clock,
         settings: &PushSettings,
         beginning: ResumeState,
-        closing: ConnectionGuard,
+        guard: Box<dyn ConnectionGuard>,
     ) -> Self {
         let ResumeState { first, missed, cursor, expires } = beginning;
         let now = Instant::now();
@@ -215,7 +223,7 @@ impl MessageStream {
             look: 0,
             renewed: None,
             tick: (now, 0),
-            closing,
+            guard,
         }
     }
 
@@ -232,7 +240,7 @@ impl MessageStream {
         loop {
             match self.decide() {
                 Next::CloseReason(over) => return Err(over),
-                Next::Look => match self.closing.look().await {
+                Next::Look => match self.guard.check_session().await {
                     Some(again) => self.look = again,
                     None => return Err(CloseReason::Session),
                 },

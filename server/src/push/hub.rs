@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use protocol::{
     built_in::PushStream,
     key::PublicKey,
@@ -15,7 +16,7 @@ use protocol::{
 };
 
 use super::{
-    connection::{CloseReason, Connection, MessageStream, ResumeState},
+    connection::{CloseReason, Connection, ConnectionGuard, MessageStream, ResumeState},
     keys::{KeyError, Root},
 };
 use crate::{
@@ -148,7 +149,7 @@ impl Hub {
             state.open.insert(conn, connection.clone());
             (connection, known)
         };
-        let closing = ConnectionGuard { hub: self.clone(), id: conn, session };
+        let guard = Box::new(HubGuard { hub: self.clone(), id: conn, session });
         let known_now = |first| ResumeState { first, missed: Vec::new(), cursor: known, expires };
         let beginning = match after {
             None => known_now(Push::Hb { latest: 0 }),
@@ -157,7 +158,7 @@ impl Hub {
                 None => known_now(Push::Reset {}),
             },
         };
-        Ok(MessageStream::new(connection, self.clock.clone(), &self.settings, beginning, closing))
+        Ok(MessageStream::new(connection, self.clock.clone(), &self.settings, beginning, guard))
     }
 
     /// What a user was told between two places of the log; `None` when that is no longer known, or is too much.
@@ -261,15 +262,15 @@ impl Hub {
 }
 
 /// A connection's place in the hub, which forgets it when this goes.
-pub(crate) struct ConnectionGuard {
+struct HubGuard {
     hub: Arc<Hub>,
     id: ConnectionId,
     session: SessionHandle,
 }
 
-impl ConnectionGuard {
-    /// Asks the store whether the connection's session lives, and says when to ask again (Unix ms). `None` when it is over.
-    pub(crate) async fn look(&self) -> Option<u64> {
+#[async_trait]
+impl ConnectionGuard for HubGuard {
+    async fn check_session(&self) -> Option<u64> {
         let Self { hub, session, .. } = self;
         let now = hub.clock.now();
         let idle = u64::try_from(hub.idle.as_millis()).unwrap_or(u64::MAX);
@@ -284,7 +285,7 @@ impl ConnectionGuard {
     }
 }
 
-impl Drop for ConnectionGuard {
+impl Drop for HubGuard {
     fn drop(&mut self) {
         self.hub.state().open.remove(&self.id);
     }

@@ -35,7 +35,7 @@ const MAX_BODY: usize = 2048;
 const CHALLENGE_LIFE: u64 = 60_000;
 
 /// `POST /challenge`: something fresh to sign. It belongs to no session.
-pub(super) async fn challenge(State(server): State<Server>, request: Request) -> Response {
+pub(crate) async fn challenge(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match try_challenge(&server, &parts, body).await {
         Ok(challenged) => Json(challenged).into_response(),
@@ -65,7 +65,7 @@ pub(crate) async fn take_challenge(server: &Server, challenge: &Challenge) -> Re
 
 /// `POST /bind`: binds the frame key of a session, once. Only the frame can ask: page script can neither send this origin's
 /// `Origin`, nor read the cookie.
-pub(super) async fn bind(State(server): State<Server>, request: Request) -> Response {
+pub(crate) async fn bind(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match try_bind(&server, &parts, body).await {
         Ok(bound) => Json(bound).into_response(),

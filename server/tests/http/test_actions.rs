@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use protocol::action::{Catalogue, Summary};
+use protocol::{action::Summary, catalogue::Catalogue};
 
 pub(crate) static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
 

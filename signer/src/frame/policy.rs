@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    action::{Action as _, ActionEntry, Catalogue, Level},
+    action::{Action as _, ActionEntry, Level},
     built_in::Nonces,
+    catalogue::Catalogue,
     message::{Refusal, SignRequest},
     proof::Recorder,
     token::Nonce,

@@ -7,11 +7,7 @@ use protocol::{
 };
 
 use super::{Frame, bind::bound_key};
-use crate::{
-    clock::{self, server_time},
-    keys,
-    sign::Order,
-};
+use crate::{clock::server_time, keys, moment::steady, sign::Order};
 
 /// Signs a request that the page will send to the app origin.
 pub(super) async fn sign(frame: &Frame, ask: &SignRequest) -> Result<SignedHeaders, Refusal> {
@@ -20,7 +16,7 @@ pub(super) async fn sign(frame: &Frame, ask: &SignRequest) -> Result<SignedHeade
 
 /// Signs a request to an origin.
 pub(super) async fn sign_for(frame: &Frame, ask: &SignRequest, authority: &str) -> Result<SignedHeaders, Refusal> {
-    let entry = frame.policy.borrow().judge(ask, clock::steady())?;
+    let entry = frame.policy.borrow().judge(ask, steady())?;
     let key = bound_key(frame, &ask.session).await?;
 
     // A page asks for nonces when nothing of it was accepted for a while; a wrong clock may be why.
@@ -39,6 +35,6 @@ pub(super) async fn sign_for(frame: &Frame, ask: &SignRequest, authority: &str) 
     let order = Order { authority, path: entry.path, body: &ask.body, session: &ask.session, nonce, proof };
 
     // Nothing waits between spending the nonce and handing the bytes to the key.
-    frame.policy.borrow_mut().spend(nonce, clock::steady())?;
+    frame.policy.borrow_mut().spend(nonce, steady())?;
     order.sign(&key, offset).await.map_err(|_| Refusal::NoKey)
 }

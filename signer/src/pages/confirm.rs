@@ -26,9 +26,10 @@ use super::{
     request::Request,
 };
 use crate::{
-    clock::{self, server_time, steady},
+    clock::{self, server_time},
     key_store::KeyStore,
     keys, locks,
+    moment::steady,
     port::Port,
     sign::Order,
 };

@@ -1,8 +1,9 @@
 //! What the confirmation window is asked to confirm, judged. No browser in here: the rules are tested natively.
 
 use protocol::{
-    action::{Action as _, ActionEntry, Catalogue, Level, Summary},
+    action::{Action as _, ActionEntry, Level, Summary},
     built_in::RestoreBrowser,
+    catalogue::Catalogue,
     json,
     message::{ToWindow, WindowLink, WindowRejection},
 };

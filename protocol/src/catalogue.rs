@@ -1,0 +1,74 @@
+//! Every protected action of an application.
+
+use crate::{action::ActionEntry, built_in};
+
+const BUILT_IN: [&[ActionEntry]; 3] = [built_in::nonces::ACTIONS, built_in::push::ACTIONS, built_in::sessions::ACTIONS];
+
+/// Every protected action of an application: the [built-in](crate::built_in) ones and its own.
+///
+/// ```
+/// use protocol::{action::Level, catalogue::Catalogue};
+/// let catalogue = Catalogue::new(&[]);
+/// assert_eq!(catalogue.at("/api/revoke").map(|entry| entry.level), Some(Level::Confirmed));
+/// assert!(catalogue.at("/api/unknown").is_none());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Catalogue {
+    own: &'static [ActionEntry],
+}
+
+impl Catalogue {
+    /// The built-in actions and these.
+    ///
+    /// # Panics
+    /// When two actions have one path. In a `const` or `static` that is a compile error.
+    pub const fn new(own: &'static [ActionEntry]) -> Self {
+        let mut at = 0;
+        while at < own.len() {
+            let path = own[at].path.as_bytes();
+            let mut group = 0;
+            while group < BUILT_IN.len() {
+                assert!(!contains(BUILT_IN[group], path), "an action has the path of a built-in action");
+                group += 1;
+            }
+            assert!(!contains(own.split_at(at).0, path), "two actions have the same path");
+            at += 1;
+        }
+        Self { own }
+    }
+
+    /// The entry of a path.
+    pub fn at(self, path: &str) -> Option<&'static ActionEntry> {
+        self.entries().find(|entry| entry.path == path)
+    }
+
+    /// The application's own entries.
+    pub fn own(self) -> &'static [ActionEntry] {
+        self.own
+    }
+
+    /// All entries, the built-in ones first.
+    pub fn entries(self) -> impl Iterator<Item = &'static ActionEntry> {
+        BUILT_IN.iter().copied().flatten().chain(self.own)
+    }
+}
+
+const fn contains(entries: &[ActionEntry], path: &[u8]) -> bool {
+    let mut at = 0;
+    while at < entries.len() {
+        if is_equal(entries[at].path.as_bytes(), path) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// `==` of slices is not `const` yet.
+const fn is_equal(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
