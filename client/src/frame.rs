@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     rc::Rc,
 };
 
@@ -31,6 +30,8 @@ const LOAD_TIMEOUT: u32 = 20_000;
 /// How long the frame may take to answer: ms. Binding a key takes two requests of its own.
 const ANSWER_TIMEOUT: u32 = 45_000;
 
+type AnswerSender = oneshot::Sender<Result<Answer, Refusal>>;
+
 /// The signing frame, as the page sees it.
 pub(crate) struct Frame {
     element: HtmlIFrameElement,
@@ -42,7 +43,7 @@ pub(crate) struct Frame {
     /// Tasks that wait for the greeting.
     awaiting_greeting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Tasks that wait for an answer, by the id of their request.
-    awaiting_answer: RefCell<HashMap<u32, oneshot::Sender<Result<Answer, Refusal>>>>,
+    awaiting_answer: RefCell<Vec<(u32, AnswerSender)>>,
     last_id: Cell<u32>,
     on_nonces: fn(SessionHandle, Vec<Nonce>),
 }
@@ -117,7 +118,7 @@ impl Frame {
             match message {
                 FromFrame::Nonces { session, nonces } => (self.on_nonces)(session, nonces),
                 FromFrame::Answer { id, answer } => {
-                    if let Some(waiting) = self.awaiting_answer.borrow_mut().remove(&id) {
+                    if let Some(waiting) = self.take_awaiting(id) {
                         // The task may be gone.
                         let _ = waiting.send(answer);
                     }
@@ -154,15 +155,21 @@ impl Frame {
         let id = self.last_id.get().wrapping_add(1);
         self.last_id.set(id);
         let (sender, answer) = oneshot::channel();
-        self.awaiting_answer.borrow_mut().insert(id, sender);
+        self.awaiting_answer.borrow_mut().push((id, sender));
         let text = serde_json::to_string(&ToFrame { id, ask: request }).map_err(|_| ClientError::Malformed)?;
         port.post_message(&JsValue::from_str(&text)).map_err(|_| ClientError::NoFrame)?;
         if let Some(Ok(answer)) = within(ANSWER_TIMEOUT, answer).await {
             return Ok(answer);
         }
         // The frame was reloaded, or does not answer.
-        self.awaiting_answer.borrow_mut().remove(&id);
+        self.take_awaiting(id);
         Err(ClientError::NoFrame)
+    }
+
+    fn take_awaiting(&self, id: u32) -> Option<AnswerSender> {
+        let mut awaiting = self.awaiting_answer.borrow_mut();
+        let at = awaiting.iter().position(|(of, _)| *of == id)?;
+        Some(awaiting.swap_remove(at).1)
     }
 
     async fn connected(&self) -> Result<MessagePort, ClientError> {

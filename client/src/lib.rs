@@ -55,6 +55,7 @@
 
 use std::{fmt::Display, rc::Rc};
 
+use futures::future::LocalBoxFuture;
 use gloo_events::EventListener;
 use leptos::{
     prelude::{document, window},
@@ -106,6 +107,12 @@ pub fn start<E>(session: Session, catalogue: Catalogue)
 where
     E: FromServerFnError + From<ClientError> + Display,
 {
+    start_tab(session, catalogue, redirect_answer::outcome::<E>);
+}
+
+/// [`start`] without its type parameter, so that it is compiled in this crate only.
+#[inline(never)]
+fn start_tab(session: Session, catalogue: Catalogue, outcome: redirect_answer::ToOutcome) {
     let other_tabs = TabSync::join(|handle| {
         if let Ok(tab) = Tab::current() {
             tab.follow_session(handle);
@@ -119,7 +126,7 @@ where
     let tab = Rc::new(Tab::new(session, catalogue, other_tabs));
     tab.activity.watch();
     watch_page_returns(&tab);
-    redirect_answer::resume::<E>(&tab);
+    redirect_answer::resume(&tab, outcome);
     spawn_local(push::run(Rc::clone(&tab)));
     tab.make_current();
 }
@@ -152,7 +159,13 @@ fn watch_page_returns(tab: &Rc<Tab>) {
 ///
 /// # Errors
 /// Why the key was not replaced.
-pub async fn restore_browser() -> Result<(), ClientError> {
+#[inline(never)]
+pub fn restore_browser() -> LocalBoxFuture<'static, Result<(), ClientError>> {
+    // Boxed here, so that it is compiled in this crate only.
+    Box::pin(restore())
+}
+
+async fn restore() -> Result<(), ClientError> {
     let tab = Tab::current()?;
     let (session, key) = tab.session.to_restore().ok_or_else(|| tab.session.absence_reason())?;
     let entry = tab.protected(RestoreBrowser::PATH).ok_or(ClientError::Malformed)?;
@@ -168,7 +181,12 @@ pub async fn restore_browser() -> Result<(), ClientError> {
 ///
 /// # Errors
 /// [`ClientError::Unverified`] on the server.
-pub async fn forget_session() -> Result<(), ClientError> {
+#[inline(never)]
+pub fn forget_session() -> LocalBoxFuture<'static, Result<(), ClientError>> {
+    Box::pin(forget())
+}
+
+async fn forget() -> Result<(), ClientError> {
     let tab = Tab::current()?;
     match tab.session.handle() {
         Some(session) => tab.end_session(session, SessionState::SignedOut).await,

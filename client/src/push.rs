@@ -16,10 +16,12 @@
 //! | `sse` | parses an event stream |
 //! | `backoff` | how long to wait before a reconnect |
 
+use std::rc::Rc;
+
 use leptos::prelude::on_cleanup;
 use protocol::push::Payload;
 
-use crate::tab::Tab;
+use crate::{subscribers::Handler, tab::Tab};
 
 mod backoff;
 mod connection;
@@ -32,6 +34,12 @@ pub(crate) use reconnect::run;
 ///
 /// [`Push::Reset`](protocol::push::Push::Reset) means that messages were missed: reload whatever is shown.
 pub fn subscribe(handler: impl Fn(&Payload) + 'static) {
+    add(Rc::new(handler));
+}
+
+/// [`subscribe`] without its type parameter, so that it is compiled once.
+#[inline(never)]
+fn add(handler: Handler) {
     // There is no tab on the server, which only renders pages.
     let Ok(tab) = Tab::current() else { return };
     let id = tab.subscribers.add(handler);

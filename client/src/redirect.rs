@@ -1,7 +1,7 @@
 //! Confirmation in a browser that opens no windows: this tab goes to the confirmation page, with the request in the URL's
 //! fragment, and returns with the answer in the fragment (docs/PROTOCOL.md §6). What the user typed is kept meanwhile.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use leptos::prelude::{document, window};
@@ -22,23 +22,25 @@ const KEY: &str = "pan-redirect";
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingRedirect {
     pub(crate) request: ToWindow,
-    /// The text of each input, by its id.
-    pub(crate) typed: HashMap<String, String>,
+    /// The id and the text of each input.
+    pub(crate) typed: Vec<(String, String)>,
 }
 
 /// What the user had typed before the redirect, until the inputs exist again.
 #[derive(Default)]
-pub(crate) struct TypedInputs(RefCell<HashMap<String, String>>);
+pub(crate) struct TypedInputs(RefCell<Vec<(String, String)>>);
 
 impl TypedInputs {
     /// Replaces all texts.
-    pub(crate) fn set(&self, typed: HashMap<String, String>) {
+    pub(crate) fn set(&self, typed: Vec<(String, String)>) {
         self.0.replace(typed);
     }
 
     /// Takes the text of the input of that id.
     pub(crate) fn take(&self, id: &str) -> Option<String> {
-        self.0.borrow_mut().remove(id)
+        let mut typed = self.0.borrow_mut();
+        let at = typed.iter().position(|(of, _)| of == id)?;
+        Some(typed.swap_remove(at).1)
     }
 }
 
@@ -73,8 +75,8 @@ pub(crate) fn take_answer() -> Option<(PendingRedirect, FromWindow)> {
     Some((pending, answer))
 }
 
-fn typed() -> HashMap<String, String> {
-    let Ok(inputs) = document().query_selector_all("main input[id]") else { return HashMap::new() };
+fn typed() -> Vec<(String, String)> {
+    let Ok(inputs) = document().query_selector_all("main input[id]") else { return Vec::new() };
     let inputs = (0..inputs.length()).filter_map(|at| inputs.item(at)?.dyn_into::<HtmlInputElement>().ok());
     inputs.filter(|input| input.type_() != "password").map(|input| (input.id(), input.value())).collect()
 }

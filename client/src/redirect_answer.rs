@@ -8,39 +8,45 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::{
     error::ClientError,
+    fetch::Reply,
     redirect::{self, PendingRedirect},
     response::Response,
     signed_request::SignedRequest,
     tab::Tab,
 };
 
-/// Sends the confirmed request, if the user has returned with an answer, and shows the result. `E` is the application's error.
-pub(crate) fn resume<E>(tab: &Rc<Tab>)
+/// Turns a reply into what the page shows: success, or a sentence for the user.
+pub(crate) type ToOutcome = fn(Result<Reply, ClientError>) -> Result<(), String>;
+
+/// [`ToOutcome`] for an application whose error is `E`.
+pub(crate) fn outcome<E>(reply: Result<Reply, ClientError>) -> Result<(), String>
 where
     E: FromServerFnError + From<ClientError> + Display,
 {
+    let response = reply.and_then(Response::from_reply::<E>).map_err(E::from);
+    response.and_then(Response::into_success).map_err(|error| error.to_string())
+}
+
+/// Sends the confirmed request, if the user has returned with an answer, and shows the outcome.
+pub(crate) fn resume(tab: &Rc<Tab>, to_outcome: ToOutcome) {
     let Some((PendingRedirect { request, typed }, answer)) = redirect::take_answer() else { return };
     let tab = Rc::clone(tab);
     // After hydration: until then the page must look as the server rendered it.
     spawn_local(async move {
-        let outcome: Result<(), E> = match answer {
+        let outcome = to_outcome(match answer {
             FromWindow::Signed(headers) => send(&tab, request, headers).await,
-            FromWindow::Rejected(reason) => Err(ClientError::from(reason).into()),
+            FromWindow::Rejected(reason) => Err(reason.into()),
             FromWindow::Shown {} => return,
-        };
+        });
         if outcome.is_err() {
             tab.typed_inputs.set(typed);
         }
-        tab.session.set_redirect_outcome(outcome.map_err(|error| error.to_string()));
+        tab.session.set_redirect_outcome(outcome);
     });
 }
 
-async fn send<E>(tab: &Tab, request: ToWindow, headers: SignedHeaders) -> Result<(), E>
-where
-    E: FromServerFnError + From<ClientError>,
-{
+async fn send(tab: &Tab, request: ToWindow, headers: SignedHeaders) -> Result<Reply, ClientError> {
     let ToWindow { session, path, body, .. } = request;
     let sending = tab.send(session, &path, SignedRequest { body, headers });
-    let reply = tab.session.show_progress(sending).await?;
-    Response::from_reply::<E>(reply)?.into_success()
+    tab.session.show_progress(sending).await
 }

@@ -6,11 +6,17 @@
 
 use std::rc::Rc;
 
-use futures::{Sink, Stream, sink, stream};
+use futures::{Sink, Stream, future::LocalBoxFuture, sink, stream};
 use leptos::server_fn::{Bytes, client::Client, error::FromServerFnError, request::ClientReq, response::ClientRes};
 use send_wrapper::SendWrapper;
 
-use crate::{call::Call, error::ClientError, fetch, response::Response, tab::Tab};
+use crate::{
+    call::Call,
+    error::ClientError,
+    fetch::{self, Reply},
+    response::Response,
+    tab::Tab,
+};
 
 /// The client of server functions.
 #[derive(Debug)]
@@ -46,7 +52,13 @@ impl<E: FromServerFnError + From<ClientError>> Client<E> for SignedClient {
     }
 }
 
-async fn send(Request { path, body }: Request) -> Result<fetch::Reply, ClientError> {
+/// Sends a request, signed if the catalogue protects its path. Boxed here, so that it is compiled in this crate only.
+#[inline(never)]
+fn send(request: Request) -> LocalBoxFuture<'static, Result<Reply, ClientError>> {
+    Box::pin(send_request(request))
+}
+
+async fn send_request(Request { path, body }: Request) -> Result<Reply, ClientError> {
     let tab = Tab::current()?;
     match tab.protected(&path) {
         Some(entry) => {

@@ -12,7 +12,8 @@ use protocol::{
 
 use crate::read_cursor;
 
-type Handler = Rc<dyn Fn(&Payload)>;
+/// A component's handler of push messages.
+pub(crate) type Handler = Rc<dyn Fn(&Payload)>;
 
 /// The components that receive push messages, and how far this page has received.
 #[derive(Default)]
@@ -25,10 +26,10 @@ pub(crate) struct Subscribers {
 
 impl Subscribers {
     /// Adds a handler. Returns its id.
-    pub(crate) fn add(&self, handler: impl Fn(&Payload) + 'static) -> u32 {
+    pub(crate) fn add(&self, handler: Handler) -> u32 {
         let id = self.last_id.get().wrapping_add(1);
         self.last_id.set(id);
-        self.handlers.borrow_mut().push((id, Rc::new(handler)));
+        self.handlers.borrow_mut().push((id, handler));
         id
     }
 

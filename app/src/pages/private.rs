@@ -188,7 +188,7 @@ fn SignInPrompt(error: ClientError) -> impl IntoView {
 /// The button that lets the signing frame of this browser sign again.
 #[component]
 fn RestoreBrowser() -> impl IntoView {
-    let failed = RwSignal::new(None::<ClientError>);
+    let failed = RwSignal::new(None::<AppError>);
     let pending = RwSignal::new(false);
     let restore = move |_| {
         if pending.get_untracked() {
@@ -200,7 +200,7 @@ fn RestoreBrowser() -> impl IntoView {
             // After success this component is gone.
             if let Err(error) = client::restore_browser().await {
                 pending.try_set(false);
-                failed.try_set(Some(error));
+                failed.try_set(Some(error.into()));
             }
         });
     };
