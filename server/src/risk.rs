@@ -134,7 +134,7 @@ pub fn judge(proof: &Proof, history: &History) -> Risk {
 
 /// Measurements of a path that have little or no weight in the score. docs/PROOFS.md explains why.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Instrumented {
+pub struct Measurements {
     /// The standard deviation of the turns, in radians.
     pub turning: Option<f64>,
     /// The longest interval between two points, relative to the median interval.
@@ -142,9 +142,9 @@ pub struct Instrumented {
 }
 
 /// Measures the path of a proof. Values are `None` if the path has too few points.
-pub fn measure(proof: &Proof) -> Instrumented {
+pub fn measure(proof: &Proof) -> Measurements {
     let path = PointerPath::of(&proof.path);
-    Instrumented { turning: path.turning(), pause: path.pause() }
+    Measurements { turning: path.turning(), pause: path.pause() }
 }
 
 fn has_path(proof: &Proof) -> bool {
