@@ -156,7 +156,13 @@ fn bind(compiled: &Path) -> Result<(String, Vec<u8>)> {
 fn optimize(wasm: Vec<u8>, out: &Path) -> Result<Vec<u8>> {
     let (before, after) = (out.join("before.wasm"), out.join("after.wasm"));
     fs::write(&before, &wasm)?;
-    let done = Command::new("wasm-opt").arg("-Oz").args(WASM_FEATURES).arg(&before).arg("-o").arg(&after).output();
+    let done = Command::new("wasm-opt")
+        .args(["-Oz", "--converge"])
+        .args(WASM_FEATURES)
+        .arg(&before)
+        .arg("-o")
+        .arg(&after)
+        .output();
     match done {
         Ok(done) if done.status.success() => Ok(fs::read(&after)?),
         Ok(done) => {

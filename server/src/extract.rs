@@ -79,10 +79,7 @@ impl<A: Action, S: Send + Sync> OptionalFromRequestParts<S> for Verified<A> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Rejection> {
-        match parts.extensions.get::<VerifiedRequest>() {
-            Some(request) => Self::new(request.clone()).map(Some),
-            None => Ok(None),
-        }
+        parts.extensions.get::<VerifiedRequest>().cloned().map(Self::new).transpose()
     }
 }
 

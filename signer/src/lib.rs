@@ -32,6 +32,7 @@ mod pages;
 mod port;
 mod sign;
 #[cfg(test)]
+#[path = "../../protocol/tests/wire/test_actions.rs"]
 mod test_actions;
 
 use wasm_bindgen::JsValue;

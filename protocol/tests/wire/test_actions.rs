@@ -1,4 +1,4 @@
-//! Actions of an imaginary application.
+//! Actions of an imaginary application. The tests of `signer` and `server` use this file too.
 
 use core::num::NonZeroU32;
 

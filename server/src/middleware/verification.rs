@@ -89,7 +89,7 @@ pub(crate) async fn verify(
             }
         }
         Some(entry) if is_post => run_verified(&server, protected.target, entry, parts, body, next).await,
-        None if is_post && is_public => match check_public(&server, protected.target, &parts, body).await {
+        None if is_post && is_public => match check_unsigned(&server, protected.target, &parts, body).await {
             Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
             Err(reason) => server.reject("public", reason),
         },
@@ -97,7 +97,8 @@ pub(crate) async fn verify(
     }
 }
 
-async fn check_public(server: &Server, target: Target, parts: &Parts, body: Body) -> Result<Bytes, Rejection> {
+/// Checks the origin of an unsigned request, and reads its body.
+async fn check_unsigned(server: &Server, target: Target, parts: &Parts, body: Body) -> Result<Bytes, Rejection> {
     check_source(server.settings(), &parts.headers, target)?;
     read_body(body, server.settings().limits.body).await
 }
@@ -114,11 +115,11 @@ async fn check_observed(
     parts: &Parts,
     body: Body,
 ) -> Result<(SessionHandle, UserName, Bytes), Rejection> {
-    check_source(server.settings(), &parts.headers, target)?;
+    let body = check_unsigned(server, target, parts, body).await?;
     let handle = session_token(&parts.headers)?.handle();
     let session = server.stores().sessions.find(&handle, server.settings().lifetimes.idle(), server.now()).await?;
     let session = session.ok_or(Rejection::NoSession(None))?;
-    Ok((handle, session.user, read_body(body, server.settings().limits.body).await?))
+    Ok((handle, session.user, body))
 }
 
 /// Verifies a request and gives it to its handler.
@@ -215,9 +216,10 @@ pub(crate) async fn verify_request(
             authorize(server, entry, unverified, &mut known.session).await?;
         let signed = check_signature(server, parts, target, unverified, &session);
         known.is_signed = Some(signed.is_ok());
-        known.session = Some(session.clone());
-        signed?;
-        check_risk(unverified, &history)?;
+        if let Err(reason) = signed.and_then(|()| check_risk(unverified, &history)) {
+            known.session = Some(session);
+            return Err(reason);
+        }
         (session, vec![next], (counter_of(entry), quota), None)
     };
 

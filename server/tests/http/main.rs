@@ -21,6 +21,7 @@ mod requests;
 mod sessions;
 mod sign_in;
 mod store_outage;
+#[path = "../../../protocol/tests/wire/test_actions.rs"]
 mod test_actions;
 mod test_app;
 
@@ -42,11 +43,11 @@ fn read() -> ReadNotes {
 }
 
 fn rename() -> Rename {
-    Rename { name: "Ada".into() }
+    Rename { name: "Ada".parse().unwrap() }
 }
 
 fn order() -> Order {
-    Order { to: "bob".into(), amount: NonZeroU32::new(1200).unwrap(), note: "rent".into() }
+    Order { to: "bob".parse().unwrap(), amount: NonZeroU32::new(1200).unwrap(), note: "rent".parse().unwrap() }
 }
 
 /// What was refused has cost the owner nothing: the same nonce still works.

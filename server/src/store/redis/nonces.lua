@@ -8,8 +8,8 @@ local function forget_old(key, life)
     return redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - life))
 end
 
--- Forgets spent nonces that are too old, and records up to which time. If the clock is set back to before that time, an
--- invented nonce can no longer be told from a spent one.
+-- Forgets spent nonces that are too old, and records up to which time. If the clock is set back to before that time, the
+-- script cannot distinguish a new nonce from a spent one.
 local function forget_spent(life)
     if forget_old(spent, life) > 0 then
         local before = tonumber(redis.call('HGET', session, 'forgotten')) or 0
@@ -17,7 +17,7 @@ local function forget_spent(life)
     end
 end
 
--- What is not from after this time may be from before Redis lost its memory.
+-- Returns the start of what Redis remembers. A request from before this time may have been answered already.
 local function memory_start()
     -- If our own clock was set back since the script was loaded, `not_before` means nothing.
     return not_before <= now + MAX_SKEW and not_before or 0
