@@ -22,7 +22,10 @@ use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 use protocol::problem;
 use server::{
     Functions, Server, StartError,
+    auth::{accounts::Accounts, passwords::Passwords},
+    open_stores,
     settings::{Settings, SettingsError},
+    store::Stores,
 };
 
 use crate::{demo::ledger, error::AppError, pages, shell::shell};
@@ -61,15 +64,24 @@ pub enum ServeError {
 /// # Errors
 /// Why the server did not start, or stopped.
 pub async fn serve() -> Result<(), ServeError> {
-    let server = Server::start(Settings::load()?).await?;
+    let settings = Settings::load()?;
+    let stores = open_stores(&settings).await?;
+    let accounts = accounts(&settings, &stores);
+    let server = Server::start(settings, stores, accounts).await?;
     let options = site(get_configuration(None)?.leptos_options)?;
     Ok(server.serve(router(server.clone(), options), functions()).await?)
 }
 
-/// The application's server functions, and the records that it writes for a new account.
+/// The users.
+fn accounts(settings: &Settings, stores: &Stores) -> Accounts {
+    let accounts = Accounts::new(stores.records.clone(), Passwords::new(&settings.origins));
+    accounts.with_registration(ledger::new_account)
+}
+
+/// The application's server functions.
 fn functions() -> Functions {
     let served = server_fn_paths().map(|(path, _method)| path).collect();
-    Functions::new(CATALOGUE).public(PUBLIC).served(served).register(ledger::new_account)
+    Functions::new(CATALOGUE).public(PUBLIC).served(served)
 }
 
 /// Finds the page's files, under hashed names if cargo-leptos wrote the hashes beside this binary.
@@ -158,14 +170,22 @@ async fn with_status(response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use http::Request;
-    use server::{clock::Clock, store::Stores};
+    use std::sync::Arc;
+
+    use server::clock::Clock;
     use tower::ServiceExt;
 
     use super::*;
 
+    fn server() -> Server {
+        let (settings, stores) = (Settings::default(), Stores::memory());
+        let accounts = Arc::new(accounts(&settings, &stores));
+        Server::with(settings, stores, accounts, Clock::system()).expect("randomness")
+    }
+
     /// The server with the application.
     fn app() -> Router {
-        let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
+        let server = server();
         let options = LeptosOptions::builder().output_name("pan").build();
         server.router(router(server.clone(), options), &functions()).expect("every function is in the catalogue")
     }
@@ -187,7 +207,7 @@ mod tests {
                 std::fs::write(folder.path().join(format!("{name}{extension}")), content).expect("a file");
             }
         }
-        let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).expect("randomness");
+        let server = server();
         let root = folder.path().to_str().expect("text").to_owned();
         let options = LeptosOptions::builder().output_name("pan").site_root(root).build();
         (folder, router(server, options))

@@ -126,9 +126,11 @@ impl From<Problem> for ClientError {
             Code::Unavailable => Self::Unavailable,
             Code::Malformed => Self::Malformed,
             // Only the sign origin answers these, and only to its own pages.
-            Code::WrongCredentials | Code::NameTaken | Code::WeakPassword | Code::TooManySessions => {
-                Self::Rejected(problem.detail.unwrap_or(problem.title))
-            }
+            Code::InvalidLogin
+            | Code::WrongCredentials
+            | Code::NameTaken
+            | Code::WeakPassword
+            | Code::TooManySessions => Self::Rejected(problem.detail.unwrap_or(problem.title)),
         }
     }
 }

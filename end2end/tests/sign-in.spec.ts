@@ -35,8 +35,16 @@ test("errors appear at their field, and the input stays", async ({ account, page
   await account.input.activate(account.button("Sign in"));
   await expect(name).toBeFocused();
   await expect(name).toHaveAttribute("aria-invalid", "true");
-  await expect(name).toHaveAccessibleDescription(/begins with a letter/);
+  await expect(name).toHaveAccessibleDescription("Enter your user name.");
 
+  // The server decides which names are possible.
+  await name.fill("Ada!");
+  await password.fill("correct horse");
+  await account.input.activate(account.button("Sign in"));
+  await expect(name).toHaveAccessibleDescription(/begins with a letter/);
+  await expect(name).toBeFocused();
+
+  await password.fill("");
   await name.fill(user);
   await account.input.activate(account.button("Sign in"));
   await expect(password).toBeFocused();

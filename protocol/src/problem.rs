@@ -51,6 +51,8 @@ codes! {
     ForbiddenOrigin = "forbidden_origin", 403, "This origin may not do that.";
     /// The server does not understand the request.
     Malformed = "malformed", 400, "The request is malformed.";
+    /// No account can have this login; `detail` says why.
+    InvalidLogin = "invalid_login", 422, "Enter another user name.";
     /// Unknown user or wrong password. The response does not say which.
     WrongCredentials = "wrong_credentials", 401, "The user name or the password is wrong.";
     /// Another account has the user name.
@@ -97,7 +99,7 @@ pub struct Problem {
     pub r#type: String,
     /// [`Code::title`].
     pub title: String,
-    /// With [`Code::WeakPassword`]: a sentence for the user.
+    /// With [`Code::InvalidLogin`] and [`Code::WeakPassword`]: a sentence for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// [`Code::status`].

@@ -12,7 +12,7 @@ use crate::{
     key::{Jwk, KeyThumbprint},
     signature::Signature,
     token::{Challenge, EntryTicket, Nonce, SessionHandle},
-    user::UserName,
+    user::Login,
 };
 
 /// Response of `GET /time`.
@@ -35,8 +35,8 @@ pub struct Challenged {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
-    /// The user.
-    pub user: UserName,
+    /// The login, as typed, without surrounding white space.
+    pub user: Login,
     /// The password, as typed.
     pub password: Password,
     /// The public half of the confirmation key.

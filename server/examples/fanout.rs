@@ -44,6 +44,7 @@ use protocol::{
 };
 use server::{
     Functions, Server,
+    auth::{accounts::Accounts, passwords::Passwords},
     clock::Clock,
     push,
     random::random,
@@ -83,7 +84,9 @@ async fn serve(many: usize) -> Outcome<()> {
     let stores = Stores::memory();
     let (token, key) = (SessionToken::new(random()?), random::<32>()?);
     let nonce = session(stores.sessions.as_ref(), &token, &key).await?;
-    let server = Server::with(settings(many), stores, Clock::system())?;
+    let settings = settings(many);
+    let accounts = Accounts::new(stores.records.clone(), Passwords::new(&settings.origins));
+    let server = Server::with(settings, stores, Arc::new(accounts), Clock::system())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;

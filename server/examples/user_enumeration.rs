@@ -14,6 +14,7 @@
 use std::{
     error::Error,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +27,12 @@ use protocol::{
     signature::Signature,
 };
 use server::{
-    Functions, Server, auth::accounts::Accounts, clock::Clock, random::random, settings::Settings, store::Stores,
+    Functions, Server,
+    auth::{accounts::Accounts, passwords::Passwords},
+    clock::Clock,
+    random::random,
+    settings::Settings,
+    store::Stores,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -90,12 +96,13 @@ async fn main() -> Outcome<()> {
 /// would exceed a limit.
 async fn serve() -> Outcome<SocketAddr> {
     let stores = Stores::memory();
-    Accounts::new(stores.records.clone()).register(&NAMES[0].parse()?, "vT9#plover-quartz-41").await?;
     let mut settings = Settings::default();
+    let accounts = Accounts::new(stores.records.clone(), Passwords::new(&settings.origins));
+    accounts.create(&NAMES[0].parse()?, "vT9#plover-quartz-41", Vec::new()).await?;
     settings.limits.sign_ins_per_minute_and_address = u32::MAX;
     settings.limits.sign_ins_per_minute_and_account = u32::MAX;
     settings.limits.binds_per_minute_and_address = u32::MAX;
-    let server = Server::with(settings, stores, Clock::system())?;
+    let server = Server::with(settings, stores, Arc::new(accounts), Clock::system())?;
     let router = server.router(Router::new(), &Functions::new(Catalogue::new(&[])))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

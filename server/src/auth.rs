@@ -1,8 +1,10 @@
-//! Accounts, passwords, and how a browser gets a session.
+//! Users, passwords, and how a browser gets a session.
 
 pub mod accounts;
+pub mod credentials;
 pub(crate) mod enter;
 mod opaque_string;
-mod password;
+mod password_hasher;
 mod password_strength;
+pub mod passwords;
 pub(crate) mod sign_in;

@@ -4,8 +4,13 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let server = server::Server::start(server::settings::Settings::load()?).await?;
-//! let functions = server::Functions::new(protocol::catalogue::Catalogue::new(&[]));
+//! # use server::{Functions, Server, open_stores, settings::Settings};
+//! # use server::auth::{accounts::Accounts, passwords::Passwords};
+//! let settings = Settings::load()?;
+//! let stores = open_stores(&settings).await?;
+//! let accounts = Accounts::new(stores.records.clone(), Passwords::new(&settings.origins));
+//! let server = Server::start(settings, stores, accounts).await?;
+//! let functions = Functions::new(protocol::catalogue::Catalogue::new(&[]));
 //! server.serve(axum::Router::new(), functions).await?;
 //! # Ok(())
 //! # }
@@ -15,7 +20,7 @@
 //! |---|---|
 //! | `router` | puts the two origins and the middleware together |
 //! | [`middleware`] | host routing, security headers, verification, theft signals |
-//! | [`auth`] | accounts, sign-in, entering the app origin |
+//! | [`auth`] | users, passwords, sign-in, entering the app origin |
 //! | `sign_origin` | pages of the sign origin; binds frame keys |
 //! | [`ecdsa`] | verifies signatures |
 //! | [`model`] | sessions and limits: types that several modules share |
@@ -68,4 +73,4 @@ pub mod fuzz {
 pub use cookies::session_tokens;
 pub use extract::Verified;
 pub use middleware::verified_request::VerifiedRequest;
-pub use server::{Functions, NewAccount, Server, StartError, open_stores};
+pub use server::{Functions, Server, StartError, open_stores};

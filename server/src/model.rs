@@ -1,15 +1,30 @@
-//! Plain types that several modules share: sessions and limits. No logic, no I/O.
+//! Plain types that several modules share: users, sessions and limits. No logic, no I/O.
 
 use std::time::Duration;
 
 use protocol::{key::PublicKey, user::UserName};
 use serde::{Deserialize, Serialize};
 
+protocol::bounded_text! {
+    /// A user's identifier, which never changes: 1 to 254 visible ASCII characters, such as a UUID or a user name.
+    ///
+    /// The [`CredentialStore`](crate::auth::credentials::CredentialStore) gives it. Sessions, push messages and the audit
+    /// log name users by it; nothing else is read from it.
+    UserId, "user ID", 254, |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+impl From<&UserName> for UserId {
+    /// In PAN's own accounts the user name is the identifier.
+    fn from(name: &UserName) -> Self {
+        Self(name.as_str().to_owned())
+    }
+}
+
 /// A session that the browser has entered on the app origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The user who signed in.
-    pub user: UserName,
+    pub user: UserId,
     /// Signs requests of the level Confirmed.
     pub confirmation_key: PublicKey,
     /// Signs all other requests. `None` until the signing frame has bound it.

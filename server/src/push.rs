@@ -19,7 +19,6 @@ use protocol::{
     built_in::{PushKeys, PushStream},
     push::{AgreedKey, Push, SOCKET},
     token::SessionHandle,
-    user::UserName,
 };
 
 mod connection;
@@ -40,6 +39,7 @@ pub(crate) use telemetry::start as start_sources;
 use crate::{
     Server, Verified,
     audit::{Event, Outcome},
+    model::UserId,
     rejection::Rejection,
     settings::per_minute,
     store::UserEvent,
@@ -57,7 +57,7 @@ impl Server {
     /// server.publish(request.user(), Push::Activity { action: "rename".into(), session, note: "Ada".into() }).await;
     /// # }
     /// ```
-    pub async fn publish(&self, user: &UserName, push: Push) {
+    pub async fn publish(&self, user: &UserId, push: Push) {
         if !keys::fits(&push) {
             tracing::error!(topic = ?push.topic(), "push message is too long and is not sent");
             return;
@@ -124,7 +124,7 @@ fn record_close(server: &Server, messages: &MessageStream, reason: CloseReason) 
     record(server, &connection.session, &connection.user, "push_ended", reason.name());
 }
 
-fn record(server: &Server, session: &SessionHandle, user: &UserName, action: &'static str, reason: &'static str) {
+fn record(server: &Server, session: &SessionHandle, user: &UserId, action: &'static str, reason: &'static str) {
     server.record(Event {
         session: Some(*session),
         user: Some(user.clone()),

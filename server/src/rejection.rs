@@ -10,7 +10,10 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use protocol::problem::{self, Code, Ended, Problem};
 
 use crate::{
-    auth::accounts::{AccountError, WeakPassword},
+    auth::{
+        credentials::{CredentialError, InvalidLogin},
+        passwords::WeakPassword,
+    },
     risk::Finding,
     store::{Quota, StoreError},
 };
@@ -125,6 +128,9 @@ pub enum Rejection {
     /// The key to restore is not the pending one.
     #[error("the key to restore is not the pending one")]
     NotPending,
+    /// No account can have this login.
+    #[error(transparent)]
+    InvalidLogin(#[from] InvalidLogin),
     /// The user name or the password is wrong.
     #[error("the user name or the password is wrong")]
     WrongCredentials,
@@ -183,6 +189,7 @@ impl Rejection {
             | Self::NothingToEnter => (Code::InvalidSession, None),
             Self::NotFresh(_) | Self::BadNonce | Self::Replayed | Self::BadChallenge => (Code::UseFreshNonce, None),
             Self::NotPending => (Code::Malformed, Some(StatusCode::CONFLICT)),
+            Self::InvalidLogin(_) => (Code::InvalidLogin, None),
             Self::WrongCredentials => (Code::WrongCredentials, None),
             Self::NameTaken => (Code::NameTaken, None),
             Self::WeakPassword(_) => (Code::WeakPassword, None),
@@ -203,15 +210,14 @@ impl Rejection {
     }
 }
 
-impl From<AccountError> for Rejection {
-    fn from(error: AccountError) -> Self {
+impl From<CredentialError> for Rejection {
+    fn from(error: CredentialError) -> Self {
         match error {
-            AccountError::NameTaken => Self::NameTaken,
-            AccountError::WeakPassword(weak) => Self::WeakPassword(weak),
-            AccountError::WrongCredentials => Self::WrongCredentials,
-            AccountError::Conflict => Self::Conflict,
-            AccountError::Busy => Self::Busy,
-            AccountError::Store(error) => Self::Store(error),
+            CredentialError::LoginTaken => Self::NameTaken,
+            CredentialError::WeakPassword(weak) => Self::WeakPassword(weak),
+            CredentialError::Conflict => Self::Conflict,
+            CredentialError::Busy => Self::Busy,
+            CredentialError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -237,6 +243,7 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
+            Self::InvalidLogin(invalid) => problem.detail = Some(sentence(&invalid.to_string())),
             Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_RETRY_AFTER),
             Self::Limited(_, quota) => {
                 problem.retry_after = Some(seconds(quota));

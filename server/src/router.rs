@@ -25,7 +25,7 @@ use crate::{
         verification::{Protected, verify},
     },
     nonces, push,
-    sign_origin::{self, SignOrigin, assets::Page, bind, get_page},
+    sign_origin::{self, assets::Page, bind, get_page},
 };
 
 impl Server {
@@ -65,8 +65,7 @@ impl Server {
 
         let push_keys =
             Router::new().action(push::agree_keys).with_state(self.clone()).layer(verification(Target::Sign, &[]));
-        let sign =
-            sign_origin_router(SignOrigin { server: self.clone(), register: functions.register }).merge(push_keys);
+        let sign = sign_origin_router(self.clone()).merge(push_keys);
 
         // The first layer sees a request first.
         let stack = ServiceBuilder::new()
@@ -80,7 +79,7 @@ impl Server {
 }
 
 /// The pages and endpoints of the sign origin that check their requests themselves.
-fn sign_origin_router(state: SignOrigin) -> Router {
+fn sign_origin_router(server: Server) -> Router {
     let page = |page| get(async move |State(server): State<Server>| get_page(&server, page));
     Router::new()
         .route("/", page(Page::Frame))
@@ -91,7 +90,7 @@ fn sign_origin_router(state: SignOrigin) -> Router {
         .route("/challenge", post(bind::challenge))
         .route("/bind", post(bind::bind))
         .fallback(get(sign_origin::asset))
-        .with_state(state)
+        .with_state(server)
 }
 
 /// Checks that every server function is either protected or public.

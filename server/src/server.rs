@@ -1,4 +1,4 @@
-//! [`Server`]: settings, store, accounts, audit log, push and clock in one cheap handle.
+//! [`Server`]: settings, stores, users, audit log, push and clock in one cheap handle.
 
 use std::{
     io,
@@ -10,19 +10,20 @@ use std::{
 };
 
 use axum::response::{IntoResponse, Response};
-use protocol::{catalogue::Catalogue, token::SessionHandle, user::UserName};
+use protocol::{catalogue::Catalogue, token::SessionHandle};
 
 use crate::{
     audit::{self, Chain, EntryBody, Event, Outcome},
-    auth::accounts::Accounts,
+    auth::credentials::CredentialStore,
     clock::{self, Clock},
     metrics::Metrics,
     middleware::{security_headers, verified_request::VerifiedRequest},
+    model::UserId,
     push::{self, Hub, Root},
     rejection::Rejection,
     serve::Stopping,
     settings::{Environment, Settings},
-    store::{StoreError, Stores, Write, instrumented::instrument, memory::MemoryStore, redis::RedisStore},
+    store::{StoreError, Stores, instrumented::instrument, memory::MemoryStore, redis::RedisStore},
 };
 
 /// An error that keeps the server from starting or serving.
@@ -60,13 +61,12 @@ pub struct Functions {
     pub(crate) public: &'static [&'static str],
     pub(crate) observed: &'static [&'static str],
     pub(crate) served: Vec<&'static str>,
-    pub(crate) register: Option<NewAccount>,
 }
 
 impl Functions {
     /// Functions that protect the actions of `catalogue`.
     pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue, public: &[], observed: &[], served: Vec::new(), register: None }
+        Self { catalogue, public: &[], observed: &[], served: Vec::new() }
     }
 
     /// Sets the public paths: any page of the app origin may POST to them without a session.
@@ -94,28 +94,16 @@ impl Functions {
         self.served = paths;
         self
     }
-
-    /// Lets users register. `new_account` gives the application's records of a new account.
-    ///
-    /// Without it there is no registration page.
-    #[must_use]
-    pub fn register(mut self, new_account: NewAccount) -> Self {
-        self.register = Some(new_account);
-        self
-    }
 }
 
-/// Gives the application's records of a new account. The server writes them and the account atomically.
-pub type NewAccount = fn(&UserName) -> Result<Vec<Write>, StoreError>;
-
-/// The server's shared state: settings, stores, accounts, audit log, push hub and clock. Cloning it is cheap.
+/// The server's shared state: settings, stores, users, audit log, push hub and clock. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
     stores: Stores,
-    accounts: Accounts,
+    credentials: Arc<dyn CredentialStore>,
     audit: audit::Writer,
     hub: Arc<Hub>,
     metrics: Metrics,
@@ -126,16 +114,19 @@ struct Inner {
 }
 
 impl Server {
-    /// Opens the store that the settings select and starts the server.
+    /// Starts the server with the system's clock. [`open_stores`] opens the stores that the settings select.
     ///
     /// # Errors
-    /// [`StartError::Store`] if the store cannot be reached; [`StartError::Randomness`].
-    pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let stores = open_stores(&settings).await?;
+    /// [`StartError::Randomness`].
+    pub async fn start(
+        settings: Settings,
+        stores: Stores,
+        credentials: impl CredentialStore,
+    ) -> Result<Self, StartError> {
         // The previous server process may have answered nonce requests that were signed in the current second, so this
         // one rejects them. Starting in the next second spares clients that rejection.
         clock::next_second().await;
-        Self::with(settings, stores, Clock::system())
+        Self::with(settings, stores, Arc::new(credentials), Clock::system())
     }
 
     /// Builds a server from its parts and starts its background tasks.
@@ -144,18 +135,20 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError::Randomness`].
-    pub fn with(settings: Settings, stores: Stores, clock: Clock) -> Result<Self, StartError> {
+    pub fn with(
+        settings: Settings,
+        stores: Stores,
+        credentials: Arc<dyn CredentialStore>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let stores = instrument(stores, &metrics.store());
-        let hosts = [settings.origins.app.host(), settings.origins.sign.host()];
-        let accounts = Accounts::new(stores.records.clone())
-            .with_context_words(hosts.into_iter().flat_map(|host| host.split('.')));
         let audit =
             audit::Writer::start(stores.audit_log.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
         let root = Root::new(&settings.push)?;
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
-        let inner = Arc::new(Inner { settings, stores, accounts, audit, hub, metrics, stopping, verified, clock });
+        let inner = Arc::new(Inner { settings, stores, credentials, audit, hub, metrics, stopping, verified, clock });
         let weak = Arc::downgrade(&inner);
         let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
         push::start_sources(&inner.hub, verified);
@@ -188,9 +181,9 @@ impl Server {
         &self.0.stores
     }
 
-    /// The user accounts.
-    pub fn accounts(&self) -> &Accounts {
-        &self.0.accounts
+    /// The users' logins and passwords.
+    pub fn credentials(&self) -> &dyn CredentialStore {
+        &*self.0.credentials
     }
 
     /// Queues an event for the audit log and counts it in the metrics.
@@ -225,7 +218,7 @@ impl Server {
     pub(crate) fn record_rejection(
         &self,
         session: Option<SessionHandle>,
-        user: Option<UserName>,
+        user: Option<UserId>,
         action: &'static str,
         reason: &Rejection,
     ) {
@@ -242,7 +235,7 @@ impl Server {
     }
 
     /// Records an unsigned request that was accepted on an observed path.
-    pub(crate) fn record_observed(&self, session: SessionHandle, user: UserName, action: &'static str) {
+    pub(crate) fn record_observed(&self, session: SessionHandle, user: UserId, action: &'static str) {
         let (outcome, reason) = (Outcome::Noticed, Some("unsigned".into()));
         self.record(Event { session: Some(session), user: Some(user), action: action.into(), outcome, reason });
     }

@@ -8,7 +8,6 @@ use protocol::{
     problem::Ended,
     push::{Push, Security},
     token::{EntryTicket, SessionHandle, SessionToken, SignSecret},
-    user::UserName,
 };
 
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     audit::{Event, Outcome},
     client_ip::ClientIp,
     cookies,
+    model::UserId,
     random::random,
     rejection::Rejection,
     store::{Creation, NewSession, Session, StoreError},
@@ -48,7 +48,7 @@ impl Server {
     /// the store or the random number generator fails.
     pub(crate) async fn open_session(
         &self,
-        user: &UserName,
+        user: &UserId,
         confirmation_key: PublicKey,
         from: &Parts,
     ) -> Result<Opened, Rejection> {
@@ -85,7 +85,7 @@ impl Server {
     ///
     /// This comes before the check of the session limit: otherwise signing in again in one browser would end the
     /// sessions of the user's other devices.
-    async fn end_previous_of_sign_origin(&self, user: &UserName, headers: &HeaderMap) -> Result<(), StoreError> {
+    async fn end_previous_of_sign_origin(&self, user: &UserId, headers: &HeaderMap) -> Result<(), StoreError> {
         for cookie in cookies::sign_cookies(headers) {
             let session = self.find_live(&cookie.handle).await?;
             if session.is_some_and(|session| session.user == *user && session.sign_secret == cookie.secret) {
@@ -98,7 +98,7 @@ impl Server {
     /// Ends the user's sessions whose cookies the browser sends to the app origin, except the one being entered.
     pub(crate) async fn end_previous_of_page(
         &self,
-        user: &UserName,
+        user: &UserId,
         entered: &SessionHandle,
         headers: &HeaderMap,
     ) -> Result<(), StoreError> {
@@ -163,7 +163,7 @@ impl Server {
         Ok(ended)
     }
 
-    pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended) -> Result<bool, StoreError> {
+    pub(crate) async fn end(&self, handle: &SessionHandle, user: &UserId, reason: Ended) -> Result<bool, StoreError> {
         let ended = self.stores().sessions.end(handle, user, reason, self.now()).await?;
         if ended {
             self.record_session_end(handle, user, reason).await;
@@ -171,7 +171,7 @@ impl Server {
         Ok(ended)
     }
 
-    async fn record_session_end(&self, handle: &SessionHandle, user: &UserName, reason: Ended) {
+    async fn record_session_end(&self, handle: &SessionHandle, user: &UserId, reason: Ended) {
         self.metrics().count_ended(reason);
         // This server closes its push connections now, the others when they receive the event.
         self.hub().end(handle);

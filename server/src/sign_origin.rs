@@ -3,14 +3,14 @@
 
 use axum::{
     Json,
-    extract::{FromRef, State},
+    extract::State,
     http::HeaderMap,
     response::{Html, IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use protocol::sign_origin::Time;
 
-use crate::{NewAccount, Server};
+use crate::Server;
 
 pub(crate) mod assets;
 pub(crate) mod bind;
@@ -18,28 +18,18 @@ pub(crate) mod bind;
 use assets::Page;
 pub(crate) use bind::take_challenge;
 
-/// What the endpoints need.
-#[derive(Clone)]
-pub(crate) struct SignOrigin {
-    pub(crate) server: Server,
-    /// The application's hook for registration.
-    pub(crate) register: Option<NewAccount>,
-}
-
-impl FromRef<SignOrigin> for Server {
-    fn from_ref(sign_origin: &SignOrigin) -> Self {
-        sign_origin.server.clone()
+/// `GET /register`; 404 if users may not register.
+pub(crate) async fn register_page(State(server): State<Server>) -> Response {
+    if server.credentials().allows_registration() {
+        get_page(&server, Page::Register)
+    } else {
+        StatusCode::NOT_FOUND.into_response()
     }
-}
-
-/// `GET /register`. Without the application's hook there is no such page.
-pub(crate) async fn register_page(State(SignOrigin { server, register }): State<SignOrigin>) -> Response {
-    if register.is_some() { get_page(&server, Page::Register) } else { StatusCode::NOT_FOUND.into_response() }
 }
 
 /// A page of this server.
 pub(crate) fn get_page(server: &Server, kind: Page) -> Response {
-    page(server, kind, kind.html(server.settings()))
+    page(server, kind, kind.html(server.settings(), server.credentials()))
 }
 
 /// A page with its headers.

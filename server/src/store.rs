@@ -30,7 +30,7 @@ mod records;
 pub mod redis;
 mod sessions;
 
-pub use crate::model::{AtCap, Limit, Quota, Session, SessionCap, Theft};
+pub use crate::model::{AtCap, Limit, Quota, Session, SessionCap, Theft, UserId};
 pub use audit_log::{Appended, AuditStore};
 pub use challenges::ChallengeStore;
 pub use error::{Result, StoreError};

@@ -16,10 +16,13 @@ use crate::error::AppError;
 /// verified as this action.
 #[server(prefix = "/api", endpoint = "account", input = Json, output = Json, client = SignedClient)]
 pub async fn read_account() -> Result<Account, AppError> {
-    use crate::{demo::ledger::Ledger, server_context};
+    use crate::{
+        demo::ledger::{Ledger, owner},
+        server_context,
+    };
     let request = server_context::verified::<ReadAccount, actions::ReadAccount>()?;
     let server = server_context::server()?;
-    Ok(Ledger::new(server.stores().records.as_ref()).account(request.user()).await?)
+    Ok(Ledger::new(server.stores().records.as_ref()).account(&owner(&request)?).await?)
 }
 
 /// Changes the name that other users see.
@@ -32,11 +35,14 @@ pub async fn rename(
     #[server(flatten)]
     order: actions::Rename,
 ) -> Result<(), AppError> {
-    use crate::{demo::ledger::Ledger, server_context};
+    use crate::{
+        demo::ledger::{Ledger, owner},
+        server_context,
+    };
     let request = server_context::verified::<Rename, actions::Rename>()?;
     let server = server_context::server()?;
     let note = format!("Your display name is now “{}”.", order.name);
-    Ledger::new(server.stores().records.as_ref()).rename(request.user(), order.name).await?;
+    Ledger::new(server.stores().records.as_ref()).rename(&owner(&request)?, order.name).await?;
     server.publish(request.user(), server_context::activity(&request, note)).await;
     Ok(())
 }
@@ -51,16 +57,23 @@ pub async fn transfer(
     #[server(flatten)]
     order: actions::Transfer,
 ) -> Result<(), AppError> {
-    use crate::{demo::ledger::Ledger, server_context};
+    use crate::{
+        demo::ledger::{Ledger, owner},
+        server_context,
+    };
     use protocol::push::Push;
+    use server::model::UserId;
     let request = server_context::verified::<Transfer, actions::Transfer>()?;
     let server = server_context::server()?;
-    let (from, to, amount) = (request.user(), order.to.clone(), order.amount);
-    Ledger::new(server.stores().records.as_ref()).transfer(from, order).await?;
-    server.publish(from, server_context::activity(&request, format!("You sent {amount} to {to}."))).await;
+    let (from, to, amount) = (owner(&request)?, order.to.clone(), order.amount);
+    Ledger::new(server.stores().records.as_ref()).transfer(&from, order).await?;
+    server.publish(request.user(), server_context::activity(&request, format!("You sent {amount} to {to}."))).await;
     let received = format!("You received {amount} from {from}.");
     server
-        .publish(&to, Push::Activity { action: request.action_name().to_owned(), session: None, note: received })
+        .publish(
+            &UserId::from(&to),
+            Push::Activity { action: request.action_name().to_owned(), session: None, note: received },
+        )
         .await;
     Ok(())
 }

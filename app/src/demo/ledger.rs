@@ -9,7 +9,10 @@ use actions::{
 use client::ClientError;
 use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
-use server::store::{Record, RecordKey, RecordStore, StoreError, Write};
+use server::{
+    VerifiedRequest,
+    store::{Record, RecordKey, RecordStore, StoreError, Write},
+};
 
 use super::account::{Account, Direction, Movement};
 use crate::error::AppError;
@@ -97,6 +100,14 @@ pub fn opening(user: &UserName) -> Result<Write, LedgerError> {
 /// As [`opening`].
 pub fn new_account(user: &UserName) -> Result<Vec<Write>, StoreError> {
     opening(user).map(|write| vec![write]).map_err(|error| StoreError(Box::new(error)))
+}
+
+/// The owner of the requesting user's account: the user's ID is the user name.
+///
+/// # Errors
+/// [`ClientError::Unavailable`] for the user of another credential store.
+pub fn owner(request: &VerifiedRequest) -> Result<UserName, ClientError> {
+    UserName::parse(request.user().as_str()).map_err(|_| ClientError::Unavailable)
 }
 
 /// The ledger in a store.

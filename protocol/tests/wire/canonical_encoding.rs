@@ -12,7 +12,7 @@ use protocol::{
     push::{ConnectionId, Cursor, KeyId, Mac, PushNonce},
     signature::{Signature, SignatureInput},
     token::{Challenge, EntryTicket, Nonce, SessionHandle, SessionToken, SignSecret},
-    user::UserName,
+    user::{Login, UserName},
 };
 
 use crate::{
@@ -89,6 +89,7 @@ text_newtype! {
     content_digest: ContentDigest = strategies::digest();
     signature: Signature = strategies::signature();
     signature_input: SignatureInput = strategies::signature_input();
+    login: Login = strategies::login();
     user_name: UserName = strategies::user_name();
     title: Title = strategies::title();
     remark: Remark = strategies::remark();

@@ -13,7 +13,7 @@ use protocol::{
     push::{ConnectionId, Cursor, KeyId},
     signature::{Signature, SignatureInput},
     token::{EntryTicket, SessionHandle, SessionToken, SignSecret},
-    user::UserName,
+    user::{Login, UserName},
 };
 
 use crate::test_actions::{Remark, Title};
@@ -60,6 +60,10 @@ pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
 
 pub(crate) fn user_name() -> impl Strategy<Value = UserName> {
     "[a-z][a-z0-9_-]{2,31}".prop_map(|text| text.parse().unwrap())
+}
+
+pub(crate) fn login() -> impl Strategy<Value = Login> {
+    vec(any::<char>(), 1..=254).prop_filter_map("blank or control", |text| String::from_iter(text).trim().parse().ok())
 }
 
 pub(crate) fn title() -> impl Strategy<Value = Title> {

@@ -3,8 +3,10 @@
 use std::{borrow::Cow, fmt};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use protocol::{token::SessionHandle, user::UserName};
+use protocol::token::SessionHandle;
 use serde::{Deserialize, Serialize};
+
+use crate::model::UserId;
 
 /// Maximum number of entries in a user's activity list.
 pub const MAX_OF_USER: usize = 200;
@@ -29,7 +31,7 @@ pub struct Event {
     pub session: Option<SessionHandle>,
     /// The session's owner, or the user who signs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserName>,
+    pub user: Option<UserId>,
     /// The catalogue's name of an action, or `sign_in`, `register`, `enter`, `challenge`, `bind`, `bind_pending`,
     /// `session_ended`, `theft`, `audit`.
     pub action: Cow<'static, str>,

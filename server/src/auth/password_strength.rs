@@ -6,7 +6,7 @@ use zxcvbn::{Score, feedback::Feedback, matching::patterns::MatchPattern, zxcvbn
 /// Minimum accepted score.
 ///
 /// Three means more than 10^8 guesses. An attacker who has stolen a hash needs some 20 ms of one core for each of them
-/// ([`crate::auth::password`]), so 23 days; over the network the default limit is ten per minute per account. Every
+/// ([`Hasher`](super::password_hasher::Hasher)), so 23 days; over the network the default limit is ten per minute per account. Every
 /// common password and its simple variants score less. Four (10^10) would reject two random words. What zxcvbn does not
 /// recognize counts as ten guesses per character, so eight random characters score two and nine score three.
 const MIN_SCORE: Score = Score::Three;

@@ -1,8 +1,8 @@
 //! Sign-in and registration on the sign origin: `POST /sign-in` and `POST /register` (docs/PROTOCOL.md §4).
 //!
 //! The client proves possession of the confirmation key before the password is checked. No session is opened or ended
-//! before the password is verified. Neither the response nor its time reveals whether a user name exists: rate limits
-//! count unknown names too, and the hasher does the same work for them.
+//! before the password is verified. Neither the response nor its time reveals whether a user exists: rate limits count
+//! unknown logins too, and the [`CredentialStore`](super::credentials::CredentialStore) does the same work for them.
 
 use axum::{
     Json,
@@ -16,20 +16,22 @@ use protocol::{
     json,
     key::PublicKey,
     sign_origin::{SignIn, SignedIn, sign_in_statement},
-    user::UserName,
+    user::Login,
 };
 
+use super::credentials::PasswordCheck;
 use crate::{
-    NewAccount, Server,
+    Server,
     audit::{Event, Outcome},
     ecdsa::{check_key, verify},
     headers::read_body,
     middleware::source_check::check_source,
+    model::UserId,
     rejection::Rejection,
     sessions::Opened,
     settings::per_minute,
     sign_origin::assets::Page,
-    sign_origin::{self, SignOrigin, take_challenge},
+    sign_origin::{self, take_challenge},
 };
 
 /// Maximum body size in bytes: JSON can escape each of a password's 1024 bytes as six.
@@ -42,21 +44,21 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[derive(Clone, Copy)]
 enum Form {
     SignIn,
-    Register(NewAccount),
+    Register,
 }
 
 impl Form {
     fn action(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
-            Self::Register(_) => "register",
+            Self::Register => "register",
         }
     }
 
     fn page(self) -> Page {
         match self {
             Self::SignIn => Page::SignIn,
-            Self::Register(_) => Page::Register,
+            Self::Register => Page::Register,
         }
     }
 }
@@ -66,12 +68,12 @@ pub(crate) async fn sign_in(State(server): State<Server>, request: Request) -> R
     post(&server, Form::SignIn, request).await
 }
 
-/// `POST /register`; 404 if the application does not allow registration.
-pub(crate) async fn register(State(SignOrigin { server, register }): State<SignOrigin>, request: Request) -> Response {
-    match register {
-        Some(new_account) => post(&server, Form::Register(new_account), request).await,
-        None => StatusCode::NOT_FOUND.into_response(),
+/// `POST /register`; 404 if users may not register.
+pub(crate) async fn register(State(server): State<Server>, request: Request) -> Response {
+    if !server.credentials().allows_registration() {
+        return StatusCode::NOT_FOUND.into_response();
     }
+    post(&server, Form::Register, request).await
 }
 
 async fn post(server: &Server, form: Form, request: Request) -> Response {
@@ -104,13 +106,13 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
     }
 }
 
-/// Opens a session. Sets `named` to the request's user name as soon as it is parsed.
+/// Opens a session. Sets `known` as soon as the login is known to be a user's.
 async fn try_post(
     server: &Server,
     form: Form,
     parts: &Parts,
     body: Body,
-    named: &mut Option<UserName>,
+    known: &mut Option<UserId>,
 ) -> Result<Opened, Rejection> {
     check_source(server.settings(), &parts.headers, Target::Sign)?;
     let limits = server.settings().limits;
@@ -118,22 +120,28 @@ async fn try_post(
     let body = read_body(body, MAX_BODY).await?;
     let SignIn { user, password, jwk, challenge, signature } =
         json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
-    *named = Some(user.clone());
+    let login = server.credentials().normalize(&user)?;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Rejection::BadKey)?;
     let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
     verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
     take_challenge(server, &challenge).await?;
-    match form {
+    let user = match form {
         Form::SignIn => {
             let limit = per_minute(limits.sign_ins_per_minute_and_account);
-            server.count("sign_ins", &format!("sign_in:user:{user}"), limit).await?;
-            server.accounts().sign_in(&user, password.reveal()).await?;
+            server.count("sign_ins", &format!("sign_in:user:{login}"), limit).await?;
+            match server.credentials().check(&login, password.reveal()).await? {
+                PasswordCheck::Right(user) => user,
+                PasswordCheck::Wrong(user) => {
+                    *known = Some(user);
+                    return Err(Rejection::WrongCredentials);
+                }
+                PasswordCheck::UnknownLogin => return Err(Rejection::WrongCredentials),
+            }
         }
-        Form::Register(new_account) => {
-            server.accounts().register_with(&user, password.reveal(), new_account(&user)?).await?;
-        }
-    }
+        Form::Register => server.credentials().register(&login, password.reveal()).await?,
+    };
+    *known = Some(user.clone());
     server.open_session(&user, key, parts).await
 }
 
@@ -148,8 +156,9 @@ fn is_form(headers: &HeaderMap) -> bool {
 async fn handle_scriptless_post(server: &Server, page: Page, body: Body) -> Response {
     let body = read_body(body, MAX_BODY).await.unwrap_or_else(|_| Bytes::new());
     let mut fields = form_urlencoded::parse(&body);
-    // Any site can post here, so only a valid user name is shown.
-    let user = fields.find(|(name, _)| name == "user").and_then(|(_, user)| UserName::parse(&user).ok());
-    let html = page.html_after_post(server.settings(), user.as_ref().map(UserName::as_str).unwrap_or_default());
-    sign_origin::page(server, page, html)
+    let user = fields.find(|(name, _)| name == "user").and_then(|(_, user)| Login::parse(&user).ok());
+    // Any site can post here, so the page shows only what an account can be named.
+    let login = user.and_then(|user| server.credentials().normalize(&user).ok());
+    let login = login.as_ref().map(Login::as_str).unwrap_or_default();
+    sign_origin::page(server, page, page.html_after_post(server.settings(), server.credentials(), login))
 }

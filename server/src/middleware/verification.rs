@@ -28,7 +28,6 @@ use protocol::{
     message::header as name,
     proof::Recorder,
     token::{Nonce, SessionHandle},
-    user::UserName,
 };
 
 use super::{
@@ -42,6 +41,7 @@ use crate::{
     Server,
     audit::{Event, Outcome},
     headers::read_body,
+    model::UserId,
     nonces::{self, Issued, is_refill},
     random::random,
     rejection::{Rejection, rate_limit_headers},
@@ -114,7 +114,7 @@ async fn check_observed(
     target: Target,
     parts: &Parts,
     body: Body,
-) -> Result<(SessionHandle, UserName, Bytes), Rejection> {
+) -> Result<(SessionHandle, UserId, Bytes), Rejection> {
     let body = check_unsigned(server, target, parts, body).await?;
     let handle = session_token(&parts.headers)?.handle();
     let session = server.stores().sessions.find(&handle, server.settings().lifetimes.idle(), server.now()).await?;

@@ -5,10 +5,9 @@ use std::{any::Any, sync::Arc};
 use protocol::{
     action::{Action, ActionEntry, AnyAction, Level},
     token::SessionHandle,
-    user::UserName,
 };
 
-use crate::store::Session;
+use crate::model::{Session, UserId};
 
 /// A request whose token, signature, nonce and proof are valid. Only the verification middleware makes one; it puts it
 /// into the request's extensions. Handlers take it as [`Verified`](crate::Verified).
@@ -33,7 +32,7 @@ impl VerifiedRequest {
     }
 
     /// The user who signed in.
-    pub fn user(&self) -> &UserName {
+    pub fn user(&self) -> &UserId {
         &self.session.user
     }
 

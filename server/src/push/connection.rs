@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use protocol::{
     push::{ConnectionId, Cursor, Payload, Push},
     token::SessionHandle,
-    user::UserName,
 };
 use tokio::{
     sync::Notify,
@@ -22,7 +21,7 @@ use super::{
     queue::{Full, Queue},
     token_bucket::TokenBucket,
 };
-use crate::{clock::Clock, settings::PushSettings};
+use crate::{clock::Clock, model::UserId, settings::PushSettings};
 
 /// Maximum silence of a connection. The page reconnects after a little more than twice that.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -66,7 +65,7 @@ impl CloseReason {
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) session: SessionHandle,
-    pub(crate) user: UserName,
+    pub(crate) user: UserId,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -84,7 +83,7 @@ impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
         session: SessionHandle,
-        user: UserName,
+        user: UserId,
         key: ConnectionKey,
         from: Cursor,
         buffer: usize,

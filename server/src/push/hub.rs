@@ -12,7 +12,6 @@ use protocol::{
     key::PublicKey,
     push::{AgreedKey, ConnectionId, Cursor, Push, Security},
     token::SessionHandle,
-    user::UserName,
 };
 
 use super::{
@@ -21,6 +20,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    model::UserId,
     settings::{PushSettings, Settings},
     store::{EventStore, Session, SessionStore, Since, StoreError, Stores, UserEvent},
 };
@@ -166,7 +166,7 @@ impl Hub {
     /// A user's events between two cursors; `None` if they are no longer in the event log or exceed the buffer.
     async fn missed(
         &self,
-        user: &UserName,
+        user: &UserId,
         after: Cursor,
         until: Cursor,
     ) -> Result<Option<Vec<(Cursor, Push)>>, StoreError> {
@@ -257,7 +257,7 @@ impl Hub {
     /// Number of open connections, and of users who have one.
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state();
-        let users: HashSet<&UserName> = state.open.values().map(|connection| &connection.user).collect();
+        let users: HashSet<&UserId> = state.open.values().map(|connection| &connection.user).collect();
         (state.open.len(), users.len())
     }
 }

@@ -1,6 +1,9 @@
 //! The pages of the sign origin and what they load, as the build script made them.
 
-use crate::settings::Settings;
+use crate::{
+    auth::credentials::{CredentialStore, LoginField},
+    settings::Settings,
+};
 
 /// A file that a page loads, by a name that changes with its content.
 pub(crate) struct Asset {
@@ -20,7 +23,7 @@ mod built {
 }
 
 /// What a form shows that the browser has posted by itself: a password manager did, or script is off.
-const POSTED: &str = "<p class=\"notice\">One more step: check your user name, enter your password and press the button. \
+const POSTED: &str = "<p class=\"notice\">One more step: check the name, enter your password and press the button. \
     This form is sent by the script of this page, so JavaScript must be allowed.</p>";
 
 /// A page of the sign origin.
@@ -37,18 +40,18 @@ pub(crate) enum Page {
 }
 
 impl Page {
-    /// The page. What is filled in comes from the settings, which hold nothing but origins and numbers there.
-    pub(crate) fn html(self, settings: &Settings) -> String {
-        self.filled(settings, "", "")
+    /// The page. What is filled in comes from the settings and from the application's code.
+    pub(crate) fn html(self, settings: &Settings, credentials: &dyn CredentialStore) -> String {
+        self.filled(settings, credentials, "", "")
     }
 
-    /// The page as the reply to its own form, which the browser has posted without the page's script. `user` is what
+    /// The page as the response to its own form, which the browser has posted without the page's script. `login` is what
     /// was typed; the password is not shown again.
-    pub(crate) fn html_after_post(self, settings: &Settings, user: &str) -> String {
-        self.filled(settings, POSTED, &escape(user))
+    pub(crate) fn html_after_post(self, settings: &Settings, credentials: &dyn CredentialStore, login: &str) -> String {
+        self.filled(settings, credentials, POSTED, login)
     }
 
-    fn filled(self, settings: &Settings, notice: &str, user: &str) -> String {
+    fn filled(self, settings: &Settings, credentials: &dyn CredentialStore, notice: &str, login: &str) -> String {
         let template = match self {
             Self::Frame => built::FRAME,
             Self::SignIn => built::SIGN_IN,
@@ -56,6 +59,8 @@ impl Page {
             Self::Confirm => built::CONFIRM,
         };
         let (app, sign) = (&settings.origins.app, &settings.origins.sign);
+        let LoginField { label, hint } = credentials.login_field();
+        let registration = if credentials.allows_registration() { "" } else { " hidden" };
         template
             .replace("{{app_origin}}", app.as_str())
             .replace("{{app_host}}", app.authority())
@@ -63,8 +68,11 @@ impl Page {
             .replace("{{clock_skew}}", &settings.push.clock_skew_ms.to_string())
             .replace("{{replay_window}}", &settings.push.replay_window_ms.to_string())
             .replace("{{notice}}", notice)
+            .replace("{{registration}}", registration)
+            .replace("{{login_label}}", &escape(label))
+            .replace("{{login_hint}}", &escape(hint))
             // Last: what a user typed is not searched for placeholders.
-            .replace("{{user}}", user)
+            .replace("{{user}}", &escape(login))
     }
 
     /// The Content-Security-Policy of the page: its own script, style and endpoints. Text can never become markup or
@@ -85,7 +93,7 @@ impl Page {
     }
 }
 
-/// Text as the value of an attribute in double quotes.
+/// Text as HTML text or as the value of an attribute in double quotes.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         match c {
@@ -106,12 +114,22 @@ pub(crate) fn find(path: &str) -> Option<&'static Asset> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{
+        auth::{accounts::Accounts, passwords::Passwords},
+        store::memory::MemoryStore,
+    };
 
     const PAGES: [Page; 4] = [Page::Frame, Page::SignIn, Page::Register, Page::Confirm];
 
     /// The most that pages load, in bytes as sent with brotli: a name and a number a line.
     const BUDGETS: &str = include_str!("../../../scripts/budgets.txt");
+
+    fn accounts() -> Accounts {
+        Accounts::new(Arc::new(MemoryStore::new()), Passwords::with_cores(0)).with_registration(|_| Ok(Vec::new()))
+    }
 
     /// The most that a page loads: itself and all its assets.
     fn budget(page: Page) -> usize {
@@ -143,7 +161,7 @@ mod tests {
     fn pages_name_their_assets_and_the_application() {
         let settings = Settings::default();
         for page in PAGES {
-            let html = page.html(&settings);
+            let html = page.html(&settings, &accounts());
             let app = format!(r#"<meta name="pan-app-origin" content="{}">"#, settings.origins.app);
             assert!(html.contains(&app), "{page:?}");
             assert!(!html.contains("{{"), "{page:?}");
@@ -161,7 +179,7 @@ mod tests {
 
     #[test]
     fn posted_form_keeps_the_user_name_as_text() {
-        let html = Page::SignIn.html_after_post(&Settings::default(), "\"><script>{{notice}}");
+        let html = Page::SignIn.html_after_post(&Settings::default(), &accounts(), "\"><script>{{notice}}");
         assert!(html.contains("value=\"&quot;&gt;&lt;script&gt;{{notice}}\""));
         assert!(html.contains("JavaScript must be allowed"));
     }

@@ -1,12 +1,14 @@
 //! The audit log: an append-only, chained list of entries.
 
 use async_trait::async_trait;
-use protocol::user::UserName;
 
 use super::error::Result;
 #[cfg(doc)]
 use crate::audit::entry::MAX_OF_USER;
-use crate::audit::entry::{AuditEntry, Head};
+use crate::{
+    audit::entry::{AuditEntry, Head},
+    model::UserId,
+};
 
 /// The outcome of [`AuditStore::append`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,5 +34,5 @@ pub trait AuditStore: Send + Sync + 'static {
     async fn lines_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>>;
 
     /// A user's newest entries, newest first.
-    async fn entries_of_user(&self, user: &UserName) -> Result<Vec<AuditEntry>>;
+    async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>>;
 }

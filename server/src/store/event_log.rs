@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{
-    push::{Cursor, Push},
-    user::UserName,
-};
+use protocol::push::{Cursor, Push};
 use serde::{Deserialize, Serialize};
 
 use super::error::Result;
+use crate::model::UserId;
 
 /// An event that is pushed to a user.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UserEvent {
     /// The recipient.
-    pub user: UserName,
+    pub user: UserId,
     /// The content.
     pub push: Push,
 }

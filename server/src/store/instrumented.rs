@@ -12,7 +12,6 @@ use protocol::{
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
-    user::UserName,
 };
 
 use super::{
@@ -31,7 +30,7 @@ use super::{
 use crate::{
     audit::entry::{AuditEntry, Head},
     metrics::StoreMetrics,
-    model::{Limit, Session, SessionCap, Theft},
+    model::{Limit, Session, SessionCap, Theft, UserId},
 };
 
 /// The same stores, counted by these metrics.
@@ -96,11 +95,11 @@ impl SessionStore for Instrumented<dyn SessionStore> {
         self.timed("why_ended", self.store.end_reason(handle)).await
     }
 
-    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+    async fn list(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
         self.timed("sessions", self.store.list(user, idle, now)).await
     }
 
-    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+    async fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
         self.timed("handles", self.store.handles(user, idle, now)).await
     }
 
@@ -112,7 +111,7 @@ impl SessionStore for Instrumented<dyn SessionStore> {
         self.timed("refill", self.store.issue_nonces(request)).await
     }
 
-    async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended, now: u64) -> Result<bool> {
+    async fn end(&self, handle: &SessionHandle, user: &UserId, reason: Ended, now: u64) -> Result<bool> {
         self.timed("end", self.store.end(handle, user, reason, now)).await
     }
 }
@@ -160,7 +159,7 @@ impl AuditStore for Instrumented<dyn AuditStore> {
         self.timed("audit_after", self.store.lines_after(after, count)).await
     }
 
-    async fn entries_of_user(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
+    async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>> {
         self.timed("audit_of", self.store.entries_of_user(user)).await
     }
 }

@@ -19,7 +19,6 @@ use protocol::{
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
-    user::UserName,
 };
 use tokio::{sync::Notify, time};
 
@@ -38,7 +37,7 @@ use super::{
 use crate::{
     audit::entry::{AuditEntry, Head},
     clock::Clock,
-    model::{Limit, Session, SessionCap, Theft},
+    model::{Limit, Session, SessionCap, Theft, UserId},
 };
 
 mod audit_log;
@@ -178,11 +177,11 @@ impl SessionStore for MemoryStore {
         Ok(self.state().sessions.end_reason(handle))
     }
 
-    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+    async fn list(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
         Ok(self.state().sessions.list(user, idle, now))
     }
 
-    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+    async fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
         Ok(self.state().sessions.handles(user, idle, now))
     }
 
@@ -198,7 +197,7 @@ impl SessionStore for MemoryStore {
         Ok(issue)
     }
 
-    async fn end(&self, handle: &SessionHandle, _user: &UserName, reason: Ended, _now: u64) -> Result<bool> {
+    async fn end(&self, handle: &SessionHandle, _user: &UserId, reason: Ended, _now: u64) -> Result<bool> {
         let is_ended = self.state().sessions.end(handle, reason);
         self.save_if(is_ended);
         Ok(is_ended)
@@ -255,7 +254,7 @@ impl AuditStore for MemoryStore {
         Ok(self.state().audit_log.lines_after(after, count))
     }
 
-    async fn entries_of_user(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
+    async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>> {
         Ok(self.state().audit_log.entries_of_user(user))
     }
 }

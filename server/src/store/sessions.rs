@@ -8,12 +8,11 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     token::{Nonce, SessionHandle},
-    user::UserName,
 };
 
 use super::error::Result;
 use crate::{
-    model::{Limit, Quota, Session, SessionCap, Theft},
+    model::{Limit, Quota, Session, SessionCap, Theft, UserId},
     risk::{History, Sample},
 };
 
@@ -26,7 +25,7 @@ pub struct NewSession {
     /// Fresh randomness.
     pub handle: SessionHandle,
     /// The user who signed in.
-    pub user: UserName,
+    pub user: UserId,
     /// Signs requests of the level Confirmed.
     pub confirmation_key: PublicKey,
     /// Unix ms.
@@ -205,10 +204,10 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn end_reason(&self, handle: &SessionHandle) -> Result<Option<Ended>>;
 
     /// All live sessions of a user, newest first.
-    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
+    async fn list(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
 
     /// The handles of all live and unentered sessions of a user, oldest first.
-    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
+    async fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
 
     /// Records that the token of a live session was presented without its key. `None` if there is no such session.
     async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
@@ -219,5 +218,5 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends a session of this user. Afterwards only `reason` is left of it, until the session would have expired.
     /// Returns `false` if there is no such session.
-    async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended, now: u64) -> Result<bool>;
+    async fn end(&self, handle: &SessionHandle, user: &UserId, reason: Ended, now: u64) -> Result<bool>;
 }

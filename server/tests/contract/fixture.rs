@@ -9,10 +9,10 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     token::{Challenge, Nonce, SessionHandle, SessionToken},
-    user::UserName,
 };
 use server::{
     clock::Clock,
+    model::UserId,
     random::random,
     store::{
         AtCap, Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
@@ -60,10 +60,9 @@ pub(crate) fn key() -> PublicKey {
     PublicKey::from_sec1(&point).expect("the shape of a point")
 }
 
-/// A user that no other test has.
-pub(crate) fn user() -> UserName {
-    let name: String = handle().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("u{}", name.to_ascii_lowercase()).parse().expect("a user name")
+/// A user that no other test has, whose ID has every special character that stores and encodings might trip over.
+pub(crate) fn user() -> UserId {
+    format!("}}{{{}:*'\"\\@example.org", handle()).parse().expect("a user ID")
 }
 
 pub(crate) const CAP_OF_3: SessionCap = SessionCap { max: 3, at_cap: AtCap::EndOldest };

@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod mixed_stores;
 mod origins;
+mod own_users;
 mod push;
 mod push_client;
 #[path = "../support/redis_server.rs"]

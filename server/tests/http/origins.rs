@@ -1,10 +1,12 @@
 //! The two origins, and what each serves.
 
+use std::sync::Arc;
+
 use axum::{Router, body::Body, routing::post};
 use http::{Request, StatusCode, header};
 use server::{Functions, Server, StartError, clock::Clock, settings::Settings, store::Stores};
 
-use crate::{TestApp, app, browser::from_app, owner_still_acts, read, test_actions::CATALOGUE};
+use crate::{TestApp, app, browser::from_app, owner_still_acts, read, test_actions::CATALOGUE, test_app::accounts};
 
 #[tokio::test]
 async fn each_host_serves_its_own_origin() {
@@ -103,7 +105,9 @@ async fn assets_are_compressed_if_accepted() {
 
 #[tokio::test]
 async fn unprotected_function_prevents_start() {
-    let server = Server::with(Settings::default(), Stores::memory(), Clock::system()).unwrap();
+    let (settings, stores) = (Settings::default(), Stores::memory());
+    let accounts = Arc::new(accounts(&stores, &settings));
+    let server = Server::with(settings, stores, accounts, Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
     let undecided = Functions::new(CATALOGUE).served(vec!["/api/new"]);
     assert!(matches!(server.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));

@@ -19,6 +19,7 @@ use crate::{
     browser::{Browser, PASSWORD, Reply, encoded, from_app, from_frame, new_key, public},
     owner_still_acts,
     test_actions::CATALOGUE,
+    test_app::accounts,
 };
 
 /// What is done to an honest body.
@@ -246,19 +247,24 @@ async fn registration_writes_the_account_with_its_records() {
 }
 
 #[tokio::test]
-async fn registration_without_hook_is_rejected() {
+async fn registration_can_be_closed() {
+    let (settings, stores) = (Settings::default(), Stores::memory());
+    let accounts = accounts(&stores, &settings);
+    let closed = TestApp::with_users(stores, settings, accounts, Functions::new(CATALOGUE), |_| Router::new());
     let app = app();
-    let functions = Functions::new(CATALOGUE);
-    let router = app.server.router(Router::new(), &functions).unwrap();
     let browser = Browser::new();
-    let body = serde_json::to_vec(&browser.credentials(browser.challenge(&app).await, "ada", PASSWORD)).unwrap();
+    let body = serde_json::to_vec(&browser.credentials(browser.challenge(&closed).await, "ada", PASSWORD)).unwrap();
     let requests = [
         Request::get("/register").header("host", "sign.pan.localhost:3000").body(Body::empty()).unwrap(),
         from_frame("/register").body(body.into()).unwrap(),
     ];
     for request in requests {
-        let reply = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
-        assert_eq!(reply.status(), StatusCode::NOT_FOUND);
+        assert_eq!(closed.send(request).await.status, StatusCode::NOT_FOUND);
+    }
+    let link = "<p class=\"other\">";
+    for (app, is_open) in [(&app, true), (&closed, false)] {
+        let page = String::from_utf8(get(app, "/sign-in").await.body).unwrap();
+        assert_eq!(page.contains(link), is_open, "the link to the registration page");
     }
     assert_eq!(get(&app, "/register").await.status, StatusCode::OK);
 }

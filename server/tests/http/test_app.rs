@@ -23,6 +23,7 @@ use protocol::{
 use server::{
     Functions, Server, Verified,
     audit::{AuditEntry, EntryBody, Outcome},
+    auth::{accounts::Accounts, credentials::CredentialStore, passwords::Passwords},
     clock::Clock,
     extract::ActionRouter,
     settings::Settings,
@@ -37,6 +38,11 @@ use crate::{
 
 /// The clock of the tests starts here: Unix ms.
 pub(crate) const START: u64 = 1_750_000_000_000;
+
+/// PAN's own accounts, without registration.
+pub(crate) fn accounts(stores: &Stores, settings: &Settings) -> Accounts {
+    Accounts::new(stores.records.clone(), Passwords::new(&settings.origins))
+}
 
 /// A server with a clock that the test moves. Its handlers answer with what was verified.
 #[derive(Clone)]
@@ -55,19 +61,7 @@ impl TestApp {
         let functions = Functions::new(CATALOGUE)
             .public(&["/api/public"])
             .served(CATALOGUE.entries().map(|entry| entry.path).chain(["/api/public"]).collect());
-        Self::serving(store, settings, functions, |server| {
-            Router::new()
-                .action(async |_: State<Server>, request: Verified<ReadNotes>| request.user().to_string())
-                .action(async |_: State<Server>, request: Verified<Rename>| request.user().to_string())
-                .action(async |_: State<Server>, request: Verified<Order>| request.user().to_string())
-                .action(sign_out)
-                .action(sessions)
-                .action(revoke)
-                .action(revoke_others)
-                .action(activity)
-                .route("/api/public", post(async || Json(())))
-                .with_state(server)
-        })
+        Self::serving(store, settings, functions, routes)
     }
 
     /// Serves an application of the test.
@@ -77,16 +71,27 @@ impl TestApp {
         functions: Functions,
         app: impl FnOnce(Server) -> Router,
     ) -> Self {
+        let accounts = accounts(&store, &settings).with_registration(|user| {
+            let key = RecordKey(format!("balance:{user}"));
+            Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
+        });
+        Self::with_users(store, settings, accounts, functions, app)
+    }
+
+    /// Serves an application of the test to the users of a credential store.
+    pub(crate) fn with_users(
+        store: Stores,
+        settings: Settings,
+        credentials: impl CredentialStore,
+        functions: Functions,
+        app: impl FnOnce(Server) -> Router,
+    ) -> Self {
         let now = Arc::new(AtomicU64::new(START));
         let clock = Clock::new({
             let now = now.clone();
             move || now.load(Ordering::SeqCst)
         });
-        let server = Server::with(settings, store, clock).expect("randomness");
-        let functions = functions.register(|user| {
-            let key = RecordKey(format!("balance:{user}"));
-            Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
-        });
+        let server = Server::with(settings, store, Arc::new(credentials), clock).expect("randomness");
         let router = server.router(app(server.clone()), &functions).expect("all is decided");
         Self { server, router, now }
     }
@@ -162,6 +167,21 @@ impl TestApp {
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         browser
     }
+}
+
+/// The routes of the test actions. Each responds with the user's ID.
+pub(crate) fn routes(server: Server) -> Router {
+    Router::new()
+        .action(async |_: State<Server>, request: Verified<ReadNotes>| request.user().to_string())
+        .action(async |_: State<Server>, request: Verified<Rename>| request.user().to_string())
+        .action(async |_: State<Server>, request: Verified<Order>| request.user().to_string())
+        .action(sign_out)
+        .action(sessions)
+        .action(revoke)
+        .action(revoke_others)
+        .action(activity)
+        .route("/api/public", post(async || Json(())))
+        .with_state(server)
 }
 
 async fn sign_out(State(server): State<Server>, request: Verified<SignOut>) -> impl IntoResponse {

@@ -9,7 +9,7 @@ use protocol::{
     problem::{Code, Problem},
     return_path,
     sign_origin::{Challenged, Password, SignIn, SignedIn, sign_in_statement},
-    user::UserName,
+    user::Login,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -41,20 +41,15 @@ enum FormError {
     Form(String),
 }
 
-impl From<HttpError> for FormError {
-    fn from(error: HttpError) -> Self {
-        match error {
-            HttpError::Unreachable => Self::Form(UNREACHABLE.to_owned()),
-            HttpError::Rejected(problem) => problem_error(*problem),
-        }
-    }
-}
-
-fn problem_error(problem: Problem) -> FormError {
+/// The error for a problem document. `login_label` is the label of the login's input.
+fn problem_error(problem: Problem, login_label: &str) -> FormError {
     let form = |text: &str| FormError::Form(text.to_owned());
     match problem.code {
-        Code::WrongCredentials => form("User name or password is wrong. Check both, then try again."),
-        Code::NameTaken => FormError::User("That user name is taken. Choose another one.".to_owned()),
+        Code::WrongCredentials => form(&[login_label, " or password is wrong. Check both, then try again."].concat()),
+        Code::NameTaken => {
+            FormError::User(["That ", &login_label.to_ascii_lowercase(), " is taken. Choose another one."].concat())
+        }
+        Code::InvalidLogin => FormError::User(problem.detail.unwrap_or(problem.title)),
         Code::WeakPassword => {
             FormError::Password(problem.detail.unwrap_or_else(|| "Choose a stronger password.".to_owned()))
         }
@@ -81,6 +76,7 @@ struct EntryForm {
     path: &'static str,
     return_path: String,
     form: HtmlFormElement,
+    login_label: HtmlElement,
     user: HtmlInputElement,
     password: HtmlInputElement,
     /// Its id is not `submit`, which would hide the form's method of that name.
@@ -106,6 +102,7 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
         path,
         return_path: return_path::check(&return_path).to_owned(),
         form: dom.element("form")?,
+        login_label: dom.element("user-label")?,
         user: dom.element("user")?,
         password: dom.element("password")?,
         button: dom.element("send")?,
@@ -178,9 +175,8 @@ impl EntryForm {
     }
 
     async fn attempt(&self) -> Result<(), FormError> {
-        let user = UserName::parse(self.user.value().trim()).map_err(|_| {
-            FormError::User("A user name has 3 to 32 of a–z, 0–9, - and _, and begins with a letter.".to_owned())
-        })?;
+        let user = Login::parse(self.user.value().trim())
+            .map_err(|_| FormError::User(["Enter your ", &self.login_label().to_ascii_lowercase(), "."].concat()))?;
         let password = Password::new(self.password.value());
         if password.reveal().is_empty() {
             return Err(FormError::Password("Enter your password.".to_owned()));
@@ -212,7 +208,7 @@ impl EntryForm {
     }
 
     /// Requests a session with this confirmation key.
-    async fn request_session(&self, key: &Key, user: UserName, password: Password) -> Result<SignedIn, HttpError> {
+    async fn request_session(&self, key: &Key, user: Login, password: Password) -> Result<SignedIn, HttpError> {
         let exchange = http::post("/challenge", "{}", &[]).await?;
         let Challenged { challenge, now } = exchange.read()?;
         self.page.clock.learn(now, &exchange);
@@ -229,8 +225,13 @@ impl EntryForm {
                 "No answer came from the server. Your account may have been opened: try to sign in with it before you try again."
                     .to_owned(),
             ),
-            (error, _) => error.into(),
+            (HttpError::Unreachable, _) => FormError::Form(UNREACHABLE.to_owned()),
+            (HttpError::Rejected(problem), _) => problem_error(*problem, &self.login_label()),
         }
+    }
+
+    fn login_label(&self) -> String {
+        self.login_label.text_content().unwrap_or_default()
     }
 
     fn clear(&self) {

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use protocol::user::UserName;
-
 use crate::{
     audit::entry::{AuditEntry, Head, MAX_OF_USER},
+    model::UserId,
     store::audit_log::Appended,
 };
 
@@ -36,7 +35,7 @@ impl AuditLog {
         later.take(count).map(|entry| (entry.body.n, entry.to_string())).collect()
     }
 
-    pub(super) fn entries_of_user(&self, user: &UserName) -> Vec<AuditEntry> {
+    pub(super) fn entries_of_user(&self, user: &UserId) -> Vec<AuditEntry> {
         let is_theirs = |entry: &&AuditEntry| entry.body.event.user.as_ref() == Some(user);
         self.entries.iter().rev().filter(is_theirs).take(MAX_OF_USER).cloned().collect()
     }

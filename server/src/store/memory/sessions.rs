@@ -2,11 +2,11 @@
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
-use protocol::{problem::Ended, token::SessionHandle, user::UserName};
+use protocol::{problem::Ended, token::SessionHandle};
 
 use super::{stored_session::StoredSession, timing::MAX_SKEW};
 use crate::{
-    model::{AtCap, Session, SessionCap, Theft},
+    model::{AtCap, Session, SessionCap, Theft, UserId},
     store::{
         rate_limits::Counted,
         sessions::{
@@ -112,14 +112,14 @@ impl Sessions {
         self.ended.get(handle).map(|&(reason, _)| reason)
     }
 
-    pub(super) fn list(&self, user: &UserName, idle: Duration, now: u64) -> Vec<(SessionHandle, Session)> {
+    pub(super) fn list(&self, user: &UserId, idle: Duration, now: u64) -> Vec<(SessionHandle, Session)> {
         let live = self.stored.iter().filter(|(_, stored)| stored.session.user == *user && stored.is_live(idle, now));
         let mut all: Vec<_> = live.map(|(&handle, stored)| (handle, stored.session.clone())).collect();
         all.sort_by_key(|(_, session)| Reverse(session.created));
         all
     }
 
-    pub(super) fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Vec<SessionHandle> {
+    pub(super) fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Vec<SessionHandle> {
         let mut all: Vec<_> = self
             .stored
             .iter()

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::user::UserName;
 use redis::cmd;
 
 use super::{
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     audit::entry::{AuditEntry, Head, MAX_OF_USER},
+    model::UserId,
     store::{
         audit_log::{Appended, AuditStore},
         error::{Result, StoreError},
@@ -28,7 +28,7 @@ const LOG_HEAD: &str = "audit:{log}:head";
 /// How long a user's list is kept after its last entry.
 const LIST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-fn user_list_key(user: &UserName) -> String {
+fn user_list_key(user: &UserId) -> String {
     format!("{LOG}:of:{user}")
 }
 
@@ -81,7 +81,7 @@ impl AuditStore for RedisStore {
         found.into_iter().map(|(id, (_field, line))| Ok((number(&id)?, line))).collect()
     }
 
-    async fn entries_of_user(&self, user: &UserName) -> Result<Vec<AuditEntry>> {
+    async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>> {
         let (key, mut range) = (user_list_key(user), cmd("LRANGE"));
         range.arg(&key).arg(0).arg(-1);
         let lines: Vec<String> = self.send(&key, &range).await?;

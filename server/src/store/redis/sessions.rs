@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{problem::Ended, token::SessionHandle, user::UserName};
+use protocol::{problem::Ended, token::SessionHandle};
 use redis::cmd;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     script::{Call, ms},
 };
 use crate::{
-    model::{AtCap, Session, SessionCap, Theft},
+    model::{AtCap, Session, SessionCap, Theft, UserId},
     risk::{History, Sample},
     store::{
         error::Result,
@@ -31,7 +31,7 @@ fn session_keys(handle: &SessionHandle) -> [String; 3] {
     ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
 }
 
-fn list_key(user: &UserName) -> String {
+fn list_key(user: &UserId) -> String {
     format!("sessions:{{{user}}}")
 }
 
@@ -43,14 +43,14 @@ fn call(handle: &SessionHandle, function: &str, now: u64) -> Call {
 /// The list of a user's sessions.
 impl RedisStore {
     /// Oldest first.
-    async fn listed(&self, user: &UserName) -> Result<Vec<SessionHandle>> {
+    async fn listed(&self, user: &UserId) -> Result<Vec<SessionHandle>> {
         let (key, mut range) = (list_key(user), cmd("ZRANGE"));
         range.arg(&key).arg(0).arg(-1);
         let handles: Vec<String> = self.send(&key, &range).await?;
         handles.iter().map(|handle| parse(handle)).collect()
     }
 
-    async fn unlist(&self, user: &UserName, handle: &SessionHandle) -> Result<()> {
+    async fn unlist(&self, user: &UserId, handle: &SessionHandle) -> Result<()> {
         let (key, mut remove) = (list_key(user), cmd("ZREM"));
         remove.arg(&key).arg(handle.to_string());
         self.send(&key, &remove).await
@@ -61,7 +61,7 @@ impl RedisStore {
         self.run(call(handle, "is_alive", now).arg(ms(idle))).await
     }
 
-    async fn unlist_dead(&self, user: &UserName, idle: Duration, now: u64) -> Result<()> {
+    async fn unlist_dead(&self, user: &UserId, idle: Duration, now: u64) -> Result<()> {
         for handle in self.listed(user).await? {
             if !self.is_alive(&handle, idle, now).await? {
                 self.unlist(user, &handle).await?;
@@ -178,7 +178,7 @@ impl SessionStore for RedisStore {
         Ok(reason.and_then(|reason| parse_ended(&reason)))
     }
 
-    async fn list(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
+    async fn list(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
         let mut sessions = Vec::new();
         for handle in self.listed(user).await?.into_iter().rev() {
             let session = self.find(&handle, idle, now).await?;
@@ -187,7 +187,7 @@ impl SessionStore for RedisStore {
         Ok(sessions)
     }
 
-    async fn handles(&self, user: &UserName, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
+    async fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
         let mut handles = Vec::new();
         for handle in self.listed(user).await? {
             if self.is_alive(&handle, idle, now).await? {
@@ -224,7 +224,7 @@ impl SessionStore for RedisStore {
         }
     }
 
-    async fn end(&self, handle: &SessionHandle, user: &UserName, reason: Ended, now: u64) -> Result<bool> {
+    async fn end(&self, handle: &SessionHandle, user: &UserId, reason: Ended, now: u64) -> Result<bool> {
         let is_ended = if let Ok(is_ended) = self.run(call(handle, "end_session", now).arg(reason.as_str())).await {
             is_ended
         } else {

@@ -1,7 +1,7 @@
 //! When a session is live, and that it stays ended (attack 18).
 
-use protocol::{problem::Ended, user::UserName};
-use server::store::{AtCap, Authorization, AuthorizeRequest, Creation, NewSession, SessionCap, Theft};
+use protocol::problem::Ended;
+use server::store::{AtCap, Authorization, AuthorizeRequest, Creation, NewSession, SessionCap, Theft, UserId};
 
 use crate::contract::fixture::*;
 
@@ -203,7 +203,7 @@ pub(crate) async fn list_has_only_the_users_sessions(store: Sessions) {
 
 pub(crate) async fn handles_include_unentered_sessions(store: Sessions) {
     let (ada, bob) = (user(), user());
-    let at = |user: &UserName, created| NewSession {
+    let at = |user: &UserId, created| NewSession {
         user: user.clone(),
         created,
         enter_by: created + MINUTE,
