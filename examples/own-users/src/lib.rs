@@ -1,4 +1,4 @@
-//! Signs in the users of the application's own table, here in SQLite. They sign in with an e-mail address; sessions, push
+//! Signs in the users of the application's own table, here in `SQLite`. They sign in with an e-mail address; sessions, push
 //! messages and the audit log know them by a UUID.
 
 use std::{
@@ -27,7 +27,7 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS users (
     password TEXT NOT NULL
 ) STRICT";
 
-/// The users in an SQLite database.
+/// The users in an `SQLite` database.
 pub struct UsersTable {
     connection: Arc<Mutex<Connection>>,
     passwords: Passwords,
@@ -37,14 +37,14 @@ impl UsersTable {
     /// Opens the database, and creates the table if there is none.
     ///
     /// # Errors
-    /// Those of SQLite.
+    /// Those of `SQLite`.
     pub fn open(path: &Path, passwords: Passwords) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.execute(SCHEMA, [])?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), passwords })
     }
 
-    /// Runs a query. SQLite blocks, so it gets a thread that may.
+    /// Runs a query. `SQLite` blocks, so it gets a thread that may.
     async fn query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
