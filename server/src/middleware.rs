@@ -1,5 +1,6 @@
 //! What every request passes through before it reaches a handler. `router` has the order.
 
+pub(crate) mod client_nonce;
 pub(crate) mod host_routing;
 pub(crate) mod request_id;
 pub mod security_headers;

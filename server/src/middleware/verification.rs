@@ -11,7 +11,7 @@
 //! 7. the risk of a proof that the page recorded;
 //! 8. a [`VerifiedRequest`] in the request's extensions, which is the only way that a handler learns who asks.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes},
@@ -31,6 +31,7 @@ use protocol::{
 };
 
 use super::{
+    client_nonce::{self, Issued, has_client_nonce},
     signature_check::check_signature,
     source_check::check_source,
     theft::{self, Known},
@@ -42,7 +43,6 @@ use crate::{
     audit::{Event, Outcome},
     headers::read_body,
     model::UserId,
-    nonces::{self, Issued, is_refill},
     random::random,
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
@@ -207,10 +207,9 @@ pub(crate) async fn verify_request(
     let body = read_body(body, server.settings().limits.body).await?;
     let (action, level) = check_offline(server, entry, unverified, &body)?;
 
-    let (session, nonces, quota, detail) = if is_refill(entry) {
-        let Issued { session, nonces, quota, detail } =
-            nonces::issue(server, parts, unverified, action.as_ref()).await?;
-        (session, nonces, ("refills", quota), detail)
+    let (session, nonces, quota) = if has_client_nonce(entry) {
+        let Issued { session, nonces, quota } = client_nonce::authorize(server, parts, unverified).await?;
+        (session, nonces, ("refills", quota))
     } else {
         let (Authorized { session, quota, history }, next) =
             authorize(server, entry, unverified, &mut known.session).await?;
@@ -220,23 +219,23 @@ pub(crate) async fn verify_request(
             known.session = Some(session);
             return Err(reason);
         }
-        (session, vec![next], (counter_of(entry), quota), None)
+        (session, vec![next], (counter_of(entry), quota))
     };
 
     let request =
         VerifiedRequest { handle: unverified.handle, session: session.into(), entry, level, action: action.into() };
-    record_verified(server, &request, detail);
+    record_verified(server, &request);
     Ok(Accepted { request, body, nonces, quota })
 }
 
-fn record_verified(server: &Server, request: &VerifiedRequest, detail: Option<Cow<'static, str>>) {
+fn record_verified(server: &Server, request: &VerifiedRequest) {
     server.count_verified();
     server.record(Event {
         session: Some(*request.session()),
         user: Some(request.user().clone()),
         action: request.action_name().into(),
         outcome: Outcome::Passed,
-        reason: detail,
+        reason: None,
     });
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use protocol::{
+    key::PublicKey,
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
@@ -105,6 +106,16 @@ impl SessionStore for Instrumented<dyn SessionStore> {
 
     async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         self.timed("accuse", self.store.record_theft(handle, idle, now)).await
+    }
+
+    async fn restore_frame_key(
+        &self,
+        handle: &SessionHandle,
+        key: &PublicKey,
+        idle: Duration,
+        now: u64,
+    ) -> Result<bool> {
+        self.timed("restore_frame_key", self.store.restore_frame_key(handle, key, idle, now)).await
     }
 
     async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue> {

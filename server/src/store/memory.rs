@@ -16,6 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use protocol::{
+    key::PublicKey,
     problem::Ended,
     push::Cursor,
     token::{Challenge, SessionHandle},
@@ -189,6 +190,18 @@ impl SessionStore for MemoryStore {
         let theft = self.state().sessions.record_theft(handle, idle, now);
         self.save_if(theft.is_some());
         Ok(theft)
+    }
+
+    async fn restore_frame_key(
+        &self,
+        handle: &SessionHandle,
+        key: &PublicKey,
+        idle: Duration,
+        now: u64,
+    ) -> Result<bool> {
+        let is_bound = self.state().sessions.restore_frame_key(handle, key, idle, now);
+        self.save_if(is_bound);
+        Ok(is_bound)
     }
 
     async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue> {

@@ -143,8 +143,6 @@ pub struct IssueNonces {
     pub handle: SessionHandle,
     /// The nonce of the request, which the client invented.
     pub spent: Nonce,
-    /// The pending frame key that replaces the bound one, if any.
-    pub restore: Option<PublicKey>,
     /// Creation time that the signature states: Unix ms, in whole seconds.
     pub created: u64,
     /// The nonces to issue.
@@ -164,8 +162,6 @@ pub enum NonceIssue {
     Issued,
     /// The invented nonce has been spent before. Nothing was changed.
     Replayed,
-    /// The key to restore is not the pending frame key. Nothing was changed.
-    NotPending,
     /// The request was signed before the store was started or lost its memory, so it may have been answered before.
     /// Nothing was changed.
     TooOld,
@@ -212,8 +208,18 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Records that the token of a live session was presented without its key. `None` if there is no such session.
     async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>>;
 
-    /// Issues nonces to a live session and, with [`IssueNonces::restore`], replaces its frame key by the pending one:
-    /// both or neither. A request is answered once, even if the clock is set back or the store loses its memory.
+    /// Replaces the frame key of a live session by the pending one, if that is `key`. Returns whether `key` is now the
+    /// frame key; it may have been before.
+    async fn restore_frame_key(
+        &self,
+        handle: &SessionHandle,
+        key: &PublicKey,
+        idle: Duration,
+        now: u64,
+    ) -> Result<bool>;
+
+    /// Issues nonces to a live session. A request is answered once, even if the clock is set back or the store loses its
+    /// memory.
     async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue>;
 
     /// Ends a session of this user. Afterwards only `reason` is left of it, until the session would have expired.

@@ -220,16 +220,7 @@ pub(crate) async fn issue_nonces(
 
 /// A valid request for nonces.
 pub(crate) fn nonce_request(handle: SessionHandle, spent: Nonce, nonces: &[Nonce], now: u64) -> IssueNonces {
-    IssueNonces {
-        handle,
-        spent,
-        restore: None,
-        created: now,
-        nonces: nonces.to_vec(),
-        idle: IDLE,
-        nonce_life: NONCE_LIFE,
-        now,
-    }
+    IssueNonces { handle, spent, created: now, nonces: nonces.to_vec(), idle: IDLE, nonce_life: NONCE_LIFE, now }
 }
 
 pub(crate) async fn nonce_issue(store: &Sessions, issue_nonces: IssueNonces) -> NonceIssue {

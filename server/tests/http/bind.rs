@@ -223,7 +223,9 @@ async fn confirmation_key_restores_lost_frame_key() {
         ("another key", restore(&app, &new, &new_key(), Level::Confirmed, &confirmation), Code::Malformed),
     ] {
         let reply = ask(signed).await;
-        assert_eq!((reply.code(), reply.nonces().len()), (code, 0), "{why}");
+        assert_eq!(reply.code(), code, "{why}");
+        // A signature by the confirmation key gets nonces, whatever becomes of the key.
+        assert_eq!(reply.nonces().len(), if code == Code::Malformed { 4 } else { 0 }, "{why}");
     }
     owner_still_acts(&app, &mut old).await;
 
@@ -260,7 +262,7 @@ async fn audit_log_names_both_keys() {
         let [frame, confirmation] = [&browser.key, &browser.confirmation].map(|key| public(key).thumbprint());
         format!("frame {frame}, confirmation {confirmation}")
     };
-    let expected = [("bind", both(&old)), ("bind_pending", both(&new)), ("restore_browser", both(&new))];
+    let expected = [("bind", both(&old)), ("bind_pending", both(&new)), ("bind", both(&new))];
     assert_eq!(keys, expected.map(|(action, keys)| (action.to_owned(), keys)));
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn app() -> TestApp {
-    TestApp::serving(Stores::memory(), Settings::default(), functions(), router)
+    TestApp::serving(Stores::memory(), Settings::default(), &functions(), router)
 }
 
 async fn unsigned(app: &TestApp, path: &str, cookie: &str) -> Reply {

@@ -20,12 +20,12 @@ use crate::{
 
 const ADA: &str = "Ada+bank@example.org";
 
-/// A server whose users are in an SQLite database of this folder.
+/// A server whose users are in an `SQLite` database of this folder.
 fn app_in(folder: &tempfile::TempDir) -> TestApp {
     let limits = Limits { sign_ins_per_minute_and_account: 3, ..Limits::default() };
     let settings = Settings { limits, ..Settings::default() };
     let users = UsersTable::open(&folder.path().join("users.db"), Passwords::new(&settings.origins)).unwrap();
-    TestApp::with_users(Stores::memory(), settings, users, Functions::new(CATALOGUE), crate::test_app::routes)
+    TestApp::with_users(Stores::memory(), settings, users, &Functions::new(CATALOGUE), crate::test_app::routes)
 }
 
 #[tokio::test]

@@ -250,7 +250,7 @@ async fn registration_writes_the_account_with_its_records() {
 async fn registration_can_be_closed() {
     let (settings, stores) = (Settings::default(), Stores::memory());
     let accounts = accounts(&stores, &settings);
-    let closed = TestApp::with_users(stores, settings, accounts, Functions::new(CATALOGUE), |_| Router::new());
+    let closed = TestApp::with_users(stores, settings, accounts, &Functions::new(CATALOGUE), |_| Router::new());
     let app = app();
     let browser = Browser::new();
     let body = serde_json::to_vec(&browser.credentials(browser.challenge(&closed).await, "ada", PASSWORD)).unwrap();

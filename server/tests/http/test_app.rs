@@ -61,14 +61,14 @@ impl TestApp {
         let functions = Functions::new(CATALOGUE)
             .public(&["/api/public"])
             .served(CATALOGUE.entries().map(|entry| entry.path).chain(["/api/public"]).collect());
-        Self::serving(store, settings, functions, routes)
+        Self::serving(store, settings, &functions, routes)
     }
 
     /// Serves an application of the test.
     pub(crate) fn serving(
         store: Stores,
         settings: Settings,
-        functions: Functions,
+        functions: &Functions,
         app: impl FnOnce(Server) -> Router,
     ) -> Self {
         let accounts = accounts(&store, &settings).with_registration(|user| {
@@ -83,7 +83,7 @@ impl TestApp {
         store: Stores,
         settings: Settings,
         credentials: impl CredentialStore,
-        functions: Functions,
+        functions: &Functions,
         app: impl FnOnce(Server) -> Router,
     ) -> Self {
         let now = Arc::new(AtomicU64::new(START));
@@ -92,7 +92,7 @@ impl TestApp {
             move || now.load(Ordering::SeqCst)
         });
         let server = Server::with(settings, store, Arc::new(credentials), clock).expect("randomness");
-        let router = server.router(app(server.clone()), &functions).expect("all is decided");
+        let router = server.router(app(server.clone()), functions).expect("all is decided");
         Self { server, router, now }
     }
 

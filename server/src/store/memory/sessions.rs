@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
-use protocol::{problem::Ended, token::SessionHandle};
+use protocol::{key::PublicKey, problem::Ended, token::SessionHandle};
 
 use super::{stored_session::StoredSession, timing::MAX_SKEW};
 use crate::{
@@ -134,8 +134,18 @@ impl Sessions {
         self.live(handle, idle, now).map(|stored| stored.record_theft(now))
     }
 
+    pub(super) fn restore_frame_key(
+        &mut self,
+        handle: &SessionHandle,
+        key: &PublicKey,
+        idle: Duration,
+        now: u64,
+    ) -> bool {
+        self.live(handle, idle, now).is_some_and(|stored| stored.restore_frame_key(key))
+    }
+
     pub(super) fn issue_nonces(&mut self, request: IssueNonces) -> NonceIssue {
-        let IssueNonces { handle, spent, restore, created, nonces, idle, nonce_life, now } = request;
+        let IssueNonces { handle, spent, created, nonces, idle, nonce_life, now } = request;
         let is_too_old = self.is_too_old(created, now);
         let Some(stored) = self.live(&handle, idle, now) else {
             return NonceIssue::NoSession;
@@ -148,9 +158,6 @@ impl Sessions {
         }
         if stored.has_spent(&spent) {
             return NonceIssue::Replayed;
-        }
-        if restore.is_some_and(|key| !stored.restore_frame_key(key)) {
-            return NonceIssue::NotPending;
         }
         stored.spend(spent, created, nonce_life, now);
         stored.issue(&nonces, now);

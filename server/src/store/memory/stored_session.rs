@@ -113,13 +113,12 @@ impl StoredSession {
         if before.is_some() { FrameKeyBinding::Again(session) } else { FrameKeyBinding::Bound(session) }
     }
 
-    /// Replaces the frame key by the pending one, if that is `key`.
-    pub(super) fn restore_frame_key(&mut self, key: PublicKey) -> bool {
-        let is_pending = self.session.pending_frame_key == Some(key);
-        if is_pending {
+    /// Replaces the frame key by the pending one, if that is `key`. Returns whether `key` is the frame key now.
+    pub(super) fn restore_frame_key(&mut self, key: &PublicKey) -> bool {
+        if self.session.pending_frame_key.as_ref() == Some(key) {
             self.session.frame_key = self.session.pending_frame_key.take();
         }
-        is_pending
+        self.session.frame_key.as_ref() == Some(key)
     }
 
     pub(super) fn has_live(&self, nonce: &Nonce, life: Duration, now: u64) -> bool {

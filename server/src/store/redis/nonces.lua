@@ -38,11 +38,9 @@ local function issue(first, last)
     redis.call('ZREMRANGEBYRANK', nonces, 0, -1 - MAX_NONCES)
 end
 
--- idle timeout, nonce lifetime, time of signature, spent nonce, the pending key that replaces the frame key or '',
--- nonces
+-- idle timeout, nonce lifetime, time of signature, spent nonce, nonces
 function functions.issue_nonces()
     local idle, life, created, nonce = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-    local restored = ARGV[7]
     local found = live(idle)
     if not found then
         return 'no session'
@@ -56,19 +54,27 @@ function functions.issue_nonces()
     if redis.call('ZSCORE', spent, nonce) then
         return 'replayed'
     end
-    if restored ~= '' then
-        if found[10] ~= restored then
-            return 'not pending'
-        end
-        redis.call('HDEL', session, 'pending_frame_key')
-        redis.call('HSET', session, 'frame_key', restored)
-    end
     redis.call('ZADD', spent, text(math.max(now, created)), nonce)
     forget_spent(life)
     forget_old(nonces, life)
-    issue(8, #ARGV)
+    issue(7, #ARGV)
     keep(math.min(idle, tonumber(found[5]) - now))
     return 'issued'
+end
+
+-- idle timeout, key. Returns whether it is the frame key now.
+function functions.restore_frame_key()
+    local key = ARGV[4]
+    local found = live(tonumber(ARGV[3]))
+    if not found then
+        return 0
+    end
+    if found[10] == key then
+        redis.call('HDEL', session, 'pending_frame_key')
+        redis.call('HSET', session, 'frame_key', key)
+        return 1
+    end
+    return found[9] == key and 1 or 0
 end
 
 -- idle timeout, secret, key, nonces

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{problem::Ended, token::SessionHandle};
+use protocol::{key::PublicKey, problem::Ended, token::SessionHandle};
 use redis::cmd;
 
 use super::{
@@ -205,19 +205,23 @@ impl SessionStore for RedisStore {
         }
     }
 
+    async fn restore_frame_key(
+        &self,
+        handle: &SessionHandle,
+        key: &PublicKey,
+        idle: Duration,
+        now: u64,
+    ) -> Result<bool> {
+        self.run(call(handle, "restore_frame_key", now).arg(ms(idle)).arg(key)).await
+    }
+
     async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue> {
-        let IssueNonces { handle, spent, restore, created, nonces, idle, nonce_life, now } = request;
-        let call = call(&handle, "issue_nonces", now)
-            .arg(ms(idle))
-            .arg(ms(nonce_life))
-            .arg(created)
-            .arg(spent)
-            .arg(restore.map_or_else(String::new, |key| key.to_string()))
-            .args(&nonces);
+        let IssueNonces { handle, spent, created, nonces, idle, nonce_life, now } = request;
+        let call =
+            call(&handle, "issue_nonces", now).arg(ms(idle)).arg(ms(nonce_life)).arg(created).arg(spent).args(&nonces);
         match self.run::<String>(call).await?.as_str() {
             "issued" => Ok(NonceIssue::Issued),
             "replayed" => Ok(NonceIssue::Replayed),
-            "not pending" => Ok(NonceIssue::NotPending),
             "too old" => Ok(NonceIssue::TooOld),
             "no session" => Ok(NonceIssue::NoSession),
             _ => Err(unexpected_answer()),

@@ -1,7 +1,7 @@
 //! One frame key per session (attack 4), and its replacement.
 
 use protocol::{key::PublicKey, token::SessionHandle};
-use server::store::{FrameKeyBinding, IssueNonces, NonceIssue};
+use server::store::FrameKeyBinding;
 
 use crate::contract::fixture::*;
 
@@ -86,22 +86,20 @@ pub(crate) async fn ended_session_binds_nothing(store: Sessions) {
 pub(crate) async fn pending_key_replaces_frame_key_once(store: Sessions) {
     let handle = entered(&store).await;
     let [old, new, never] = [key(), key(), key()];
-    let restore = |key, spent, fresh| IssueNonces { restore: Some(key), ..nonce_request(handle, spent, &[fresh], *T0) };
+    let restore = async |key, now| store.restore_frame_key(&handle, &key, IDLE, now).await.expect("the store answers");
     bind_key(&store, handle, old, SECRET).await;
-    assert_eq!(nonce_issue(&store, restore(new, nonce(), nonce())).await, NonceIssue::NotPending);
+    assert!(!restore(new, *T0).await);
+    assert!(restore(old, *T0).await, "it is the frame key already");
     bind_key(&store, handle, new, SECRET).await;
-    let [spent, unissued, issued] = nonces();
-    assert_eq!(nonce_issue(&store, restore(never, spent, unissued)).await, NonceIssue::NotPending);
+    assert!(!restore(never, *T0).await);
+    assert!(!restore(new, *T0 + 30 * MINUTE).await, "the session is idle");
     assert_eq!(frame_key(&store, handle).await, Some(old));
-    assert!(!passes(&store, handle, unissued, *T0).await);
 
-    // Nothing was changed, so the same request with the right key is a first one.
-    assert_eq!(nonce_issue(&store, restore(new, spent, issued)).await, NonceIssue::Issued);
+    assert!(restore(new, *T0).await);
     let session = store.find(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
     assert_eq!((session.frame_key, session.pending_frame_key), (Some(new), None));
-    assert!(passes(&store, handle, issued, *T0).await);
-    assert_eq!(nonce_issue(&store, restore(new, spent, nonce())).await, NonceIssue::Replayed);
-    assert_eq!(nonce_issue(&store, restore(new, nonce(), nonce())).await, NonceIssue::NotPending);
+    assert!(restore(new, *T0).await, "the response may have been lost");
+    assert!(!restore(old, *T0).await);
     assert!(matches!(bind_key(&store, handle, new, SECRET).await, FrameKeyBinding::Again(_)));
     // The old key is one like any other now.
     assert!(matches!(bind_key(&store, handle, old, SECRET).await, FrameKeyBinding::Pending(_)));
