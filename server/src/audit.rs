@@ -8,15 +8,21 @@
 //! store's retention is known.
 //!
 //! An entry has session, user, action, outcome and reason, and no other personal data. A background task writes the
-//! entries in order and in batches, so a slow store does not delay requests. Equal events of a batch become one entry
-//! with a count, so a flood of rejections does not flood the log.
+//! entries in order and in batches, so a slow store does not delay requests.
+//!
+//! There are two logs, each with its own chain and retention ([`AuditLog`]), so that a flood of what anyone can cause does
+//! not displace what matters. Equal events that others can cause, and reads, become one entry per minute with a count.
 
+mod aggregate;
 mod chain;
 pub(crate) mod entry;
 mod verify;
 mod writer;
 
 pub use chain::Chain;
-pub use entry::{AuditEntry, EntryBody, Event, Hash, Head, MAX_OF_USER, NotAnEntry, Outcome};
+pub use entry::{
+    AuditEntry, AuditLog, EntryBody, Event, Hash, Head, MAX_OF_USER, NotAnEntry, Outcome, Repeated, Retention,
+    UserActivity,
+};
 pub use verify::{Finding, Report, verify};
 pub(crate) use writer::Writer;

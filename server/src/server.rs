@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::{catalogue::Catalogue, token::SessionHandle};
 
 use crate::{
-    audit::{self, Chain, EntryBody, Event, Outcome},
+    audit::{self, AuditLog, Event, Outcome, UserActivity},
     auth::credentials::CredentialStore,
     clock::{self, Clock},
     metrics::Metrics,
@@ -143,8 +143,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let stores = instrument(stores, &metrics.store());
-        let audit =
-            audit::Writer::start(stores.audit_log.clone(), Chain::new(&settings.audit.secret), settings.audit.keep);
+        let audit = audit::Writer::start(stores.audit_log.clone(), &settings.audit, clock.clone());
         let root = Root::new(&settings.push)?;
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
@@ -188,8 +187,17 @@ impl Server {
 
     /// Queues an event for the audit log and counts it in the metrics.
     pub fn record(&self, event: Event) {
+        self.record_in(event.log(), event);
+    }
+
+    /// Records an accepted request that changes nothing.
+    pub(crate) fn record_read(&self, event: Event) {
+        self.record_in(AuditLog::Traffic, event);
+    }
+
+    fn record_in(&self, log: AuditLog, event: Event) {
         self.0.metrics.count(&event);
-        if !self.0.audit.try_record(self.now(), event) {
+        if !self.0.audit.try_record(log, self.now(), event) {
             self.0.metrics.count_audit_lost();
         }
     }
@@ -199,13 +207,14 @@ impl Server {
         self.0.audit.flush().await;
     }
 
-    /// The requesting user's audit log entries, newest first.
+    /// The requesting user's part of the audit logs.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
-    pub async fn activity(&self, request: &VerifiedRequest) -> Result<Vec<EntryBody>, StoreError> {
-        let entries = self.stores().audit_log.entries_of_user(request.user()).await?;
-        Ok(entries.into_iter().map(|entry| entry.body).collect())
+    pub async fn activity(&self, request: &VerifiedRequest) -> Result<UserActivity, StoreError> {
+        let (log, user) = (&self.stores().audit_log, request.user());
+        let entries = log.entries_of_user(user).await?.into_iter().map(|entry| entry.body).collect();
+        Ok(UserActivity { entries, repeated: log.repeated_of_user(user).await? })
     }
 
     /// Rejects a request without a known session and records the rejection.

@@ -21,7 +21,7 @@ mod sources;
 mod store;
 mod value;
 
-pub use audit::Audit;
+pub use audit::AuditSettings;
 pub use lifetimes::{FRESHNESS, Lifetimes};
 pub(crate) use lifetimes::{ROUNDING, millis};
 pub use limits::Limits;
@@ -82,7 +82,7 @@ pub struct Settings {
     /// Reverse proxies in front of the server.
     pub proxies: Proxies,
     /// The audit log.
-    pub audit: Audit,
+    pub audit: AuditSettings,
     /// Monitoring and shutdown.
     pub observe: Observe,
     /// Push connections and messages.
@@ -151,7 +151,7 @@ impl Settings {
             limits: Limits::read(from),
             sessions: Sessions::read(from),
             proxies: Proxies::read(from),
-            audit: Audit::read(from),
+            audit: AuditSettings::read(from),
             observe: Observe::read(from),
             push: PushSettings::read(from),
             redis: RedisSettings::read(from),
@@ -164,7 +164,7 @@ impl Settings {
         self.lifetimes.check(from);
         Limits::check(from);
         Sessions::check(from);
-        Audit::check(from);
+        AuditSettings::check(from);
         self.push.check(from);
         if self.environment == Environment::Production {
             if self.redis.is_none() && !self.store.allow_memory {

@@ -2,17 +2,24 @@
 
 use ring::hmac;
 
-use super::entry::{AuditEntry, EntryBody, Event, Hash, Head};
+use super::entry::{AuditEntry, AuditLog, EntryBody, Event, Hash, Head};
 use crate::settings::Secret;
+
+/// Derives the key of the traffic log, so that its entries are invalid in the security log.
+const TRAFFIC: &[u8] = b"pan-audit-traffic";
 
 /// The key of the chain: HMAC-SHA256.
 #[derive(Clone)]
 pub struct Chain(hmac::Key);
 
 impl Chain {
-    /// The chain whose key is the settings' secret.
-    pub fn new(secret: &Secret) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.reveal()))
+    /// The chain of a log, whose key is derived from the settings' secret.
+    pub fn new(secret: &Secret, log: AuditLog) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal());
+        match log {
+            AuditLog::Security => Self(key),
+            AuditLog::Traffic => Self(hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, TRAFFIC).as_ref())),
+        }
     }
 
     fn hash(&self, before: &Hash, text: &str) -> Hash {

@@ -11,6 +11,30 @@ use crate::model::UserId;
 /// Maximum number of entries in a user's activity list.
 pub const MAX_OF_USER: usize = 200;
 
+/// One of the two audit logs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, strum::Display, strum::EnumString, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum AuditLog {
+    /// Sign-ins, changes, confirmations, bound keys, thefts and ends of sessions.
+    Security,
+    /// Rejected requests, reads and push connections: what anyone can cause, and what happens by itself.
+    Traffic,
+}
+
+impl AuditLog {
+    /// Both logs.
+    pub const ALL: [Self; 2] = [Self::Security, Self::Traffic];
+}
+
+/// How much of a log a store keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Maximum number of entries: the newest.
+    pub keep: usize,
+    /// Older entries may be deleted: Unix ms.
+    pub since: u64,
+}
+
 /// How an event ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +64,50 @@ pub struct Event {
     /// The reason, as in `Rejection::name`. For a bound key, the thumbprints of both keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
+}
+
+impl Event {
+    /// The log of this event. Reads, which have no other mark, are recorded with
+    /// [`Server::record_read`](crate::Server::record_read).
+    pub(crate) fn log(&self) -> AuditLog {
+        let is_notable = || matches!(&*self.action, "theft" | "session_ended" | "audit");
+        match self.outcome {
+            Outcome::Passed => AuditLog::Security,
+            Outcome::Noticed if is_notable() => AuditLog::Security,
+            Outcome::Noticed | Outcome::Refused => AuditLog::Traffic,
+        }
+    }
+
+    /// Whether others than the user can cause this event as often as they like: a rejected request, a stolen token.
+    pub(crate) fn is_by_anyone(&self) -> bool {
+        self.outcome == Outcome::Refused || self.action == "theft"
+    }
+}
+
+/// Equal events of a user that others can cause.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Repeated {
+    /// As [`Event::action`].
+    pub action: String,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The reason.
+    pub reason: Option<String>,
+    /// Number of occurrences.
+    pub times: u64,
+    /// The first occurrence: Unix ms.
+    pub first: u64,
+    /// The last occurrence that is counted: Unix ms.
+    pub last: u64,
+}
+
+/// What a user sees of the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UserActivity {
+    /// What the user did, newest first; at most [`MAX_OF_USER`].
+    pub entries: Vec<EntryBody>,
+    /// What others may have caused, summarised so that it displaces nothing.
+    pub repeated: Vec<Repeated>,
 }
 
 /// The content of an entry, without its hashes.

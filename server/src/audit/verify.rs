@@ -160,12 +160,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        audit::{Event, Outcome},
+        audit::{AuditLog, Event, Outcome},
         settings::Secret,
     };
 
     fn chain() -> Chain {
-        Chain::new(&Secret::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap())
+        Chain::new(&Secret::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(), AuditLog::Security)
     }
 
     fn log(count: u64) -> Vec<String> {
@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn another_secret_makes_no_valid_log() {
-        let other = Chain::new(&Secret::parse("AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap());
+        let other =
+            Chain::new(&Secret::parse("AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(), AuditLog::Security);
         let lines = log(3);
         assert_eq!(verify(&other, lines.iter().map(String::as_str), None).findings.len(), 3);
     }

@@ -1,7 +1,6 @@
 //! Writes events to the store's audit log, in order, in a background task.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,19 +8,30 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 use super::{
+    aggregate::{Aggregate, Counted},
     chain::Chain,
-    entry::{AuditEntry, Event, Head, Outcome},
+    entry::{AuditEntry, AuditLog, Event, Head, Outcome, Retention},
 };
-use crate::store::{Appended, AuditStore, StoreError};
+use crate::{
+    clock::Clock,
+    settings::AuditSettings,
+    store::{Appended, AuditStore, StoreError},
+};
 
 /// Maximum number of queued events. More are dropped, and the log records their number.
 const QUEUE_SIZE: usize = 16_384;
 
 /// Maximum number of events per batch.
 const BATCH_SIZE: usize = 512;
+
+/// How long equal events are counted before they are written.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Back-off after a failed write.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -33,7 +43,7 @@ const TRIES: usize = 8;
 const HEAD_LOG_INTERVAL: u64 = 1000;
 
 enum Command {
-    Event(u64, Event),
+    Event(AuditLog, u64, Event),
     /// Asks for a reply when every earlier event is written.
     Flush(oneshot::Sender<()>),
 }
@@ -46,17 +56,26 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the background task. It ends when the writer is dropped and every event is written.
-    pub(crate) fn start(store: Arc<dyn AuditStore>, chain: Chain, keep: usize) -> Self {
+    pub(crate) fn start(store: Arc<dyn AuditStore>, settings: &AuditSettings, clock: Clock) -> Self {
         let (commands, waiting) = mpsc::channel(QUEUE_SIZE);
         let lost = Arc::new(AtomicU64::new(0));
-        let log = Log { store, chain, keep, head: Head::default(), lost: lost.clone() };
-        tokio::spawn(log.write(waiting));
+        let logs = AuditLog::ALL.map(|log| Log {
+            log,
+            store: store.clone(),
+            chain: Chain::new(&settings.secret, log),
+            keep: settings.keep(log),
+            life: settings.life(log),
+            clock: clock.clone(),
+            head: Head::default(),
+        });
+        let task = Task { logs, aggregate: Aggregate::default(), lost: lost.clone() };
+        tokio::spawn(task.run(waiting));
         Self { commands, lost }
     }
 
     /// Queues an event that happened at `at` (Unix ms), without waiting. `false` if the queue is full.
-    pub(crate) fn try_record(&self, at: u64, event: Event) -> bool {
-        let is_queued = self.commands.try_send(Command::Event(at, event)).is_ok();
+    pub(crate) fn try_record(&self, log: AuditLog, at: u64, event: Event) -> bool {
+        let is_queued = self.commands.try_send(Command::Event(log, at, event)).is_ok();
         self.lost.fetch_add(u64::from(!is_queued), Ordering::Relaxed);
         is_queued
     }
@@ -70,70 +89,102 @@ impl Writer {
     }
 }
 
-struct Log {
-    store: Arc<dyn AuditStore>,
-    chain: Chain,
-    keep: usize,
-    /// The last known entry.
-    head: Head,
+/// The background task.
+struct Task {
+    logs: [Log; 2],
+    aggregate: Aggregate,
     lost: Arc<AtomicU64>,
 }
 
-/// When an event first happened (Unix ms), the event, and how often it happened.
-type Counted = (u64, Event, u64);
-
-impl Log {
-    async fn write(mut self, mut waiting: mpsc::Receiver<Command>) {
+impl Task {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Command>) {
         let mut commands = Vec::with_capacity(BATCH_SIZE);
-        while waiting.recv_many(&mut commands, BATCH_SIZE).await > 0 {
-            let mut flushed = Vec::new();
+        let mut minute_ends = Instant::now() + MINUTE;
+        loop {
+            let received = timeout_at(minute_ends, waiting.recv_many(&mut commands, BATCH_SIZE)).await;
+            let is_over = received == Ok(0);
             let mut events = Vec::new();
+            let mut flushed = Vec::new();
             for command in commands.drain(..) {
                 match command {
-                    Command::Event(at, event) => events.push((at, event, 1)),
+                    Command::Event(log, at, event) => events.extend(self.aggregate.add(log, at, event)),
                     Command::Flush(sender) => flushed.push(sender),
                 }
             }
+            if Instant::now() >= minute_ends || is_over || !flushed.is_empty() {
+                events.extend(self.aggregate.drain());
+                minute_ends = Instant::now() + MINUTE;
+            }
             self.add_lost(&mut events);
-            let events = merge(events);
-            while let Err(error) = self.append(&events).await {
-                tracing::error!(%error, waiting = events.len(), "audit log cannot be written");
-                if waiting.is_closed() {
-                    return;
-                }
-                tokio::time::sleep(RETRY_DELAY).await;
+            if !self.write(&events, &waiting).await || is_over {
+                return;
             }
             for sender in flushed {
-                tracing::info!(head = %self.head, "audit log");
+                for log in &self.logs {
+                    tracing::info!(log = %log.log, head = %log.head, "audit log");
+                }
                 // The receiver may have been dropped.
                 let _ = sender.send(());
             }
         }
     }
 
+    /// Writes events until the store has them. `false` if the server stops meanwhile.
+    async fn write(&mut self, events: &[Counted], waiting: &mpsc::Receiver<Command>) -> bool {
+        for log in &mut self.logs {
+            let events: Vec<&Counted> = events.iter().filter(|counted| counted.log == log.log).collect();
+            while let Err(error) = log.append(&events).await {
+                tracing::error!(%error, waiting = events.len(), "audit log cannot be written");
+                if waiting.is_closed() {
+                    return false;
+                }
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+        true
+    }
+
     /// Adds an event that counts the events lost since the last batch.
     fn add_lost(&self, events: &mut Vec<Counted>) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
-        if let (1.., Some(&(at, ..))) = (lost, events.last()) {
+        if lost > 0 {
             tracing::error!(lost, "events were not written to the audit log");
             let reason = Some("lost".into());
             let event = Event { session: None, user: None, action: "audit".into(), outcome: Outcome::Noticed, reason };
-            events.push((at, event, lost));
+            let at = self.logs[0].clock.now();
+            events.push(Counted { log: AuditLog::Security, at, event, times: lost });
         }
     }
+}
 
-    async fn append(&mut self, events: &[Counted]) -> Result<(), StoreError> {
+/// One of the logs, as its writer knows it.
+struct Log {
+    log: AuditLog,
+    store: Arc<dyn AuditStore>,
+    chain: Chain,
+    keep: usize,
+    /// How long entries are kept: ms. `None` for no limit.
+    life: Option<u64>,
+    clock: Clock,
+    /// The last known entry.
+    head: Head,
+}
+
+impl Log {
+    async fn append(&mut self, events: &[&Counted]) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
+        let since = self.life.map_or(0, |life| self.clock.now().saturating_sub(life));
+        let retention = Retention { keep: self.keep, since };
         for _ in 0..TRIES {
             let entries = self.entries(events).map_err(|error| StoreError(Box::new(error)))?;
-            match self.store.append(&self.head, &entries, self.keep).await? {
+            match self.store.append(self.log, &self.head, &entries, retention).await? {
                 Appended::Done => {
                     let before = self.head.n;
                     self.head = entries.last().map_or(self.head, AuditEntry::head);
                     if self.head.n / HEAD_LOG_INTERVAL > before / HEAD_LOG_INTERVAL {
-                        tracing::info!(head = %self.head, "audit log");
+                        tracing::info!(log = %self.log, head = %self.head, "audit log");
                     }
                     return Ok(());
                 }
@@ -143,28 +194,14 @@ impl Log {
         Err(StoreError("too many servers append to one audit log".into()))
     }
 
-    fn entries(&self, events: &[Counted]) -> Result<Vec<AuditEntry>, serde_json::Error> {
+    fn entries(&self, events: &[&Counted]) -> Result<Vec<AuditEntry>, serde_json::Error> {
         let mut head = self.head;
         let mut entries = Vec::with_capacity(events.len());
-        for (at, event, times) in events {
+        for Counted { at, event, times, .. } in events {
             let entry = self.chain.entry(&head, *at, *times, event.clone())?;
             head = entry.head();
             entries.push(entry);
         }
         Ok(entries)
     }
-}
-
-/// Merges equal events.
-fn merge(events: Vec<Counted>) -> Vec<Counted> {
-    let mut places = HashMap::new();
-    let mut merged: Vec<Counted> = Vec::with_capacity(events.len());
-    for (at, event, times) in events {
-        let place = *places.entry(event.clone()).or_insert(merged.len());
-        match merged.get_mut(place) {
-            Some((.., count)) => *count += times,
-            None => merged.push((at, event, times)),
-        }
-    }
-    merged
 }

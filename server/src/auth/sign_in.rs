@@ -10,6 +10,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use base64ct::{Base64UrlUnpadded, Encoding};
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use protocol::{
     action::Target,
@@ -18,6 +19,7 @@ use protocol::{
     sign_origin::{SignIn, SignedIn, sign_in_statement},
     user::Login,
 };
+use sha2::{Digest, Sha256};
 
 use super::credentials::PasswordCheck;
 use crate::{
@@ -129,7 +131,7 @@ async fn try_post(
     let user = match form {
         Form::SignIn => {
             let limit = per_minute(limits.sign_ins_per_minute_and_account);
-            server.count("sign_ins", &format!("sign_in:user:{login}"), limit).await?;
+            server.count("sign_ins", &counter(&login), limit).await?;
             match server.credentials().check(&login, password.reveal()).await? {
                 PasswordCheck::Right(user) => user,
                 PasswordCheck::Wrong(user) => {
@@ -143,6 +145,12 @@ async fn try_post(
     };
     *known = Some(user.clone());
     server.open_session(&user, key, parts).await
+}
+
+/// The counter of a login's attempts. It is named by a hash: users type passwords into the wrong field, and the length of a
+/// key must be bounded.
+fn counter(login: &Login) -> String {
+    format!("sign_in:user:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(login.as_str())))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

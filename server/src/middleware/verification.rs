@@ -230,13 +230,17 @@ pub(crate) async fn verify_request(
 
 fn record_verified(server: &Server, request: &VerifiedRequest) {
     server.count_verified();
-    server.record(Event {
+    let event = Event {
         session: Some(*request.session()),
         user: Some(request.user().clone()),
         action: request.action_name().into(),
         outcome: Outcome::Passed,
         reason: None,
-    });
+    };
+    match request.entry.level {
+        Level::Signed => server.record_read(event),
+        Level::Interaction | Level::Confirmed => server.record(event),
+    }
 }
 
 /// Checks everything that needs only the request and the clock. Gives the action and the level that the proof reaches.

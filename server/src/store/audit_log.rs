@@ -1,4 +1,4 @@
-//! The audit log: an append-only, chained list of entries.
+//! The audit logs: append-only, chained lists of entries.
 
 use async_trait::async_trait;
 
@@ -6,7 +6,7 @@ use super::error::Result;
 #[cfg(doc)]
 use crate::audit::entry::MAX_OF_USER;
 use crate::{
-    audit::entry::{AuditEntry, Head},
+    audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     model::UserId,
 };
 
@@ -19,20 +19,31 @@ pub enum Appended {
     Moved(Head),
 }
 
-/// Keeps the audit log.
+/// Keeps the audit logs.
 #[async_trait]
 pub trait AuditStore: Send + Sync + 'static {
-    /// Appends entries if the last entry is still `head`. Keeps the newest `keep` entries, and for each user named in
-    /// them the newest [`MAX_OF_USER`].
-    async fn append(&self, head: &Head, entries: &[AuditEntry], keep: usize) -> Result<Appended>;
+    /// Appends entries if the last entry is still `head`, and deletes entries as `retention` says.
+    ///
+    /// For each user named in them it keeps the newest [`MAX_OF_USER`] entries of the security log, except for events that
+    /// others can cause ([`Repeated`]): it counts these, from both logs, by action, outcome and reason.
+    async fn append(
+        &self,
+        log: AuditLog,
+        head: &Head,
+        entries: &[AuditEntry],
+        retention: Retention,
+    ) -> Result<Appended>;
 
     /// The last entry; [`Head::default`] for an empty log.
-    async fn head(&self) -> Result<Head>;
+    async fn head(&self, log: AuditLog) -> Result<Head>;
 
     /// Up to `count` lines after number `after`, oldest first, with their numbers. The lines are returned as stored,
     /// even if they were tampered with.
-    async fn lines_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>>;
+    async fn lines_after(&self, log: AuditLog, after: u64, count: usize) -> Result<Vec<(u64, String)>>;
 
     /// A user's newest entries, newest first.
     async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>>;
+
+    /// The counters of a user, in any order.
+    async fn repeated_of_user(&self, user: &UserId) -> Result<Vec<Repeated>>;
 }

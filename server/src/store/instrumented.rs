@@ -29,7 +29,7 @@ use super::{
     },
 };
 use crate::{
-    audit::entry::{AuditEntry, Head},
+    audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     metrics::StoreMetrics,
     model::{Limit, Session, SessionCap, Theft, UserId},
 };
@@ -158,20 +158,30 @@ impl RecordStore for Instrumented<dyn RecordStore> {
 
 #[async_trait]
 impl AuditStore for Instrumented<dyn AuditStore> {
-    async fn append(&self, head: &Head, entries: &[AuditEntry], keep: usize) -> Result<Appended> {
-        self.timed("append", self.store.append(head, entries, keep)).await
+    async fn append(
+        &self,
+        log: AuditLog,
+        head: &Head,
+        entries: &[AuditEntry],
+        retention: Retention,
+    ) -> Result<Appended> {
+        self.timed("append", self.store.append(log, head, entries, retention)).await
     }
 
-    async fn head(&self) -> Result<Head> {
-        self.timed("audit_head", self.store.head()).await
+    async fn head(&self, log: AuditLog) -> Result<Head> {
+        self.timed("audit_head", self.store.head(log)).await
     }
 
-    async fn lines_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
-        self.timed("audit_after", self.store.lines_after(after, count)).await
+    async fn lines_after(&self, log: AuditLog, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
+        self.timed("audit_after", self.store.lines_after(log, after, count)).await
     }
 
     async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>> {
         self.timed("audit_of", self.store.entries_of_user(user)).await
+    }
+
+    async fn repeated_of_user(&self, user: &UserId) -> Result<Vec<Repeated>> {
+        self.timed("audit_repeated", self.store.repeated_of_user(user)).await
     }
 }
 

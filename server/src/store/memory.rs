@@ -36,7 +36,7 @@ use super::{
     },
 };
 use crate::{
-    audit::entry::{AuditEntry, Head},
+    audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     clock::Clock,
     model::{Limit, Session, SessionCap, Theft, UserId},
 };
@@ -52,7 +52,7 @@ mod stored_session;
 mod timing;
 mod window;
 
-use audit_log::AuditLog;
+use audit_log::AuditLogs;
 use challenges::Challenges;
 use event_log::EventLog;
 use rate_limits::RateLimits;
@@ -78,7 +78,7 @@ struct State {
     challenges: Challenges,
     rate_limits: RateLimits,
     records: Records,
-    audit_log: AuditLog,
+    audit_logs: AuditLogs,
     event_log: EventLog,
     /// Unix ms.
     swept: u64,
@@ -255,20 +255,30 @@ impl RecordStore for MemoryStore {
 
 #[async_trait]
 impl AuditStore for MemoryStore {
-    async fn append(&self, head: &Head, entries: &[AuditEntry], keep: usize) -> Result<Appended> {
-        Ok(self.state().audit_log.append(head, entries, keep))
+    async fn append(
+        &self,
+        log: AuditLog,
+        head: &Head,
+        entries: &[AuditEntry],
+        retention: Retention,
+    ) -> Result<Appended> {
+        Ok(self.state().audit_logs.append(log, head, entries, retention))
     }
 
-    async fn head(&self) -> Result<Head> {
-        Ok(self.state().audit_log.head())
+    async fn head(&self, log: AuditLog) -> Result<Head> {
+        Ok(self.state().audit_logs.head(log))
     }
 
-    async fn lines_after(&self, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
-        Ok(self.state().audit_log.lines_after(after, count))
+    async fn lines_after(&self, log: AuditLog, after: u64, count: usize) -> Result<Vec<(u64, String)>> {
+        Ok(self.state().audit_logs.lines_after(log, after, count))
     }
 
     async fn entries_of_user(&self, user: &UserId) -> Result<Vec<AuditEntry>> {
-        Ok(self.state().audit_log.entries_of_user(user))
+        Ok(self.state().audit_logs.entries_of_user(user))
+    }
+
+    async fn repeated_of_user(&self, user: &UserId) -> Result<Vec<Repeated>> {
+        Ok(self.state().audit_logs.repeated_of_user(user))
     }
 }
 

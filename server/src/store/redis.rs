@@ -10,9 +10,10 @@
 //! | `ratelimit:<counter>` | a count and the end of its window | the window's |
 //! | `record:{all}:<name>` | a version and a value | unlimited |
 //! | `push:{news}` | stream: events to push | unlimited, at most `push.keep` entries |
-//! | `audit:{log}` | stream: the audit log | unlimited, at most `audit.keep` entries |
-//! | `audit:{log}:head` | the last entry's number and hash | unlimited |
+//! | `audit:{log}`, `audit:{log}:traffic` | streams: the audit logs | at most `audit.keep` and `audit.traffic_keep` entries |
+//! | `audit:{log}:head`, `audit:{log}:traffic:head` | the last entry's number and hash | unlimited |
 //! | `audit:{log}:of:<user>` | list: the user's newest entries | 30 days |
+//! | `audit:{log}:repeated:<user>` | hash: counters of rejections and theft signals | 30 days |
 //!
 //! The braces are literal: in a cluster they keep related keys in one slot. A nonce is a member of its session's set
 //! instead of a key of its own (`nonce:{handle}:<nonce>`). Only then is "at most 32 live" exact, and ending a session

@@ -13,7 +13,7 @@ use protocol::{
     token::{Nonce, SignSecret},
 };
 use server::{
-    audit::{AuditEntry, Outcome},
+    audit::{AuditEntry, AuditLog, Outcome},
     random::random,
 };
 
@@ -252,7 +252,7 @@ async fn audit_log_names_both_keys() {
     let signed = restore(&app, &new, &new.key, Level::Confirmed, &old.confirmation);
     assert_eq!(app.send(signed.build()).await.status, StatusCode::OK);
     app.server.flush().await;
-    let entries = app.server.stores().audit_log.lines_after(0, 100).await.unwrap();
+    let entries = app.server.stores().audit_log.lines_after(AuditLog::Security, 0, 100).await.unwrap();
     let events = entries.iter().map(|(_, line)| AuditEntry::parse(line).unwrap().body.event);
     let keys: Vec<_> = events
         .filter(|event| event.reason.is_some() && event.outcome == Outcome::Passed)

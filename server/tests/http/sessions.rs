@@ -8,7 +8,7 @@ use protocol::{
     token::{Nonce, SessionHandle, SignSecret},
 };
 use server::{
-    audit::{EntryBody, Outcome},
+    audit::{Outcome, UserActivity},
     random::random,
     settings::{OnTheft, Sessions, Settings},
     store::{AtCap, Session, Since, Stores},
@@ -252,7 +252,8 @@ async fn user_reads_own_activity_only() {
     assert_eq!(ada.call(&app, &rename()).await.status, StatusCode::OK);
     assert_eq!(bob.call(&app, &read()).await.status, StatusCode::OK);
     app.server.flush().await;
-    let body: Vec<EntryBody> = ada.call(&app, &ReadActivity {}).await.json();
+    let UserActivity { entries: body, repeated } = ada.call(&app, &ReadActivity {}).await.json();
+    assert_eq!(repeated, []);
     let actions: Vec<&str> = body.iter().map(|body| &*body.event.action).collect();
     assert_eq!(actions, ["title", "bind", "enter", "register"], "newest first; what asks is not in it yet");
     assert!(body.iter().all(|body| body.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));

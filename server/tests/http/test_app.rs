@@ -22,7 +22,7 @@ use protocol::{
 };
 use server::{
     Functions, Server, Verified,
-    audit::{AuditEntry, EntryBody, Outcome},
+    audit::{AuditEntry, AuditLog, EntryBody, Outcome},
     auth::{accounts::Accounts, credentials::CredentialStore, passwords::Passwords},
     clock::Clock,
     extract::ActionRouter,
@@ -99,10 +99,14 @@ impl TestApp {
     /// How often the audit log says that this happened.
     pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
         self.server.flush().await;
-        let entries = self.server.stores().audit_log.lines_after(0, 10_000).await.expect("a store");
         let is_it = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
-        let body = entries.iter().map(|(_, line)| AuditEntry::parse(line).expect("an entry").body);
-        body.filter(is_it).map(|body| body.times).sum()
+        let mut times = 0;
+        for log in AuditLog::ALL {
+            let entries = self.server.stores().audit_log.lines_after(log, 0, 10_000).await.expect("a store");
+            let body = entries.iter().map(|(_, line)| AuditEntry::parse(line).expect("an entry").body);
+            times += body.filter(is_it).map(|body| body.times).sum::<u64>();
+        }
+        times
     }
 
     pub(crate) fn now(&self) -> u64 {
