@@ -4,7 +4,10 @@
 //! function is neither here nor declared public. To add a protected action, add it here and write the server function
 //! with the same path in `app`. The README has a worked example.
 
-use protocol::{action::Summary, catalogue::Catalogue};
+use protocol::{
+    action::Summary,
+    catalogue::{Catalogue, Summaries},
+};
 
 pub mod value;
 
@@ -13,6 +16,9 @@ use value::{Amount, DisplayName, Note};
 
 /// Every protected action of the application.
 pub static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
+
+/// Their summaries in the confirmation window.
+pub static SUMMARIES: Summaries = Summaries::new(ACTION_SUMMARIES);
 
 protocol::actions! {
     /// Reads balance, history and display name.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use server::audit::Head;
+use server::audit::{AuditLog, Head};
 
 /// Describes the file of `pan proofs`.
 const FILE_HELP: &str = "Lines of {\"user\": …, \"path\": [[x, y, ms], …], \"hold_ms\": …}. Each user is a session with a \
@@ -44,12 +44,19 @@ pub enum Command {
 /// What `pan audit` can do.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Print the log's lines, from the Redis that keeps it.
-    Export,
-    /// Check that the log is complete and unaltered. Exit code 0 if it is, 1 if not, 2 if it cannot be checked.
+    /// Print a log's lines, from the Redis that keeps it.
+    Export {
+        /// Which log: `security` (sign-ins, changes, thefts) or `traffic` (rejected requests, reads).
+        #[arg(long, default_value_t = AuditLog::Security)]
+        log: AuditLog,
+    },
+    /// Check that a log is complete and unaltered. Exit code 0 if it is, 1 if not, 2 if it cannot be checked.
     Verify {
         /// A file that `pan audit export` has written; without it, the log in Redis.
         file: Option<PathBuf>,
+        /// Which log. Without it, a FILE is of the security log, and in Redis both are checked.
+        #[arg(long)]
+        log: Option<AuditLog>,
         /// The last entry that must be there, as an earlier `pan audit verify` or the server's log has printed it.
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Option<Head>,

@@ -46,11 +46,11 @@ pub struct OwnSession {
 /// An entry of the user's activity.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivityEntry {
-    /// First occurrence: Unix ms.
+    /// When it happened: Unix ms. Of rejected requests and thefts, the last time; of everything else the first.
     pub at: u64,
     /// Number of occurrences.
     pub times: u64,
-    /// The session, unless another user acted.
+    /// The session, unless another user acted or several sessions are counted together.
     pub session: Option<SessionHandle>,
     /// An action's name in the catalogue, or an event of the server.
     pub action: String,
@@ -118,15 +118,26 @@ pub async fn revoke_others() -> Result<usize, AppError> {
 #[server(prefix = "/api", endpoint = "activity", input = Json, output = Json, client = SignedClient)]
 pub async fn activity() -> Result<Vec<ActivityEntry>, AppError> {
     use crate::server_context;
+    use server::audit::{EntryBody, Outcome, Repeated, UserActivity};
     let request = server_context::verified::<Activity, built_in::ReadActivity>()?;
-    let entries = server_context::server()?.activity(&request).await?;
-    let activity = entries.into_iter().map(|entry| ActivityEntry {
-        at: entry.at,
-        times: entry.times,
-        session: entry.event.session,
-        action: entry.event.action.into_owned(),
-        refused: entry.event.outcome == server::audit::Outcome::Refused,
-        reason: entry.event.reason.map(std::borrow::Cow::into_owned),
+    let UserActivity { entries, repeated } = server_context::server()?.activity(&request).await?;
+    let own = entries.into_iter().map(|EntryBody { at, times, event, .. }| ActivityEntry {
+        at,
+        times,
+        session: event.session,
+        refused: event.outcome == Outcome::Refused,
+        action: event.action.into_owned(),
+        reason: event.reason.map(std::borrow::Cow::into_owned),
     });
-    Ok(activity.collect())
+    let repeated = repeated.into_iter().map(|Repeated { action, outcome, reason, times, last, .. }| ActivityEntry {
+        at: last,
+        times,
+        session: None,
+        refused: outcome == Outcome::Refused,
+        action,
+        reason,
+    });
+    let mut activity: Vec<_> = own.chain(repeated).collect();
+    activity.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    Ok(activity)
 }

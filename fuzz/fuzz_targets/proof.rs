@@ -4,7 +4,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use actions::CATALOGUE;
+use actions::{CATALOGUE, SUMMARIES};
 use libfuzzer_sys::fuzz_target;
 use protocol::{
     digest::ContentDigest,
@@ -26,7 +26,10 @@ fn has_one_spelling<T: FromStr + Display>(text: &str) {
 
 fuzz_target!(|bytes: &[u8]| {
     for entry in CATALOGUE.entries() {
-        let _ = entry.parse(bytes).map(|action| action.summary());
+        let parsed = entry.parse(bytes);
+        if let Ok(summary) = SUMMARIES.of(entry.path, bytes) {
+            assert!(parsed.is_ok(), "{summary:?}");
+        }
     }
     let _ = json::read::<ToFrame>(bytes);
     let _ = json::read::<ToWindow>(bytes);

@@ -64,16 +64,9 @@ pub trait Action: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 }
 
 /// An [`Action`] whose type is known only at run time.
-pub trait AnyAction: Any + Send + Sync {
-    /// [`Action::summary`].
-    fn summary(&self) -> Summary;
-}
+pub trait AnyAction: Any + Send + Sync {}
 
-impl<A: Action> AnyAction for A {
-    fn summary(&self) -> Summary {
-        Action::summary(self)
-    }
-}
+impl<A: Action> AnyAction for A {}
 
 type Parsed = Result<Box<dyn AnyAction>, Malformed>;
 
@@ -114,9 +107,37 @@ impl ActionEntry {
     }
 }
 
+/// The summary of an action as the list `ACTION_SUMMARIES` of [`actions!`](crate::actions) has it.
+///
+/// It is not part of the [`ActionEntry`]: the signing frame parses actions and shows none, so it need not contain this.
+#[derive(Clone, Copy, Debug)]
+pub struct SummaryEntry {
+    pub(crate) path: &'static str,
+    pub(crate) summary: fn(&[u8]) -> Result<Summary, Malformed>,
+}
+
+impl SummaryEntry {
+    /// The entry of an action type.
+    pub const fn of<A: Action>() -> Self {
+        let summary = if A::EMPTY.is_some() { summary_of_empty::<A> } else { summary::<A> };
+        Self { path: A::PATH, summary }
+    }
+}
+
 fn parse_empty<A: Action>(body: &[u8]) -> Parsed {
-    let make = A::EMPTY.filter(|_| body == b"{}").ok_or(Malformed("action"))?;
-    Ok(Box::new(make()))
+    Ok(Box::new(empty::<A>(body)?))
+}
+
+fn empty<A: Action>(body: &[u8]) -> Result<A, Malformed> {
+    A::EMPTY.filter(|_| body == b"{}").map(|make| make()).ok_or(Malformed("action"))
+}
+
+fn summary<A: Action>(body: &[u8]) -> Result<Summary, Malformed> {
+    parse::<A>(body).map(|action| action.summary())
+}
+
+fn summary_of_empty<A: Action>(body: &[u8]) -> Result<Summary, Malformed> {
+    empty::<A>(body).map(|action| action.summary())
 }
 
 fn parse_any<A: Action>(body: &[u8]) -> Parsed {
@@ -136,7 +157,8 @@ pub fn parse<A: Action>(body: &[u8]) -> Result<A, Malformed> {
     is_canonical.then_some(action).ok_or(Malformed("action"))
 }
 
-/// Defines each action as a type, implements [`Action`] for it, and lists them all in `ACTIONS`.
+/// Defines each action as a type, implements [`Action`] for it, and lists them all in `ACTIONS` and
+/// `ACTION_SUMMARIES`.
 ///
 /// ```
 /// protocol::actions! {
@@ -186,5 +208,9 @@ macro_rules! actions {
 
         /// Every action, in the order of this file.
         pub const ACTIONS: &[$crate::action::ActionEntry] = &[$($crate::action::ActionEntry::of::<$name>()),+];
+
+        /// The summary of every action.
+        #[allow(dead_code, reason = "only a program that shows summaries uses it")]
+        pub const ACTION_SUMMARIES: &[$crate::action::SummaryEntry] = &[$($crate::action::SummaryEntry::of::<$name>()),+];
     };
 }

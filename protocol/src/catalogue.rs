@@ -1,6 +1,10 @@
 //! Every protected action of an application.
 
-use crate::{action::ActionEntry, built_in};
+use crate::{
+    Malformed,
+    action::{ActionEntry, Summary, SummaryEntry},
+    built_in,
+};
 
 const BUILT_IN: [&[ActionEntry]; 3] = [built_in::nonces::ACTIONS, built_in::push::ACTIONS, built_in::sessions::ACTIONS];
 
@@ -50,6 +54,30 @@ impl Catalogue {
     /// All entries, the built-in ones first.
     pub fn entries(self) -> impl Iterator<Item = &'static ActionEntry> {
         BUILT_IN.iter().copied().flatten().chain(self.own)
+    }
+}
+
+/// The summaries of every protected action: the [built-in](crate::built_in) ones and an application's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Summaries {
+    own: &'static [SummaryEntry],
+}
+
+impl Summaries {
+    /// The summaries of the built-in actions and these.
+    pub const fn new(own: &'static [SummaryEntry]) -> Self {
+        Self { own }
+    }
+
+    /// The summary of the action at a path with this request body.
+    ///
+    /// # Errors
+    /// [`Malformed`] when there is no such action, or the body is not this action.
+    pub fn of(self, path: &str, body: &[u8]) -> Result<Summary, Malformed> {
+        // The actions of push connections are never confirmed.
+        let built_in = [built_in::nonces::ACTION_SUMMARIES, built_in::sessions::ACTION_SUMMARIES];
+        let entry = built_in.into_iter().flatten().chain(self.own).find(|entry| entry.path == path);
+        (entry.ok_or(Malformed("action"))?.summary)(body)
     }
 }
 

@@ -143,7 +143,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let stores = instrument(stores, &metrics.store());
-        let audit = audit::Writer::start(stores.audit_log.clone(), &settings.audit, clock.clone());
+        let audit = audit::Writer::start(&stores.audit_log, &settings.audit, &clock);
         let root = Root::new(&settings.push)?;
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));

@@ -200,7 +200,10 @@ mod tests {
     /// A value for every setting's variable that is not the default.
     const OTHERS: &[(&str, &str)] = &[
         ("audit.keep", "100001"),
+        ("audit.keep_days", "365"),
         ("audit.secret", OWN_SECRET),
+        ("audit.traffic_days", "31"),
+        ("audit.traffic_keep", "100001"),
         ("environment", "production"),
         ("lifetimes.idle", "1801"),
         ("lifetimes.nonce", "299"),

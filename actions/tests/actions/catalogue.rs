@@ -1,7 +1,7 @@
 //! The application's catalogue.
 
 use actions::{
-    CATALOGUE, Rename, Transfer,
+    CATALOGUE, Rename, SUMMARIES, Transfer,
     value::{Amount, DisplayName, Note},
 };
 use proptest::{collection::vec, prelude::*};
@@ -25,7 +25,7 @@ fn levels_match_the_risk_of_the_actions() {
 
 #[test]
 fn summary_shows_every_argument() {
-    let summary = CATALOGUE.at("/api/transfer").unwrap().parse(TRANSFER.as_bytes()).unwrap().summary();
+    let summary = SUMMARIES.of("/api/transfer", TRANSFER.as_bytes()).unwrap();
     assert_eq!(summary.title, "Send money");
     assert_eq!(summary.button, "Send 12.50 EUR to bob");
     let lines: Vec<_> = summary.lines.iter().map(|(label, value)| (*label, value.as_str())).collect();

@@ -12,6 +12,9 @@ use crate::session_api::{self, ActivityEntry};
 /// How far the times of one event may differ between the audit log and the event log: ms.
 const SAME_EVENT_MS: u64 = 1_000;
 
+/// How long the audit log counts equal events together: ms.
+const COUNTED_TOGETHER_MS: u64 = 60_000;
+
 /// The page.
 #[component]
 pub fn Activity() -> impl IntoView {
@@ -21,8 +24,7 @@ pub fn Activity() -> impl IntoView {
             data.modify(|rows| insert(rows, entry));
         }
     });
-    let rows = move || data.select(|rows| rows.iter().filter(|row| !is_automatic(row)).cloned().collect::<Vec<_>>());
-    let rows = move || rows().unwrap_or_default();
+    let rows = move || data.select(Vec::clone).unwrap_or_default();
     view! {
         <PrivatePage title="Your activity" data>
             <section class="card">
@@ -37,7 +39,7 @@ pub fn Activity() -> impl IntoView {
                 </table>
             </section>
             <p class="muted">
-                "Every request is recorded, including rejected ones. Automatic requests are not shown. Don’t recognise something? "
+                "Sign-ins and changes, newest first; rejected requests of one kind are one line. Don’t recognise something? "
                 <A href="/sessions">"Review your sessions"</A> "."
             </p>
         </PrivatePage>
@@ -67,7 +69,12 @@ fn Row(entry: ActivityEntry) -> impl IntoView {
 /// Inserts a pushed entry by its time, unless the list has it: events from before the page was loaded may be pushed again.
 fn insert(rows: &mut Vec<ActivityEntry>, new: ActivityEntry) {
     let is_new = |row: &ActivityEntry| {
-        (&row.action, row.session) != (&new.action, new.session) || row.at.abs_diff(new.at) > SAME_EVENT_MS
+        // A line that counts the events of all sessions has the time of the minute in which the last one was counted.
+        let (is_same_session, tolerance) = match row.session {
+            Some(session) => (Some(session) == new.session, SAME_EVENT_MS),
+            None => (true, COUNTED_TOGETHER_MS),
+        };
+        row.action != new.action || !is_same_session || row.at.abs_diff(new.at) > tolerance
     };
     if new.session.is_none() || rows.iter().all(is_new) {
         let at = rows.partition_point(|row| row.at > new.at);
@@ -94,11 +101,6 @@ fn to_entry(message: &Payload) -> Option<ActivityEntry> {
         refused: false,
         reason: None,
     })
-}
-
-/// Whether a page does this without the user.
-fn is_automatic(entry: &ActivityEntry) -> bool {
-    !entry.refused && matches!(&*entry.action, "nonces" | "jitterbug/keys" | "jitterbug/stream" | "push_ended")
 }
 
 /// Describes an entry to the user. An action that this page does not know keeps its name.
@@ -186,6 +188,12 @@ mod tests {
         insert(&mut rows, row(7_000, "received", false));
         insert(&mut rows, row(7_001, "received", false));
         assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [9_000, 7_001, 7_000, 7_000, 5_000]);
+        // The theft signals of all sessions are one line.
+        let mut rows = vec![row(9_000, "theft", false)];
+        insert(&mut rows, row(30_000, "theft", true));
+        assert_eq!(rows.len(), 1);
+        insert(&mut rows, row(90_000, "theft", true));
+        assert_eq!(rows.len(), 2);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use protocol::action::{Level, parse};
+use protocol::{
+    action::{Level, parse},
+    catalogue::Summaries,
+};
 
 use crate::{
     strategies::{self, Damage},
     test,
-    test_actions::{CATALOGUE, Order, Rename},
+    test_actions::{ACTION_SUMMARIES, CATALOGUE, Order, Rename},
 };
 
 const ORDER: &str = r#"{"to":"bob","amount":1250,"note":"rent"}"#;
@@ -43,7 +46,7 @@ fn levels_match_the_risk_of_the_actions() {
 
 #[test]
 fn summary_shows_every_argument() {
-    let summary = CATALOGUE.at("/api/order").unwrap().parse(ORDER.as_bytes()).unwrap().summary();
+    let summary = Summaries::new(ACTION_SUMMARIES).of("/api/order", ORDER.as_bytes()).unwrap();
     assert_eq!(summary.title, "Order");
     assert_eq!(summary.button, "Order 1250 for bob");
     let lines: Vec<_> = summary.lines.iter().map(|(label, value)| (*label, value.as_str())).collect();

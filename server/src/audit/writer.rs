@@ -56,10 +56,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the background task. It ends when the writer is dropped and every event is written.
-    pub(crate) fn start(store: Arc<dyn AuditStore>, settings: &AuditSettings, clock: Clock) -> Self {
+    pub(crate) fn start(store: &Arc<dyn AuditStore>, settings: &AuditSettings, clock: &Clock) -> Self {
         let (commands, waiting) = mpsc::channel(QUEUE_SIZE);
         let lost = Arc::new(AtomicU64::new(0));
-        let logs = AuditLog::ALL.map(|log| Log {
+        let logs = AuditLog::ALL.map(|log| ChainWriter {
             log,
             store: store.clone(),
             chain: Chain::new(&settings.secret, log),
@@ -91,7 +91,7 @@ impl Writer {
 
 /// The background task.
 struct Task {
-    logs: [Log; 2],
+    logs: [ChainWriter; 2],
     aggregate: Aggregate,
     lost: Arc<AtomicU64>,
 }
@@ -157,8 +157,8 @@ impl Task {
     }
 }
 
-/// One of the logs, as its writer knows it.
-struct Log {
+/// Appends to one of the logs.
+struct ChainWriter {
     log: AuditLog,
     store: Arc<dyn AuditStore>,
     chain: Chain,
@@ -170,7 +170,7 @@ struct Log {
     head: Head,
 }
 
-impl Log {
+impl ChainWriter {
     async fn append(&mut self, events: &[&Counted]) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use actions::CATALOGUE;
+use actions::{CATALOGUE, SUMMARIES};
 use js_sys::{Function, Promise};
 use protocol::{
     message::{FromWindow, SignedHeaders, WindowRejection},
@@ -57,7 +57,7 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     let view = Rc::new(ConfirmView::find(&page.dom)?);
     match fragment::take(&page)? {
         Some(Ok(link)) => {
-            let decided = decide(&page, &view, Request::check(CATALOGUE, link.request), || {}).await;
+            let decided = decide(&page, &view, Request::check(CATALOGUE, SUMMARIES, link.request), || {}).await;
             return fragment::answer(&page, &link.return_path, &message(decided));
         }
         Some(Err(reason)) => {
@@ -77,7 +77,7 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     let (slow, received) = (Rc::clone(&view), Rc::clone(&has_request));
     page.dom.after(SLOW, move || slow.show_slow(received.get()))?;
     let port = Rc::new(Port::claim(&page.dom.window, opener.unchecked_ref::<Window>(), &page.app_origin).await?);
-    let request = Request::from_message(CATALOGUE, &port.first().await?);
+    let request = Request::from_message(CATALOGUE, SUMMARIES, &port.first().await?);
     has_request.set(true);
 
     // Closing, reloading or navigating the window cancels the request.

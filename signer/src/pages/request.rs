@@ -3,7 +3,7 @@
 use protocol::{
     action::{Action as _, ActionEntry, Level, Summary},
     built_in::RestoreBrowser,
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Summaries},
     json,
     message::{ToWindow, WindowLink, WindowRejection},
 };
@@ -21,20 +21,28 @@ pub(super) struct Request {
 
 impl Request {
     /// Parses and checks the message of the opener.
-    pub(super) fn from_message(catalogue: Catalogue, text: &str) -> Result<Self, WindowRejection> {
+    pub(super) fn from_message(
+        catalogue: Catalogue,
+        summaries: Summaries,
+        text: &str,
+    ) -> Result<Self, WindowRejection> {
         let to_sign = json::read::<ToWindow>(text.as_bytes()).map_err(|_| WindowRejection::Malformed)?;
-        Self::check(catalogue, to_sign)
+        Self::check(catalogue, summaries, to_sign)
     }
 
     /// Checks that the request is an action above level Signed and that its body is canonical.
-    pub(super) fn check(catalogue: Catalogue, to_sign: ToWindow) -> Result<Self, WindowRejection> {
+    pub(super) fn check(
+        catalogue: Catalogue,
+        summaries: Summaries,
+        to_sign: ToWindow,
+    ) -> Result<Self, WindowRejection> {
         let entry = catalogue.at(&to_sign.path).filter(|entry| entry.level > Level::Signed);
         let entry = entry.ok_or(WindowRejection::Malformed)?;
-        let action = entry.parse(to_sign.body.as_bytes()).map_err(|_| WindowRejection::Malformed)?;
+        let summary = summaries.of(&to_sign.path, to_sign.body.as_bytes()).map_err(|_| WindowRejection::Malformed)?;
         // When the frame has lost its key, the page has no nonce.
         let invents_nonce = entry.path == RestoreBrowser::PATH;
         if to_sign.nonce.is_none() == invents_nonce {
-            Ok(Self { to_sign, entry, summary: action.summary() })
+            Ok(Self { to_sign, entry, summary })
         } else {
             Err(WindowRejection::Malformed)
         }
@@ -51,7 +59,9 @@ mod tests {
     use protocol::token::{Nonce, SessionHandle};
 
     use super::*;
-    use crate::test_actions::CATALOGUE;
+    use crate::test_actions::{ACTION_SUMMARIES, CATALOGUE};
+
+    const SUMMARIES: Summaries = Summaries::new(ACTION_SUMMARIES);
 
     const ORDER: &str = r#"{"to":"grace","amount":1200,"note":"rent"}"#;
     const KEY: &str = r#"{"key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
@@ -68,15 +78,15 @@ mod tests {
     #[test]
     fn summary_is_of_the_signed_bytes() {
         let text = serde_json::to_string(&to_window("/api/order", ORDER, true)).expect("has a text");
-        let request = Request::from_message(CATALOGUE, &text).expect("it may be confirmed");
+        let request = Request::from_message(CATALOGUE, SUMMARIES, &text).expect("it may be confirmed");
         assert_eq!(request.summary.lines[0], ("Amount", "1200".to_owned()));
         assert_eq!((request.entry.name, request.to_sign.body.as_str()), ("order", ORDER));
     }
 
     #[test]
     fn step_up_and_restore_may_be_confirmed() {
-        assert!(Request::check(CATALOGUE, to_window("/api/title", r#"{"name":"Ada"}"#, true)).is_ok());
-        assert!(Request::check(CATALOGUE, to_window("/api/restore_browser", KEY, false)).is_ok());
+        assert!(Request::check(CATALOGUE, SUMMARIES, to_window("/api/title", r#"{"name":"Ada"}"#, true)).is_ok());
+        assert!(Request::check(CATALOGUE, SUMMARIES, to_window("/api/restore_browser", KEY, false)).is_ok());
     }
 
     #[test]
@@ -90,10 +100,14 @@ mod tests {
             to_window("/api/order", ORDER, false),
             to_window("/api/restore_browser", KEY, true),
         ] {
-            assert_eq!(Request::check(CATALOGUE, to_sign).err(), Some(WindowRejection::Malformed));
+            assert_eq!(Request::check(CATALOGUE, SUMMARIES, to_sign).err(), Some(WindowRejection::Malformed));
         }
         for text in ["", "null", "{}", r#"{"session":"x"}"#] {
-            assert_eq!(Request::from_message(CATALOGUE, text).err(), Some(WindowRejection::Malformed), "{text}");
+            assert_eq!(
+                Request::from_message(CATALOGUE, SUMMARIES, text).err(),
+                Some(WindowRejection::Malformed),
+                "{text}"
+            );
             assert!(link_from(text.as_bytes()).is_err());
         }
     }

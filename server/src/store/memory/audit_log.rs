@@ -55,7 +55,9 @@ impl AuditLogs {
             kept.entries.pop_front();
         }
         kept.head = entries.last().map_or(kept.head, AuditEntry::head);
-        entries.iter().for_each(|entry| self.count(&entry.body));
+        for entry in entries {
+            self.count(&entry.body);
+        }
         Appended::Done
     }
 
