@@ -29,8 +29,9 @@ function browserTests() {
   const files = new Map();
   const collect = (suite, groups) => {
     // A test is listed once for each project.
-    const tests = files.get(suite.file) ?? new Map();
-    files.set(suite.file, tests);
+    const name = basename(suite.file);
+    const tests = files.get(name) ?? new Map();
+    files.set(name, tests);
     for (const { title } of suite.specs ?? []) tests.set(groups + title, [title, groups + title]);
     for (const inner of suite.suites ?? []) collect(inner, `${groups}${inner.title} `);
   };
@@ -55,7 +56,7 @@ function rustTests(file) {
 
 /** A file that a document names by its path from the root, the document, a folder of tests or sources, or a parent of `last`. */
 function resolveFile(name, document, last = "") {
-  const folders = ["", dirname(document), SPECS, RUST_TESTS, ...SOURCES];
+  const folders = ["", dirname(document), SPECS, `${SPECS}/demo`, RUST_TESTS, ...SOURCES];
   for (let folder = dirname(last); folder !== "."; folder = dirname(folder)) folders.push(folder);
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }

@@ -16,7 +16,7 @@ const edit = (file, change) => writeFileSync(`${copy}/${file}`, change(readFileS
 edit('actions/src/lib.rs', (text) => text.replace(/(\nprotocol::actions! \{[\s\S]*?)\n\}\n/, (_, list) => `${list}\n${blocks[0]}}\n`))
 const call = readFileSync('README.md', 'utf8').match(/`(close_account\(.*\)\.await)`/)[1]
 const page = `/// A call from a page.\npub async fn page(reason: actions::value::Note) -> Result<(), AppError> {\n    ${call}\n}\n`
-edit('app/src/demo/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
+edit('app/src/account/api.rs', (text) => `${text}\n${blocks[1]}\n${page}`)
 JS
 # Both folders have crates of the same names and share a target folder. Touching the sources makes Cargo compile the
 # repository's crates again afterwards.

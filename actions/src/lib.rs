@@ -9,10 +9,16 @@ use protocol::{
     catalogue::{Catalogue, Summaries},
 };
 
+// <demo>
+pub mod money;
+// </demo>
 pub mod value;
 
+// <demo>
+use money::Amount;
 use protocol::user::UserName;
-use value::{Amount, DisplayName, Note};
+// </demo>
+use value::{DisplayName, Note};
 
 /// Every protected action of the application.
 pub static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
@@ -21,7 +27,7 @@ pub static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
 pub static SUMMARIES: Summaries = Summaries::new(ACTION_SUMMARIES);
 
 protocol::actions! {
-    /// Reads balance, history and display name.
+    /// Reads the account.
     ReadAccount at "account" needs Signed {}
     summary |_read| Summary::plain("Show your account", "Show")
 
@@ -36,6 +42,7 @@ protocol::actions! {
         button: "Change name".into(),
     }
 
+    // <demo>
     /// Sends money to another account.
     Transfer at "transfer" needs Confirmed {
         /// The recipient.
@@ -54,4 +61,5 @@ protocol::actions! {
         ],
         button: format!("Send {} to {}", transfer.amount, transfer.to),
     }
+    // </demo>
 }

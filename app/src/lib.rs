@@ -1,10 +1,13 @@
-//! The demo application: a small bank protected by PAN.
+//! The application, protected by PAN.
 //!
 //! | module | is |
 //! |---|---|
 //! | [`pages`] | every page: account, sessions, activity, notifications |
 //! | [`session_api`] | the server functions about sessions and activity, which every application needs |
-//! | [`demo`] | the bank: its server functions and its ledger. Your own application replaces it and [`pages::account`] |
+//! | [`account`] | the account: display name, server functions, records. Your own application begins here |
+// <demo>
+//! | [`bank`] | the demo: sending money. `scripts/delete-demo.sh` deletes it |
+// </demo>
 //! | [`error`] | the error of every server function |
 //! | `serve`, `shell`, `server_context` | server only: routes, the HTML around every page, what a server function may use |
 //! | `command`, `audit_command`, `proofs_command` | server only: the command line |
@@ -13,17 +16,13 @@
 
 #![recursion_limit = "256"]
 
+pub mod account;
+// <demo>
+pub mod bank;
+// </demo>
 pub mod error;
 pub mod pages;
 pub mod session_api;
-
-/// The demo: a bank account.
-pub mod demo {
-    pub mod account;
-    pub mod api;
-    #[cfg(feature = "ssr")]
-    pub mod ledger;
-}
 
 #[cfg(feature = "ssr")]
 pub mod audit_command;

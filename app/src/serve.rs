@@ -28,7 +28,7 @@ use server::{
     store::Stores,
 };
 
-use crate::{demo::ledger, error::AppError, pages, shell::shell};
+use crate::{account::store::new_account, error::AppError, pages, shell::shell};
 
 /// Server functions that need no session. Every other function must be in the catalogue, or the server does not start.
 const PUBLIC: &[&str] = &[];
@@ -75,7 +75,7 @@ pub async fn serve() -> Result<(), ServeError> {
 /// The users.
 fn accounts(settings: &Settings, stores: &Stores) -> Accounts {
     let accounts = Accounts::new(stores.records.clone(), Passwords::new(&settings.origins));
-    accounts.with_registration(ledger::new_account)
+    accounts.with_registration(new_account)
 }
 
 /// The application's server functions.

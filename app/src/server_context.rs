@@ -13,8 +13,8 @@ use crate::error::AppError;
 /// compile:
 ///
 /// ```compile_fail
-/// use app::{demo::api::Transfer, server_context::verified};
-/// let _ = verified::<Transfer, actions::Rename>();
+/// use app::{account::api::Rename, server_context::verified};
+/// let _ = verified::<Rename, actions::ReadAccount>();
 /// ```
 ///
 /// There is no such request while a page is rendered. A protected function that is called then fails, so a rendered page

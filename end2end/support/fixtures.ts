@@ -1,5 +1,5 @@
 import { test as base, expect } from "@playwright/test";
-import { BankPage, newUserName } from "./bank-page.ts";
+import { AppPage, newUserName } from "./app-page.ts";
 import { sharedServers } from "./global-setup.ts";
 import { Mouse } from "./input-device.ts";
 import { IsolatedServers } from "./isolated-servers.ts";
@@ -15,9 +15,9 @@ interface Fixtures {
   /** The server that all tests share. */
   server: TestServer;
   /** The application in a fresh browser, used with a mouse. */
-  bank: BankPage;
+  visitor: AppPage;
   /** The same, registered and signed in. */
-  account: BankPage;
+  account: AppPage;
   /** A registered and signed-in user without a browser. */
   client: NodeClient;
   /** Servers for this test only, none started yet. */
@@ -27,10 +27,10 @@ interface Fixtures {
 export const test = base.extend<Options & Fixtures>({
   store: ["memory", { option: true }],
   server: async ({ store }, use) => use(sharedServers()[store]),
-  bank: async ({ page, server }, use) => use(new BankPage(page, server.app, new Mouse(page))),
-  account: async ({ bank }, use) => {
-    await bank.registerQuickly(newUserName());
-    await use(bank);
+  visitor: async ({ page, server }, use) => use(new AppPage(page, server.app, new Mouse(page))),
+  account: async ({ visitor }, use) => {
+    await visitor.registerQuickly(newUserName());
+    await use(visitor);
   },
   client: async ({ server }, use) => use(await NodeClient.registered(server)),
   isolated: async ({ store }, use) => IsolatedServers.use(store, use),

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { JWK } from "jose";
 import { createSigner, httpbis } from "http-message-signatures";
 import { expect } from "@playwright/test";
-import { newUserName, PASSWORD } from "./bank-page.ts";
+import { newUserName, PASSWORD } from "./app-page.ts";
 import { type Headers, type RawRequest, type Reply, send } from "./http.ts";
 import { encodeProof, keyPressProof } from "./interaction-proof.ts";
 import { KeyPair } from "./key-pair.ts";

@@ -1,5 +1,7 @@
+// <demo>
 import { expect } from "@playwright/test";
-import type { BankPage } from "./bank-page.ts";
+// </demo>
+import type { AppPage } from "./app-page.ts";
 import { NodeClient } from "./node-client.ts";
 import { sessionToken } from "./session-token.ts";
 import type { TestServer } from "./test-server.ts";
@@ -13,13 +15,18 @@ export interface PrivateData {
 }
 
 /** Gives an account private data. Each text is unique, so that a test can search for it. */
-export async function createPrivateData(account: BankPage, server: TestServer): Promise<PrivateData> {
-  const friend = await NodeClient.registered(server);
+export async function createPrivateData(account: AppPage, server: TestServer): Promise<PrivateData> {
   const displayName = `Secretive ${account.user}`;
   await account.changeName(displayName);
+  const elsewhere = await NodeClient.signedIn(server, account.user);
+  const secrets = [displayName, elsewhere.handle];
+  // <demo>
+  const friend = await NodeClient.registered(server);
   const note = `for ${account.user}'s eyes`;
   await account.submitTransfer({ to: friend.name, amount: "123.45", note });
   await account.confirm("Send 123.45 EUR");
   await expect(account.balance).toHaveText("876.55 EUR");
-  return { cookie: `__Host-pan=${await sessionToken(account.page)}`, secrets: [displayName, note, friend.name, "876.55", "123.45"] };
+  secrets.push(note, friend.name, "876.55", "123.45");
+  // </demo>
+  return { cookie: `__Host-pan=${await sessionToken(account.page)}`, secrets };
 }

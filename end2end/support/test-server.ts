@@ -72,7 +72,7 @@ export async function startPan({ server, folder, redis, env }: PanOptions): Prom
   return ServerProcess.start("pan", file, ["serve"], server.port, {
     PAN_SETTINGS: settings,
     LEPTOS_OUTPUT_NAME: "pan",
-    LEPTOS_SITE_ROOT: join(TARGET, "site"),
+    LEPTOS_SITE_ROOT: join(ROOT, "target/site"),
     ...env,
   });
 }

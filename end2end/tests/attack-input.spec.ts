@@ -1,4 +1,4 @@
-import { newUserName } from "../support/bank-page.ts";
+import { newUserName } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
 import { keyPressProof } from "../support/interaction-proof.ts";
@@ -63,6 +63,7 @@ test("attack 19: bodies that are almost JSON or almost the action are rejected, 
     "white space": '{ "name": "a" }',
     "a lone surrogate": '{"name":"\\ud800"}',
   });
+  // <demo>
   const transfer = (amount: string) => `{"to":"somebody","amount":${amount},"note":""}`;
   await expectRejectedAtNoCost(client, "transfer", {
     NaN: transfer("NaN"),
@@ -72,6 +73,7 @@ test("attack 19: bodies that are almost JSON or almost the action are rejected, 
     "a member twice": '{"to":"somebody","to":"thief","amount":1,"note":""}',
     "another member order": '{"amount":1,"to":"somebody","note":""}',
   });
+  // </demo>
 });
 
 /** Damages a text in one place. */
@@ -164,15 +166,15 @@ async function countThefts(client: NodeClient): Promise<number> {
   return sessions.reduce((sum, { theft }) => sum + (theft?.[0] ?? 0), 0);
 }
 
-test("attack 22: a device whose clock is hours off or changes works, and a signature from the future does not", async ({ bank, client, page }) => {
+test("attack 22: a device whose clock is hours off or changes works, and a signature from the future does not", async ({ visitor, client, page }) => {
   for (const [at, hours] of [-5, 7].entries()) {
     await page.context().addInitScript((by) => {
       const now = Date.now;
       Date.now = () => now() + by;
     }, hours * 3_600_000 - (at ? -5 * 3_600_000 : 0));
     if (at) await page.reload();
-    else await bank.registerQuickly(newUserName());
-    await bank.changeName(`Off by ${hours}`);
+    else await visitor.registerQuickly(newUserName());
+    await visitor.changeName(`Off by ${hours}`);
   }
   for (const seconds of [-3600, -10, 10, 3600]) {
     const created = Math.floor(Date.now() / 1000) + seconds;

@@ -1,5 +1,5 @@
 import type { Page, Request } from "@playwright/test";
-import { newUserName } from "../support/bank-page.ts";
+import { newUserName } from "../support/app-page.ts";
 import { signingFrame } from "../support/browser-storage.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { type Headers, send } from "../support/http.ts";
@@ -96,7 +96,7 @@ async function attackFromPage(page: Page, server: TestServer, path: string, body
   );
 }
 
-test("attack 4: page script cannot bind its own key, not even during sign-in", async ({ bank, server, page, context }) => {
+test("attack 4: page script cannot bind its own key, not even during sign-in", async ({ visitor, server, page, context }) => {
   // The frame's own bind request is delayed, so that the attacker is first.
   let release: () => void = () => {};
   const attacked = new Promise<void>((done) => (release = done));
@@ -109,7 +109,7 @@ test("attack 4: page script cannot bind its own key, not even during sign-in", a
   });
   const name = newUserName();
   await page.goto(`${server.sign}/register?return=/account`);
-  await bank.submitFormQuickly(name);
+  await visitor.submitFormQuickly(name);
   await expect.poll(() => held !== undefined, { timeout: 30_000 }).toBe(true);
 
   expect(await page.evaluate(() => document.cookie)).toBe("");
@@ -140,15 +140,15 @@ test("attack 4: page script cannot bind its own key, not even during sign-in", a
 
   // The frame's request continues and binds the frame's key.
   release();
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
-  await bank.changeName("Mine");
+  await visitor.expectLoaded();
+  await visitor.changeName("Mine");
 
   // With that cookie, an attacker still cannot replay the bind or replace the key: a new key waits for the confirmation key.
   const headers: Headers = [...host, ...originHeaders(server.sign), ...cookie];
   expect((await send(server, { path: "/bind", headers, body: held?.postData() ?? "" })).code).toBe("use_fresh_nonce");
   const pending = await send(server, { path: "/bind", headers, body });
   expect(JSON.parse(pending.body)).toMatchObject({ pending: true, nonces: [] });
-  await bank.changeName("Still mine");
+  await visitor.changeName("Still mine");
 });
 
 test("attack 4: one of many concurrent binds wins, and a bind works only for its session", async ({ server }) => {

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Page } from "@playwright/test";
 import canonicalize from "canonicalize";
 import { WebSocket } from "ws";
-import { BankPage } from "../support/bank-page.ts";
+import { AppPage } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { InjectedScript } from "../support/injected-script.ts";
 import { Mouse } from "../support/input-device.ts";
@@ -46,7 +46,7 @@ function tamperOnce(change: Tamper): Tamper {
 
 interface MitmScene {
   proxy: MitmProxy;
-  bank: BankPage;
+  visitor: AppPage;
   /** The server without the proxy. */
   direct: TestServer;
 }
@@ -57,10 +57,10 @@ async function startScene(isolated: IsolatedServers, page: Page, transport: Tran
   await isolated.startServer({ PAN_PUSH_KEYS_PER_MINUTE: "100" }, { listen });
   const proxy = await isolated.startMitmProxy(listen);
   proxy.allowed = new Set([transport]);
-  const bank = new BankPage(page, isolated.server.app, new Mouse(page));
-  await bank.registerQuickly("listener");
-  await bank.waitUntilLive();
-  return { proxy, bank, direct: { ...isolated.server, port: listen } };
+  const visitor = new AppPage(page, isolated.server.app, new Mouse(page));
+  await visitor.registerQuickly("listener");
+  await visitor.waitUntilLive();
+  return { proxy, visitor, direct: { ...isolated.server, port: listen } };
 }
 
 /** Holds the first push message about a sign-in back until the next message arrives. */
@@ -97,29 +97,29 @@ for (const [at, [name, tamper, reason]] of TAMPERING.entries()) {
   test(`attack 20: a push message that is ${name} is rejected, and the page still shows the event`, async ({ isolated, page }) => {
     // Push messages are the same on both transports.
     const transport = at % 2 ? "socket" : "stream";
-    const { proxy, bank, direct } = await startScene(isolated, page, transport);
+    const { proxy, visitor, direct } = await startScene(isolated, page, transport);
     proxy.tamper = tamper();
     const before = proxy.connections[transport];
     await NodeClient.signedIn(direct, "listener");
     // The page reconnects and receives the missed message once.
     await expect.poll(() => proxy.connections[transport], { timeout: 30_000 }).toBeGreaterThan(before);
-    await expect(bank.notifications).toHaveCount(1);
-    await bank.waitUntilLive();
-    await expect(bank.notifications).toHaveText(/New sign-in/);
-    await expect(bank.notifications).not.toContainText("Evil");
+    await expect(visitor.notifications).toHaveCount(1);
+    await visitor.waitUntilLive();
+    await expect(visitor.notifications).toHaveText(/New sign-in/);
+    await expect(visitor.notifications).not.toContainText("Evil");
     // The signing frame has reported the reason in a signed request.
-    await bank.open("/activity");
+    await visitor.open("/activity");
     const row = page.getByRole("row").filter({ hasText: /was not signed for this page|arrived too late/ });
     await expect(row.first()).toContainText(reason);
   });
 }
 
 test("attack 20: push messages of another connection, user or old key are rejected", async ({ browser, isolated, page }) => {
-  const { proxy, bank, direct } = await startScene(isolated, page, "socket");
+  const { proxy, visitor, direct } = await startScene(isolated, page, "socket");
   // Another user's page, through the same proxy.
   const theirs = await browser.newContext();
   const theirPage = await theirs.newPage();
-  const other = new BankPage(theirPage, isolated.server.app, new Mouse(theirPage));
+  const other = new AppPage(theirPage, isolated.server.app, new Mouse(theirPage));
   await other.registerQuickly("neighbour");
   await other.waitUntilLive();
   await NodeClient.signedIn(direct, "neighbour");
@@ -133,28 +133,28 @@ test("attack 20: push messages of another connection, user or old key are reject
   proxy.tamper = (message) => (replaced++ === 0 ? [foreign] : [message]);
   await expect.poll(() => proxy.connections.socket, { timeout: 30_000 }).toBeGreaterThan(2);
   proxy.tamper = (message) => [message];
-  await bank.waitUntilLive();
-  await expect(bank.notifications).toHaveCount(0);
+  await visitor.waitUntilLive();
+  await expect(visitor.notifications).toHaveCount(0);
 
   // A push message to this page under the key of its previous connection.
   await NodeClient.signedIn(direct, "listener");
-  await expect(bank.notifications).toHaveCount(1);
+  await expect(visitor.notifications).toHaveCount(1);
   const old = proxy.messages.filter(isSignInMessage).at(-1) ?? "";
   proxy.dropConnections();
   await expect.poll(() => proxy.connections.socket, { timeout: 30_000 }).toBeGreaterThan(3);
-  await bank.waitUntilLive();
+  await visitor.waitUntilLive();
   replaced = 0;
   proxy.tamper = (message) => (replaced++ === 0 ? [old] : [message]);
   await expect.poll(() => proxy.connections.socket, { timeout: 40_000 }).toBeGreaterThan(4);
-  await bank.waitUntilLive();
-  await expect(bank.notifications).toHaveCount(1);
+  await visitor.waitUntilLive();
+  await expect(visitor.notifications).toHaveCount(1);
 });
 
 test("attack 20: page script cannot extract a push key or have a forged message accepted", async ({ isolated, page }) => {
   const injected = await InjectedScript.injectInto(page);
-  const { proxy, bank, direct } = await startScene(isolated, page, "socket");
+  const { proxy, visitor, direct } = await startScene(isolated, page, "socket");
   await NodeClient.signedIn(direct, "listener");
-  await expect(bank.notifications).toHaveCount(1);
+  await expect(visitor.notifications).toHaveCount(1);
   const genuine = proxy.messages.filter(isSignInMessage).at(-1) ?? "";
   const forged = rewritten(genuine, (message) => (message.payload.data = { latest: 0 }));
   for (const message of [genuine, forged, "", "{}", "x".repeat(2_000)]) {
@@ -166,9 +166,9 @@ test("attack 20: page script cannot extract a push key or have a forged message 
 });
 
 test("attack 20: push messages are canonical, small and numbered without gaps per connection", async ({ isolated, page }) => {
-  const { proxy, bank, direct } = await startScene(isolated, page, "socket");
+  const { proxy, visitor, direct } = await startScene(isolated, page, "socket");
   await NodeClient.signedIn(direct, "listener");
-  await expect(bank.notifications).toHaveCount(1);
+  await expect(visitor.notifications).toHaveCount(1);
   await expect.poll(() => proxy.messages.length).toBeGreaterThan(2);
   const conns = new Map<string, number>();
   for (const message of proxy.messages) {

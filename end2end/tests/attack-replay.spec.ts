@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BankPage, newUserName } from "../support/bank-page.ts";
+import { type AppPage, newUserName } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { sharedServers } from "../support/global-setup.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
@@ -13,12 +13,12 @@ import { saveRedis } from "../support/redis.ts";
 import { sessionToken } from "../support/session-token.ts";
 
 /** Intercepts the page's own request to read the account. */
-async function interceptRead(account: BankPage): Promise<InterceptedRequest> {
+async function interceptRead(account: AppPage): Promise<InterceptedRequest> {
   return interceptNext(account.page, "/api/account", () => account.page.reload());
 }
 
 /** Checks that the owner's session still works. */
-async function expectOwnerStillActs(account: BankPage): Promise<void> {
+async function expectOwnerStillActs(account: AppPage): Promise<void> {
   await account.page.reload();
   const name = `Owner ${Date.now()}`;
   await account.changeName(name);
@@ -53,6 +53,7 @@ test("attack 10: one of a thousand concurrent copies over all instances is accep
   await expectOwnerStillActs(account);
 });
 
+// <demo>
 test("attack 10: a replayed transfer moves money once", { tag: "@memory" }, async ({ account, server }) => {
   const friend = await NodeClient.registered(server);
   await account.submitTransfer({ to: friend.name, amount: "10", note: "" });
@@ -62,6 +63,7 @@ test("attack 10: a replayed transfer moves money once", { tag: "@memory" }, asyn
   await account.page.reload();
   await expect(account.balance).toHaveText("990.00 EUR");
 });
+// </demo>
 
 test("attack 10: a restart of the store opens no replay window", { tag: "@memory" }, async ({ isolated }) => {
   test.setTimeout(90_000);
@@ -127,9 +129,9 @@ test("attack 10: a store that comes back empty knows no session", { tag: "@memor
   expect((await send(server, signed)).code).toBe("invalid_session");
 });
 
-test("attack 11: a nonce of another session, an invented one and a spent one are rejected", async ({ bank, server, page }) => {
+test("attack 11: a nonce of another session, an invented one and a spent one are rejected", async ({ visitor, server, page }) => {
   const script = await InjectedScript.injectInto(page);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   const other = await NodeClient.registered(server);
   const foreign = other.nonces[0] ?? "";
   const invented = Buffer.alloc(16, 9).toString("base64url");
@@ -161,9 +163,9 @@ test("attack 11: an expired nonce is rejected", async ({ isolated }) => {
   await client.expectStillWorks();
 });
 
-test("attack 12: a signature is valid only for its method, host, path, query, body and session", async ({ bank, server, page }) => {
+test("attack 12: a signature is valid only for its method, host, path, query, body and session", async ({ visitor, server, page }) => {
   const script = await InjectedScript.injectInto(page);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   const other = await NodeClient.registered(server);
   const cookie: [string, string] = ["cookie", `__Host-pan=${await sessionToken(page)}`];
   const original = { path: "/api/account", body: "{}" };
@@ -184,7 +186,7 @@ test("attack 12: a signature is valid only for its method, host, path, query, bo
   for (const host of [`sign.pan.localhost:${port}`, `127.0.0.1:${port}`, "pan.localhost", `PAN.localhost:${port}`]) {
     const reply = await send(server, { ...original, headers: [["host", host], ...(await fresh())] });
     expect(reply.status, host).not.toBe(200);
-    expect(reply.body).not.toContain(bank.user);
+    expect(reply.body).not.toContain(visitor.user);
   }
   // For another session, whose cookie the attacker has too.
   const theirs = replaced(replaced(await fresh(), "x-session-id", other.handle), "cookie", other.cookie()[1]);
@@ -200,8 +202,8 @@ test("attack 12: a signature is valid only for its method, host, path, query, bo
   // The positive control: unchanged, it passes.
   const reply = await send(server, { ...original, headers: await fresh() });
   expect(reply.status, reply.body).toBe(200);
-  expect(reply.body).toContain(bank.user);
-  await expectOwnerStillActs(bank);
+  expect(reply.body).toContain(visitor.user);
+  await expectOwnerStillActs(visitor);
 });
 
 test("attack 13: a signature hoarded for six seconds is rejected", async ({ account, server }) => {
@@ -216,9 +218,9 @@ test("attack 13: a signature hoarded for six seconds is rejected", async ({ acco
   await expectOwnerStillActs(account);
 });
 
-test("attack 13: a page that changes its clock cannot make the frame sign for later", async ({ bank, page }) => {
+test("attack 13: a page that changes its clock cannot make the frame sign for later", async ({ visitor, page }) => {
   const script = await InjectedScript.injectInto(page);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   const nonce = await script.nonce();
   await page.evaluate(() => {
     const hour = 3_600_000;

@@ -1,4 +1,4 @@
-import { newUserName, PASSWORD } from "../support/bank-page.ts";
+import { newUserName, PASSWORD } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { sharedServers } from "../support/global-setup.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
@@ -7,24 +7,24 @@ import { NodeClient, signOriginHeaders } from "../support/node-client.ts";
 import { handleOf, sessionToken } from "../support/session-token.ts";
 import type { TestServer } from "../support/test-server.ts";
 
-test("attack 14: a cookie planted before the sign-in is useless after it", async ({ bank, server, page }) => {
+test("attack 14: a cookie planted before the sign-in is useless after it", async ({ visitor, server, page }) => {
   const attacker = await NodeClient.registered(server);
   const planted = attacker.cookies.get("__Host-pan") ?? "";
   const cookie = { name: "__Host-pan", value: planted, domain: "pan.localhost", path: "/", secure: true, httpOnly: true, sameSite: "Lax" as const };
   await page.context().addCookies([cookie]);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   const token = await sessionToken(page);
   expect(token).not.toBe(planted);
   // The attacker still has only their own session.
   const read = await attacker.call({ path: "/api/account" });
   expect(read.body).toContain(attacker.name);
-  expect(read.body).not.toContain(bank.user);
-  await bank.changeName("The victim");
+  expect(read.body).not.toContain(visitor.user);
+  await visitor.changeName("The victim");
 
   // With the attacker's cookie back in the browser, the frame has no key for it and signs nothing.
   await page.context().addCookies([cookie]);
   await page.reload();
-  await expect(bank.alert.first()).toContainText("no longer has the key");
+  await expect(visitor.alert.first()).toContainText("no longer has the key");
   expect((await attacker.call({ path: "/api/account" })).body).not.toContain("The victim");
   // A browser rejects such a cookie from a sibling host, for a path, and without `Secure`.
   for (const variant of [{ ...cookie, domain: ".pan.localhost" }, { ...cookie, path: "/account" }, { ...cookie, secure: false }]) {

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { newUserName, PASSWORD } from "../support/bank-page.ts";
+import { newUserName, PASSWORD } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { type Headers, type Reply, send } from "../support/http.ts";
 import { KeyPair } from "../support/key-pair.ts";
@@ -91,7 +91,7 @@ test("attack 24: script of the app origin cannot watch a sign-in", async ({ acco
   await account.submitFormQuicklyIn(theirs, account.user);
   await theirs.waitForURL(`${server.app}/account`);
   const { ticket } = (await (await reply).json().catch(() => ({}))) as { ticket?: string };
-  await expect(theirs.getByTestId("balance")).not.toBeEmpty();
+  await expect(theirs.getByTestId("display-name")).not.toBeEmpty();
   const recorded = await page.evaluate(() => localStorage.getItem("recorded") ?? "");
   expect(recorded, "the script was there").toContain(`${server.app}/account`);
   for (const secret of [PASSWORD, ticket ?? tokenOf(""), await sessionToken(page)]) expect(recorded).not.toContain(secret);
@@ -159,10 +159,10 @@ test("attack 24: a form that script posts from the app origin to the sign origin
   expect(await page.context().cookies()).toEqual([]);
 });
 
-test("attack 25: a stolen ticket is useless, and its owner can still use it", async ({ bank, server, page }) => {
+test("attack 25: a stolen ticket is useless, and its owner can still use it", async ({ visitor, server, page }) => {
   const name = newUserName();
   await page.goto(`${server.sign}/register?return=/activity`);
-  const fields = await interceptEntry(page, () => bank.submitFormQuickly(name));
+  const fields = await interceptEntry(page, () => visitor.submitFormQuickly(name));
   const { ticket = "", signature = "" } = fields;
   expect(fields).toEqual({ ticket: expect.stringMatching(/^[\w-]{43}$/), signature: expect.stringMatching(/^pan=:.+:$/), return: "/activity" });
   expect(await sessionToken(page), "no session was entered yet").toBe("");
@@ -205,13 +205,13 @@ test("attack 25: a stolen ticket is useless, and its owner can still use it", as
   expect(replies.find(({ status }) => status === 303)?.headers.location).toBe("/activity");
 });
 
-test("attack 25: a used ticket is useless, also from the browser's history", async ({ bank, server, page }) => {
+test("attack 25: a used ticket is useless, also from the browser's history", async ({ visitor, server, page }) => {
   const name = newUserName();
   await page.goto(`${server.sign}/register?return=/account`);
   const posted = page.waitForRequest("**/enter");
-  await bank.submitFormQuickly(name);
+  await visitor.submitFormQuickly(name);
   const fields = Object.fromEntries(new URLSearchParams((await posted).postData() ?? ""));
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await visitor.expectLoaded();
   const entered = await sessionToken(page);
   expectNotEntered(await enter(server, fields), server, "replayed");
   // It is neither in the URL nor in the history, and script on the app origin cannot read it.
@@ -219,7 +219,7 @@ test("attack 25: a used ticket is useless, also from the browser's history", asy
   expect(readable).not.toContain(fields["ticket"] ?? "no ticket");
   await page.goBack();
   await page.goForward();
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await visitor.expectLoaded();
   expect(await sessionToken(page), "the same session").toBe(entered);
 });
 
@@ -267,7 +267,7 @@ test("attack 25: the attacker's own ticket signs no user in to the attacker's ac
   expect((await enter(server, fields)).status).toBe(303);
 });
 
-test("attack 25: a return path to another origin leads to the account", async ({ bank, client, server, page }) => {
+test("attack 25: a return path to another origin leads to the account", async ({ visitor, client, server, page }) => {
   // Each with its own account, because sign-ins are limited per account.
   const elsewhere = [
     "//evil.localhost", "https://evil.localhost", "http:evil.localhost", "/\\evil.localhost", "\\/evil.localhost", "javascript:alert(1)", "/\t/evil.localhost",
@@ -285,12 +285,12 @@ test("attack 25: a return path to another origin leads to the account", async ({
   // In the browser, with the path in the sign-in page's URL.
   for (const path of ["//evil.localhost", "https://evil.localhost/", "/\\evil.localhost", "javascript:alert(1)"]) {
     await page.goto(`${server.sign}/sign-in?return=${encodeURIComponent(path)}`);
-    await bank.submitFormQuickly(client.name);
+    await visitor.submitFormQuickly(client.name);
     await page.waitForURL((url) => url.origin !== server.sign);
     expect(page.url(), path).toBe(`${server.app}/account`);
   }
   // The positive control: a path of the application is kept.
   await page.goto(`${server.sign}/sign-in?return=${encodeURIComponent("/activity?page=2")}`);
-  await bank.submitFormQuickly(client.name);
+  await visitor.submitFormQuickly(client.name);
   await page.waitForURL(`${server.app}/activity?page=2`);
 });

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Page } from "@playwright/test";
-import { newUserName } from "../support/bank-page.ts";
+import { newUserName } from "../support/app-page.ts";
 import { expect, test as base } from "../support/fixtures.ts";
 import { type Headers, send } from "../support/http.ts";
 import { InjectedScript } from "../support/injected-script.ts";
@@ -26,14 +26,19 @@ const test = base.extend<{ evil: { origin: string; serve(html: string): void } }
 async function expectUnharmed(page: Page, origin: string, user: string): Promise<void> {
   await page.goto(`${origin}/account`);
   await expect(page.getByTestId("display-name")).toHaveText(user);
+  // <demo>
   await expect(page.getByTestId("balance")).toHaveText("1,000.00 EUR");
+  // </demo>
 }
 
 test("attack 15: another site's forms, fetches and navigations do nothing", async ({ account, evil, server, page }) => {
   const calls: Record<string, string> = {
     "/api/sign_out": "{}",
     "/api/display_name": '{"name":"Forged"}',
+    "/api/revoke_others": "{}",
+    // <demo>
     "/api/transfer": `{"to":"${account.user}","amount":1,"note":""}`,
+    // </demo>
     "/api/nonces": "{}",
   };
   const statuses: number[] = [];
@@ -151,9 +156,9 @@ test("attack 16: the application cannot frame itself", async ({ account, server,
   await expectUnharmed(page, server.app, account.user);
 });
 
-test("attack 16: a second port, a flood of messages and nonsense do not disturb the frame", async ({ bank, page }) => {
+test("attack 16: a second port, a flood of messages and nonsense do not disturb the frame", async ({ visitor, page }) => {
   const script = await InjectedScript.injectInto(page);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   const replies = await page.evaluate(async (origin) => {
     const frame = document.querySelector<HTMLIFrameElement>("#pan-frame")?.contentWindow;
     const real = window.stolenPort;
@@ -173,5 +178,5 @@ test("attack 16: a second port, a flood of messages and nonsense do not disturb 
   }, new URL(await page.locator("#pan-frame").getAttribute("src").then(String)).origin);
   expect(replies, "a second port is ignored").toEqual([]);
   expect(await script.sendToFrame({ unheard_of: {} })).toEqual({ Err: "malformed" });
-  await bank.changeName("Still here");
+  await visitor.changeName("Still here");
 });

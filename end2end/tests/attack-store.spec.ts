@@ -1,4 +1,4 @@
-import { BankPage, newUserName } from "../support/bank-page.ts";
+import { AppPage, newUserName } from "../support/app-page.ts";
 import { expect, test as base } from "../support/fixtures.ts";
 import { type Reply, send } from "../support/http.ts";
 import { Mouse } from "../support/input-device.ts";
@@ -10,26 +10,26 @@ import type { ServerProcess } from "../support/server-process.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 /** The browser uses a server with its own Redis, which the test can stop. */
-const test = base.extend<{ redis: ServerProcess; bank: BankPage }>({
+const test = base.extend<{ redis: ServerProcess; visitor: AppPage }>({
   redis: async ({ isolated }, use) => {
     const redis = await isolated.startRedis();
     await isolated.startServer();
     await use(redis);
   },
-  bank: async ({ page, isolated, redis: _started }, use) => use(new BankPage(page, isolated.server.app, new Mouse(page))),
+  visitor: async ({ page, isolated, redis: _started }, use) => use(new AppPage(page, isolated.server.app, new Mouse(page))),
 });
 
 /** A request of the page that the server has accepted once, kept for a replay. */
-async function replayableRequest(bank: BankPage, server: TestServer): Promise<InterceptedRequest> {
-  const intercepted = await interceptNext(bank.page, "/api/account", () => bank.page.reload());
+async function replayableRequest(visitor: AppPage, server: TestServer): Promise<InterceptedRequest> {
+  const intercepted = await interceptNext(visitor.page, "/api/account", () => visitor.page.reload());
   expect((await send(server, intercepted)).status).toBe(200);
-  await bank.page.reload();
-  await expect(bank.balance).not.toBeEmpty();
+  await visitor.page.reload();
+  await visitor.expectLoaded();
   return intercepted;
 }
 
 /** Checks that every request gets 503 without private data, and that the page reports it. */
-async function expectUnavailable({ server }: IsolatedServers, bank: BankPage, replay: InterceptedRequest): Promise<void> {
+async function expectUnavailable({ server }: IsolatedServers, visitor: AppPage, replay: InterceptedRequest): Promise<void> {
   const headers = signOriginHeaders(server);
   const replies = [
     await send(server, replay),
@@ -39,16 +39,16 @@ async function expectUnavailable({ server }: IsolatedServers, bank: BankPage, re
   ];
   for (const reply of replies) {
     expect(reply.status, reply.body).toBe(503);
-    expect(reply.body).not.toContain(bank.user);
+    expect(reply.body).not.toContain(visitor.user);
     expect(reply.headers["set-cookie"]).toBeUndefined();
   }
   expect(replies[0]?.code).toBe("unavailable");
-  await bank.submitName("Not saved");
-  await expect(bank.alert).toContainText("temporarily unavailable");
+  await visitor.submitName("Not saved");
+  await expect(visitor.alert).toContainText("temporarily unavailable");
 }
 
 /** Checks that the page works again without a reload, and that the replay is rejected. */
-async function expectRecovered({ server }: IsolatedServers, bank: BankPage, replay: InterceptedRequest): Promise<void> {
+async function expectRecovered({ server }: IsolatedServers, visitor: AppPage, replay: InterceptedRequest): Promise<void> {
   const replies: Reply[] = [];
   await expect(async () => {
     replies.push(await send(server, replay));
@@ -56,47 +56,47 @@ async function expectRecovered({ server }: IsolatedServers, bank: BankPage, repl
   }).toPass({ timeout: 20_000 });
   expect(replies.at(-1)?.code).toBe("use_fresh_nonce");
   expect(replies.filter(({ status }) => status === 200)).toHaveLength(0);
-  await bank.changeName("Saved again");
+  await visitor.changeName("Saved again");
 }
 
-test("attack 21: while the store is down nothing passes, and the page recovers by itself", async ({ bank, isolated, redis }) => {
-  await bank.registerQuickly(newUserName());
-  const replay = await replayableRequest(bank, isolated.server);
+test("attack 21: while the store is down nothing passes, and the page recovers by itself", async ({ visitor, isolated, redis }) => {
+  await visitor.registerQuickly(newUserName());
+  const replay = await replayableRequest(visitor, isolated.server);
   await saveRedis(isolated.redisPort);
   await redis.stop("SIGKILL");
-  await expectUnavailable(isolated, bank, replay);
+  await expectUnavailable(isolated, visitor, replay);
   await isolated.startRedis();
-  await expectRecovered(isolated, bank, replay);
+  await expectRecovered(isolated, visitor, replay);
 });
 
-test("attack 21: a store that hangs is treated as down", async ({ bank, isolated, redis }) => {
-  await bank.registerQuickly(newUserName());
-  const replay = await replayableRequest(bank, isolated.server);
+test("attack 21: a store that hangs is treated as down", async ({ visitor, isolated, redis }) => {
+  await visitor.registerQuickly(newUserName());
+  const replay = await replayableRequest(visitor, isolated.server);
   redis.signal("SIGSTOP");
-  await expectUnavailable(isolated, bank, replay);
+  await expectUnavailable(isolated, visitor, replay);
   redis.signal("SIGCONT");
-  await expectRecovered(isolated, bank, replay);
+  await expectRecovered(isolated, visitor, replay);
 });
 
-test("attack 21: a full store lets nothing pass and loses nothing", async ({ bank, isolated }) => {
-  await bank.registerQuickly(newUserName());
-  const replay = await replayableRequest(bank, isolated.server);
+test("attack 21: a full store lets nothing pass and loses nothing", async ({ visitor, isolated }) => {
+  await visitor.registerQuickly(newUserName());
+  const replay = await replayableRequest(visitor, isolated.server);
   await sendRedisCommand(isolated.redisPort, "CONFIG SET maxmemory 1");
-  await expectUnavailable(isolated, bank, replay);
+  await expectUnavailable(isolated, visitor, replay);
   await sendRedisCommand(isolated.redisPort, "CONFIG SET maxmemory 0");
-  await expectRecovered(isolated, bank, replay);
+  await expectRecovered(isolated, visitor, replay);
 });
 
-test("attack 21: a store that comes back empty knows no session, and the page says so", async ({ bank, isolated, redis }) => {
-  await bank.registerQuickly(newUserName());
-  const replay = await replayableRequest(bank, isolated.server);
+test("attack 21: a store that comes back empty knows no session, and the page says so", async ({ visitor, isolated, redis }) => {
+  await visitor.registerQuickly(newUserName());
+  const replay = await replayableRequest(visitor, isolated.server);
   // Without its snapshot.
   await redis.stop("SIGKILL");
   await isolated.startRedis();
   await expect(async () => expect((await send(isolated.server, replay)).status).not.toBe(503)).toPass({ timeout: 20_000 });
   expect((await send(isolated.server, replay)).code).toBe("invalid_session");
   // The page fetches again by itself.
-  await expect(bank.alert.first()).toContainText("session has ended", { timeout: 30_000 });
-  await bank.registerQuickly(newUserName());
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await expect(visitor.alert.first()).toContainText("session has ended", { timeout: 30_000 });
+  await visitor.registerQuickly(newUserName());
+  await visitor.expectLoaded();
 });

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { exportJWK } from "jose";
-import { BankPage, newUserName } from "../support/bank-page.ts";
+import { AppPage, newUserName } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { type Headers, type Reply, send, sendRawBytes } from "../support/http.ts";
 import { Mouse } from "../support/input-device.ts";
@@ -300,16 +300,16 @@ for (const hours of [3, -3]) {
         get: (target, name) => (name === "now" ? now : (Reflect.get(target, name) as unknown)),
       });
     }, hours * 3_600_000);
-    const bank = new BankPage(page, server.app, new Mouse(page));
-    await bank.registerQuickly(newUserName());
+    const visitor = new AppPage(page, server.app, new Mouse(page));
+    await visitor.registerQuickly(newUserName());
     const there = await page.evaluate(() => Date.now());
     expect(Math.abs(there - Date.now() - hours * 3_600_000)).toBeLessThan(60_000);
-    await bank.changeName("Out of time");
-    const friend = await NodeClient.registered(server);
-    await bank.submitTransfer({ to: friend.name, amount: "2", note: "" });
-    await bank.confirm("Send 2.00 EUR");
-    await expect(bank.balance).toHaveText("998.00 EUR");
+    await visitor.changeName("Out of time");
+    await NodeClient.signedIn(server, visitor.user);
+    await visitor.open("/sessions");
+    await visitor.input.activate(visitor.button("End all other sessions"));
+    await visitor.confirm("End them");
     await page.reload();
-    await expect(bank.balance).toHaveText("998.00 EUR");
+    await expect(page.getByRole("list", { name: "Sessions" }).getByRole("listitem")).toHaveCount(1);
   });
 }

@@ -1,14 +1,14 @@
 import { createVerifier, httpbis } from "http-message-signatures";
 import { calculateJwkThumbprint, importJWK, type JWK } from "jose";
 import type { KeyObject } from "node:crypto";
-import { newUserName } from "../support/bank-page.ts";
+import { newUserName } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { COMPONENTS, digestOf } from "../support/node-client.ts";
 
-test("an independent implementation of RFC 9421 accepts what a browser sends", async ({ bank, server, page }) => {
+test("an independent implementation of RFC 9421 accepts what a browser sends", async ({ visitor, server, page }) => {
   const bound = page.waitForRequest(`${server.sign}/bind`);
   const read = page.waitForRequest(`${server.app}/api/account`);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   const { jwk } = (await bound).postDataJSON() as { jwk: JWK };
   const request = await read;
   const headers = request.headers();

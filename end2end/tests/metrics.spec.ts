@@ -24,7 +24,7 @@ test("a server reports metrics, health and readiness", async ({ isolated }) => {
   // A thief presents the cookie more than ten times a minute.
   const bare = signed.headers.filter(([name]) => !name.startsWith("signature"));
   for (let times = 0; times < 11; times++) expect((await send(server, { ...signed, headers: bare })).status).toBe(401);
-  const forged = { ...keyPressProof("display_name"), action: "transfer" };
+  const forged = { ...keyPressProof("display_name"), action: "revoke" };
   expect((await client.call({ path: "/api/display_name", body: '{"name":"x"}', proof: forged })).status).toBe(403);
 
   const { text } = await get(metricsPort, "/metrics");

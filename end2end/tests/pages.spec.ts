@@ -1,4 +1,4 @@
-import { newUserName } from "../support/bank-page.ts";
+import { newUserName } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { send } from "../support/http.ts";
 import { createPrivateData } from "../support/private-data.ts";
@@ -60,15 +60,15 @@ test("an unknown host gets 421, and localhost redirects to the application", asy
   }
 });
 
-test("the browser reports no policy violation and no error", async ({ bank, page }) => {
+test("the browser reports no policy violation and no error", async ({ visitor, page }) => {
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || /Content Security Policy|hydrat/i.test(message.text())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
-  await bank.register(newUserName());
-  await bank.changeName("Quiet");
-  await bank.signOut();
+  await visitor.register(newUserName());
+  await visitor.changeName("Quiet");
+  await visitor.signOut();
   expect(complaints).toEqual([]);
   // The positive control: a forbidden style is reported.
   await page.evaluate(() => document.body.setAttribute("style", "color: red"));

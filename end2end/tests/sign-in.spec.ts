@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { BankPage, newUserName, PASSWORD, signOriginOf, waitUntilReady } from "../support/bank-page.ts";
+import { AppPage, newUserName, PASSWORD, signOriginOf, waitUntilReady } from "../support/app-page.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { Mouse } from "../support/input-device.ts";
 
@@ -19,10 +19,10 @@ test("after signing in the user returns to the page that they came from", async 
 });
 
 for (const path of ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""]) {
-  test(`a return path of ${JSON.stringify(path)} leads to the account`, async ({ bank, page }) => {
-    await open(page, bank.origin, `/register?return=${encodeURIComponent(path)}`);
-    await bank.submitForm(newUserName(), "Open account");
-    await expect(page).toHaveURL(`${bank.origin}/account`);
+  test(`a return path of ${JSON.stringify(path)} leads to the account`, async ({ visitor, page }) => {
+    await open(page, visitor.origin, `/register?return=${encodeURIComponent(path)}`);
+    await visitor.submitForm(newUserName(), "Open account");
+    await expect(page).toHaveURL(`${visitor.origin}/account`);
   });
 }
 
@@ -68,8 +68,8 @@ test("errors appear at their field, and the input stays", async ({ account, page
   await expect(password).toHaveAccessibleDescription(/password/i);
 });
 
-test("the password can be shown", async ({ bank, page }) => {
-  await open(page, bank.origin, "/sign-in");
+test("the password can be shown", async ({ visitor, page }) => {
+  await open(page, visitor.origin, "/sign-in");
   const password = page.getByLabel("Password", { exact: true });
   const reveal = page.getByRole("button", { name: "Show password" });
   await password.fill(PASSWORD);
@@ -80,9 +80,9 @@ test("the password can be shown", async ({ bank, page }) => {
   await expect(password).toHaveAttribute("type", "password");
 });
 
-test("password managers find both forms", async ({ bank, page }) => {
+test("password managers find both forms", async ({ visitor, page }) => {
   for (const [path, kind] of [["/sign-in", "current-password"], ["/register", "new-password"]] as const) {
-    await open(page, bank.origin, path);
+    await open(page, visitor.origin, path);
     await expect(page.locator(`form[method=post][action^="${path}"]`)).toHaveCount(1);
     await expect(page.getByLabel("User name")).toHaveAttribute("autocomplete", "username");
     await expect(page.getByLabel("Password", { exact: true })).toHaveAttribute("autocomplete", kind);
@@ -128,7 +128,7 @@ for (const [what, spoil] of [
 }
 
 test("a browser that cannot store keys says so before a password is sent", async ({ account, page }) => {
-  const other = new BankPage(page, account.origin, new Mouse(page));
+  const other = new AppPage(page, account.origin, new Mouse(page));
   await account.signOut();
   const sent: string[] = [];
   page.on("request", (request) => request.method() === "POST" && sent.push(new URL(request.url()).pathname));
@@ -147,21 +147,21 @@ test("a browser that cannot store keys says so before a password is sent", async
 
 test("other tabs follow a sign-out and a sign-in", async ({ account, context }) => {
   const page = await context.newPage();
-  const other = new BankPage(page, account.origin, new Mouse(page));
+  const other = new AppPage(page, account.origin, new Mouse(page));
   await other.open("/account");
-  await expect(other.balance).toHaveText("1,000.00 EUR");
+  await other.expectLoaded();
   // Chromium renders no frames in a background tab, and each mouse move waits for a frame.
   await account.page.bringToFront();
   await account.signOut();
   await expect(other.alert).toContainText("not signed in");
   await account.signIn(account.user);
-  await expect(other.balance).toHaveText("1,000.00 EUR");
+  await other.expectLoaded();
 });
 
 test("a page from the browser's history shows the current session", async ({ account, page }) => {
   await page.goto(`${signOriginOf(account.origin)}/sign-in`);
   const other = await page.context().newPage();
-  const tab = new BankPage(other, account.origin, new Mouse(other));
+  const tab = new AppPage(other, account.origin, new Mouse(other));
   await tab.open("/account");
   await tab.signOut();
   await page.goBack();

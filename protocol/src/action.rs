@@ -113,31 +113,19 @@ impl ActionEntry {
 #[derive(Clone, Copy, Debug)]
 pub struct SummaryEntry {
     pub(crate) path: &'static str,
-    pub(crate) summary: fn(&[u8]) -> Result<Summary, Malformed>,
+    pub(crate) summary: fn(&dyn Any) -> Option<Summary>,
 }
 
 impl SummaryEntry {
     /// The entry of an action type.
     pub const fn of<A: Action>() -> Self {
-        let summary = if A::EMPTY.is_some() { summary_of_empty::<A> } else { summary::<A> };
-        Self { path: A::PATH, summary }
+        Self { path: A::PATH, summary: |action| action.downcast_ref::<A>().map(Action::summary) }
     }
 }
 
 fn parse_empty<A: Action>(body: &[u8]) -> Parsed {
-    Ok(Box::new(empty::<A>(body)?))
-}
-
-fn empty<A: Action>(body: &[u8]) -> Result<A, Malformed> {
-    A::EMPTY.filter(|_| body == b"{}").map(|make| make()).ok_or(Malformed("action"))
-}
-
-fn summary<A: Action>(body: &[u8]) -> Result<Summary, Malformed> {
-    parse::<A>(body).map(|action| action.summary())
-}
-
-fn summary_of_empty<A: Action>(body: &[u8]) -> Result<Summary, Malformed> {
-    empty::<A>(body).map(|action| action.summary())
+    let make = A::EMPTY.filter(|_| body == b"{}").ok_or(Malformed("action"))?;
+    Ok(Box::new(make()))
 }
 
 fn parse_any<A: Action>(body: &[u8]) -> Parsed {

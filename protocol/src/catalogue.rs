@@ -1,8 +1,7 @@
 //! Every protected action of an application.
 
 use crate::{
-    Malformed,
-    action::{ActionEntry, Summary, SummaryEntry},
+    action::{ActionEntry, AnyAction, Summary, SummaryEntry},
     built_in,
 };
 
@@ -69,15 +68,12 @@ impl Summaries {
         Self { own }
     }
 
-    /// The summary of the action at a path with this request body.
-    ///
-    /// # Errors
-    /// [`Malformed`] when there is no such action, or the body is not this action.
-    pub fn of(self, path: &str, body: &[u8]) -> Result<Summary, Malformed> {
+    /// The summary of an action that the [`Catalogue`]'s entry of this path has parsed. `None` for another action.
+    pub fn of(self, path: &str, action: &dyn AnyAction) -> Option<Summary> {
         // The actions of push connections are never confirmed.
         let built_in = [built_in::nonces::ACTION_SUMMARIES, built_in::sessions::ACTION_SUMMARIES];
-        let entry = built_in.into_iter().flatten().chain(self.own).find(|entry| entry.path == path);
-        (entry.ok_or(Malformed("action"))?.summary)(body)
+        let entry = built_in.into_iter().flatten().chain(self.own).find(|entry| entry.path == path)?;
+        (entry.summary)(action)
     }
 }
 

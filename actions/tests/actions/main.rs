@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod catalogue;
-mod values;
+// <demo>
+mod money;
+mod transfer;
 mod worked_example;
+// </demo>
+mod values;
 
 /// `#[test]`, on either machine. Every module takes it from here.
 #[cfg(not(target_family = "wasm"))]

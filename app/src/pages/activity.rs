@@ -121,7 +121,9 @@ fn describe(entry: &ActivityEntry) -> String {
         "nonces" => "Renewed the session",
         "account" => "Viewed the account",
         "display_name" => "Changed the display name",
+        // <demo>
         "transfer" => "Sent money",
+        // </demo>
         "jitterbug/keys" | "jitterbug/stream" => "Connected to live updates",
         "push_ended" => "Disconnected from live updates",
         "push_rejected" if entry.reason.as_deref() == Some("frame_stale") => "Rejected an update that arrived too late",
@@ -162,8 +164,8 @@ mod tests {
             refused,
             reason: None,
         };
-        assert_eq!(describe(&entry("transfer", false)), "Sent money");
-        assert_eq!(describe(&entry("transfer", true)), "Rejected: sent money");
+        assert_eq!(describe(&entry("revoke", false)), "Ended a session");
+        assert_eq!(describe(&entry("revoke", true)), "Rejected: ended a session");
         assert_eq!(describe(&entry("close_account", false)), "close account");
         let late = ActivityEntry { reason: Some("frame_stale".into()), ..entry("push_rejected", false) };
         assert_eq!(describe(&late), "Rejected an update that arrived too late");

@@ -20,10 +20,10 @@ pub fn Home() -> impl IntoView {
             <Show
                 when=move || session.is_signed_in()
                 fallback=move || view! {
-                    <a href=register.clone() rel="external" class="primary">"Open a demo account"</a>
+                    <a href=register.clone() rel="external" class="primary">"Open an account"</a>
                 }
             >
-                <A href="/account" attr:class="primary">"See your balance"</A>
+                <A href="/account" attr:class="primary">"See your account"</A>
             </Show>
         </section>
         <ul class="features">
@@ -37,7 +37,7 @@ pub fn Home() -> impl IntoView {
             </li>
             <li>
                 <h2>"Confirmed"</h2>
-                <p>"Before money moves, a separate window shows exactly what will be signed. No page can draw over it, and only you can confirm there."</p>
+                <p>"Before anything important happens, a separate window shows exactly what will be signed. No page can draw over it, and only you can confirm there."</p>
             </li>
         </ul>
     }

@@ -46,7 +46,8 @@ fn levels_match_the_risk_of_the_actions() {
 
 #[test]
 fn summary_shows_every_argument() {
-    let summary = Summaries::new(ACTION_SUMMARIES).of("/api/order", ORDER.as_bytes()).unwrap();
+    let order = CATALOGUE.at("/api/order").unwrap().parse(ORDER.as_bytes()).unwrap();
+    let summary = Summaries::new(ACTION_SUMMARIES).of("/api/order", &*order).unwrap();
     assert_eq!(summary.title, "Order");
     assert_eq!(summary.button, "Order 1250 for bob");
     let lines: Vec<_> = summary.lines.iter().map(|(label, value)| (*label, value.as_str())).collect();

@@ -38,7 +38,8 @@ impl Request {
     ) -> Result<Self, WindowRejection> {
         let entry = catalogue.at(&to_sign.path).filter(|entry| entry.level > Level::Signed);
         let entry = entry.ok_or(WindowRejection::Malformed)?;
-        let summary = summaries.of(&to_sign.path, to_sign.body.as_bytes()).map_err(|_| WindowRejection::Malformed)?;
+        let action = entry.parse(to_sign.body.as_bytes()).map_err(|_| WindowRejection::Malformed)?;
+        let summary = summaries.of(entry.path, &*action).ok_or(WindowRejection::Malformed)?;
         // When the frame has lost its key, the page has no nonce.
         let invents_nonce = entry.path == RestoreBrowser::PATH;
         if to_sign.nonce.is_none() == invents_nonce {

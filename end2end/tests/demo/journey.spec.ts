@@ -1,49 +1,49 @@
 import { devices } from "@playwright/test";
-import { BankPage, newUserName } from "../support/bank-page.ts";
-import { expect, test } from "../support/fixtures.ts";
-import { Keyboard, Mouse, Touchscreen } from "../support/input-device.ts";
-import { confirmationProof } from "../support/interaction-proof.ts";
-import { NodeClient } from "../support/node-client.ts";
-import type { TestServer } from "../support/test-server.ts";
+import { AppPage, newUserName } from "../../support/app-page.ts";
+import { expect, test } from "../../support/fixtures.ts";
+import { Keyboard, Mouse, Touchscreen } from "../../support/input-device.ts";
+import { confirmationProof } from "../../support/interaction-proof.ts";
+import { NodeClient } from "../../support/node-client.ts";
+import type { TestServer } from "../../support/test-server.ts";
 
 /** Everything from registration to a second sign-in, with one kind of input device. */
-async function journey(bank: BankPage, server: TestServer): Promise<void> {
+async function journey(visitor: AppPage, server: TestServer): Promise<void> {
   const name = newUserName();
   const friend = await NodeClient.registered(server);
   const proofs: (string | null)[] = [];
-  bank.page.on("request", (request) => {
+  visitor.page.on("request", (request) => {
     if (/\/api\/(display_name|transfer)$/.test(request.url())) proofs.push(proofRecorder(request.headers()["x-interaction-proof"]));
   });
 
-  await bank.register(name);
-  await expect(bank.page.getByRole("heading", { level: 1 })).toHaveText("Your account");
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
-  await expect(bank.displayName).toHaveText(name);
+  await visitor.register(name);
+  await expect(visitor.page.getByRole("heading", { level: 1 })).toHaveText("Your account");
+  await expect(visitor.balance).toHaveText("1,000.00 EUR");
+  await expect(visitor.displayName).toHaveText(name);
 
-  await bank.changeName("Ada Lovelace");
+  await visitor.changeName("Ada Lovelace");
   expect(proofs[0], "an ordinary change needs no window").toBe("app");
-  if (bank.input.name !== "mouse") expect(proofs).toEqual(["app"]);
+  if (visitor.input.name !== "mouse") expect(proofs).toEqual(["app"]);
 
-  await bank.submitTransfer({ to: friend.name, amount: "12.50", note: "rent" });
-  const window = await bank.confirmationWindow();
+  await visitor.submitTransfer({ to: friend.name, amount: "12.50", note: "rent" });
+  const window = await visitor.confirmationWindow();
   await expect(window.title).toHaveText("Send money");
   for (const text of ["12.50 EUR", friend.name, "rent", new URL(server.app).host, name]) await expect(window.content).toContainText(text);
-  await expect(bank.confirmationPanel).toBeVisible();
-  await bank.confirm("Send 12.50 EUR");
-  await expect(bank.balance).toHaveText("987.50 EUR");
-  await expect(bank.status).toContainText("12.50 EUR");
-  const newest = bank.history.getByRole("row").nth(1);
+  await expect(visitor.confirmationPanel).toBeVisible();
+  await visitor.confirm("Send 12.50 EUR");
+  await expect(visitor.balance).toHaveText("987.50 EUR");
+  await expect(visitor.status).toContainText("12.50 EUR");
+  const newest = visitor.history.getByRole("row").nth(1);
   for (const text of [friend.name, "rent", "12.50 EUR"]) await expect(newest).toContainText(text);
   expect(proofs.at(-1)).toBe("signer");
   const theirs = await friend.call({ path: "/api/account" });
   expect(JSON.parse(theirs.body)).toMatchObject({ balance: 101_250, history: [{ direction: "received", amount: 1250, other: name }] });
 
-  await bank.signOut();
-  await bank.open("/account");
-  await expect(bank.alert).toContainText("not signed in");
-  await bank.signIn(name);
-  await expect(bank.balance).toHaveText("987.50 EUR");
-  await expect(bank.displayName).toHaveText("Ada Lovelace");
+  await visitor.signOut();
+  await visitor.open("/account");
+  await expect(visitor.alert).toContainText("not signed in");
+  await visitor.signIn(name);
+  await expect(visitor.balance).toHaveText("987.50 EUR");
+  await expect(visitor.displayName).toHaveText("Ada Lovelace");
 }
 
 /** The `by` member of the proof in a header; null if there is no proof. */
@@ -52,12 +52,12 @@ function proofRecorder(header: string | undefined): string | null {
   return (JSON.parse(Buffer.from(header, "base64url").toString()) as { by: string }).by;
 }
 
-test("the whole journey with a mouse", async ({ bank, server }) => {
-  await journey(bank, server);
+test("the whole journey with a mouse", async ({ visitor, server }) => {
+  await journey(visitor, server);
 });
 
 test("the whole journey with the keyboard only", { tag: "@memory" }, async ({ page, server }) => {
-  await journey(new BankPage(page, server.app, new Keyboard(page)), server);
+  await journey(new AppPage(page, server.app, new Keyboard(page)), server);
 });
 
 test.describe("on a phone", () => {
@@ -65,17 +65,17 @@ test.describe("on a phone", () => {
   test.use(phone);
 
   test("the whole journey by touch", async ({ page, server }) => {
-    await journey(new BankPage(page, server.app, new Touchscreen(page)), server);
+    await journey(new AppPage(page, server.app, new Touchscreen(page)), server);
   });
 });
 
-test("the first page links to registration and sign-in", async ({ bank, page }) => {
-  await bank.open("/");
+test("the first page links to registration and sign-in", async ({ visitor, page }) => {
+  await visitor.open("/");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("PAN");
-  await bank.input.activate(page.getByRole("link", { name: "Register", exact: true }));
-  await expect(bank.button("Open account")).toBeEnabled();
-  await bank.input.activate(page.getByRole("link", { name: "Sign in", exact: true }));
-  await expect(bank.button("Sign in")).toBeEnabled();
+  await visitor.input.activate(page.getByRole("link", { name: "Register", exact: true }));
+  await expect(visitor.button("Open account")).toBeEnabled();
+  await visitor.input.activate(page.getByRole("link", { name: "Sign in", exact: true }));
+  await expect(visitor.button("Sign in")).toBeEnabled();
 });
 
 test("a reload between changes loses nothing", async ({ account, page }) => {
@@ -105,7 +105,7 @@ test("a reload while the window is open sends nothing", async ({ account, server
 test("two tabs work at once", async ({ account, server, context }) => {
   const friend = await NodeClient.registered(server);
   const page = await context.newPage();
-  const other = new BankPage(page, server.app, new Mouse(page));
+  const other = new AppPage(page, server.app, new Mouse(page));
   await other.open("/account");
   await expect(other.balance).toHaveText("1,000.00 EUR");
   for (const [tab, left] of [[account, "999.00 EUR"], [other, "998.00 EUR"], [account, "997.00 EUR"]] as const) {
@@ -137,7 +137,7 @@ test("signing in as another user shows nothing of the first", async ({ account }
 test("a user can use two browsers", async ({ account, server, browser }) => {
   const context = await browser.newContext();
   const page = await context.newPage();
-  const other = new BankPage(page, server.app, new Mouse(page));
+  const other = new AppPage(page, server.app, new Mouse(page));
   await other.signIn(account.user);
   await other.changeName("From the other");
   await account.page.reload();

@@ -1,18 +1,18 @@
 import type { Page } from "@playwright/test";
-import { AttackerWindow } from "../support/attacker-window.ts";
-import { type BankPage, newUserName } from "../support/bank-page.ts";
-import { expect, test } from "../support/fixtures.ts";
-import { send } from "../support/http.ts";
-import { InjectedScript, signedHeaders } from "../support/injected-script.ts";
-import { confirmationProof, encodeProof, keyPressProof } from "../support/interaction-proof.ts";
-import { NodeClient } from "../support/node-client.ts";
-import { seededRandom } from "../support/seeded-random.ts";
-import type { TestServer } from "../support/test-server.ts";
+import { AttackerWindow } from "../../support/attacker-window.ts";
+import { type AppPage, newUserName } from "../../support/app-page.ts";
+import { expect, test } from "../../support/fixtures.ts";
+import { send } from "../../support/http.ts";
+import { InjectedScript, signedHeaders } from "../../support/injected-script.ts";
+import { confirmationProof, encodeProof, keyPressProof } from "../../support/interaction-proof.ts";
+import { NodeClient } from "../../support/node-client.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+import type { TestServer } from "../../support/test-server.ts";
 
 /** Registers a user in a page with the attacker's script. */
-async function pageWithInjectedScript(bank: BankPage, page: Page): Promise<InjectedScript> {
+async function pageWithInjectedScript(visitor: AppPage, page: Page): Promise<InjectedScript> {
   const script = await InjectedScript.injectInto(page);
-  await bank.registerQuickly(newUserName());
+  await visitor.registerQuickly(newUserName());
   return script;
 }
 
@@ -21,8 +21,8 @@ async function transferBody(server: TestServer): Promise<string> {
   return JSON.stringify({ to: friend.name, amount: 4200, note: "a gift" });
 }
 
-test("attack 5: script that requests a transfer gets no signature without the user", async ({ bank, server, page }) => {
-  const script = await pageWithInjectedScript(bank, page);
+test("attack 5: script that requests a transfer gets no signature without the user", async ({ visitor, server, page }) => {
+  const script = await pageWithInjectedScript(visitor, page);
   const body = await transferBody(server);
   const transfer = { path: "/api/transfer", body, nonce: await script.nonce() };
 
@@ -49,17 +49,17 @@ test("attack 5: script that requests a transfer gets no signature without the us
   await opened.expectUndecided();
   await opened.page.close();
   await page.reload();
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await expect(visitor.balance).toHaveText("1,000.00 EUR");
 
   // The positive control: the user makes the same transfer.
   const friend = (JSON.parse(body) as { to: string }).to;
-  await bank.submitTransfer({ to: friend, amount: "42", note: "a gift" });
-  await bank.confirm("Send 42.00 EUR");
-  await expect(bank.balance).toHaveText("958.00 EUR");
+  await visitor.submitTransfer({ to: friend, amount: "42", note: "a gift" });
+  await visitor.confirm("Send 42.00 EUR");
+  await expect(visitor.balance).toHaveText("958.00 EUR");
 });
 
-test("attack 6: synthetic events make no proof and do not activate the confirmation button", async ({ bank, page }) => {
-  await pageWithInjectedScript(bank, page);
+test("attack 6: synthetic events make no proof and do not activate the confirmation button", async ({ visitor, page }) => {
+  await pageWithInjectedScript(visitor, page);
   const proofs: string[] = [];
   page.on("request", (request) => {
     const proof = request.headers()["x-interaction-proof"];
@@ -79,7 +79,7 @@ test("attack 6: synthetic events make no proof and do not activate the confirmat
   };
   await page.evaluate(events);
   // The page has no proof, so a confirmation window opens.
-  const window = await bank.confirmationWindow();
+  const window = await visitor.confirmationWindow();
   expect(proofs).toEqual([]);
 
   // Script inside the window cannot activate its button either, because its events are not trusted.
@@ -96,14 +96,14 @@ test("attack 6: synthetic events make no proof and do not activate the confirmat
   expect(proofs).toEqual([]);
   await window.cancel();
   await page.reload();
-  await expect(bank.displayName).toHaveText(bank.user);
+  await expect(visitor.displayName).toHaveText(visitor.user);
 
   // The positive control: a trusted click makes a proof and activates the button.
-  await bank.changeName("Person");
+  await visitor.changeName("Person");
   expect(proofs).not.toEqual([]);
   await page.evaluate(events);
-  await bank.confirm("Change name");
-  await expect(bank.displayName).toHaveText("Robot");
+  await visitor.confirm("Change name");
+  await expect(visitor.displayName).toHaveText("Robot");
 });
 
 type Point = [x: number, y: number];
@@ -162,19 +162,19 @@ function arc(at: number): number[] {
 }
 
 for (const [what, forge] of Object.entries(CRUDE_FORGERIES)) {
-  test(`attack 7: a forged interaction proof (${what}) raises the level to Confirmed`, async ({ bank, page }) => {
-    const script = await pageWithInjectedScript(bank, page);
+  test(`attack 7: a forged interaction proof (${what}) raises the level to Confirmed`, async ({ visitor, page }) => {
+    const script = await pageWithInjectedScript(visitor, page);
     const body = JSON.stringify({ name: "Forged" });
     const signed = await script.sign({ path: "/api/display_name", body, level: "interaction", nonce: await script.nonce(), proof: forge() });
     const reply = await script.post("/api/display_name", body, signed);
     expect(reply.code, reply.text).toBe("step_up_required");
     await page.reload();
-    await expect(bank.displayName).toHaveText(bank.user);
+    await expect(visitor.displayName).toHaveText(visitor.user);
   });
 }
 
-test("attack 7: a proof of another action, of the window or of a minute ago is rejected, and a repeated path raises the level", async ({ bank, page }) => {
-  const script = await pageWithInjectedScript(bank, page);
+test("attack 7: a proof of another action, of the window or of a minute ago is rejected, and a repeated path raises the level", async ({ visitor, page }) => {
+  const script = await pageWithInjectedScript(visitor, page);
   const body = JSON.stringify({ name: "Forged" });
   const request = async (proof: object) => ({ path: "/api/display_name", body, level: "interaction" as const, nonce: await script.nonce(), proof });
   expect((await script.requestSignature(await request(keyPressProof("transfer"))))?.Err).toBe("bad_proof");
@@ -182,7 +182,7 @@ test("attack 7: a proof of another action, of the window or of a minute ago is r
   const stale = await script.sign(await request(keyPressProof("display_name", Date.now() - 60_000)));
   expect((await script.post("/api/display_name", body, stale)).code).toBe("invalid_proof");
   await page.reload();
-  await expect(bank.displayName).toHaveText(bank.user);
+  await expect(visitor.displayName).toHaveText(visitor.user);
 
   // The same path again, with a fresh nonce, a fresh time and another hold, is still recognised.
   const path = pointerPath(CURVED, eased, { tremor: 2, seed: 1 });
@@ -195,13 +195,13 @@ test("attack 7: a proof of another action, of the window or of a minute ago is r
 });
 
 // A documented limit of PAN: script in the open page can imitate the user perfectly.
-test("attack 7: a perfect forgery passes at level Interaction, and only there", async ({ bank, server, page }) => {
-  const script = await pageWithInjectedScript(bank, page);
+test("attack 7: a perfect forgery passes at level Interaction, and only there", async ({ visitor, server, page }) => {
+  const script = await pageWithInjectedScript(visitor, page);
   // A key press has no path that could look wrong, and script can record the user's own path and use it again.
   let header = "";
   await expect(async () => {
     const honest = page.waitForResponse("**/api/display_name");
-    await bank.changeName("Person");
+    await visitor.changeName("Person");
     const reply = await honest;
     expect(reply.status(), "taken for the user's").toBe(200);
     header = reply.request().headers()["x-interaction-proof"] ?? "";
@@ -226,7 +226,7 @@ test("attack 7: a perfect forgery passes at level Interaction, and only there", 
     const reply = await rename(name, forge());
     expect(reply.status, `${name}: ${reply.text}`).toBe(200);
     await page.reload();
-    await expect(bank.displayName).toHaveText(name);
+    await expect(visitor.displayName).toHaveText(name);
   }
 
   // At level Confirmed none of them works: the frame does not sign, and the server would reject it.
@@ -240,12 +240,12 @@ test("attack 7: a perfect forgery passes at level Interaction, and only there", 
     expect(reply.code, `${name}: ${reply.body}`).toBe("step_up_required");
   }
   await page.reload();
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await expect(visitor.balance).toHaveText("1,000.00 EUR");
   expect((await client.call({ path: "/api/transfer", body, proof: confirmationProof("transfer") })).status).toBe(200);
 });
 
-test("attack 8: a signed request cannot be changed, and the frame signs only catalogue actions", async ({ bank, server, page }) => {
-  const script = await pageWithInjectedScript(bank, page);
+test("attack 8: a signed request cannot be changed, and the frame signs only catalogue actions", async ({ visitor, server, page }) => {
+  const script = await pageWithInjectedScript(visitor, page);
   const nonce = await script.nonce();
   const rejection = async (request: Parameters<InjectedScript["requestSignature"]>[0]) => (await script.requestSignature({ nonce, ...request }))?.Err;
   expect(await rejection({ path: "/api/unheard_of" })).toBe("unknown_action");
@@ -276,5 +276,5 @@ test("attack 8: a signed request cannot be changed, and the frame signs only cat
   expect((await script.post("/api/display_name", body, await signRename())).status).toBe(200);
   expect((await send(server, { path: "/api/account", headers: signedHeaders(raised) })).status).toBeGreaterThanOrEqual(400);
   await page.reload();
-  await expect(bank.displayName).toHaveText("Signed");
+  await expect(visitor.displayName).toHaveText("Signed");
 });

@@ -1,4 +1,4 @@
-import { expect, SEND_BUTTON, test } from "../support/confirmation-attack.ts";
+import { expect, SEND_BUTTON, test } from "../../support/demo/confirmation-attack.ts";
 
 test("attack 9: script that navigates the window to a fragment cancels it", async ({ attack }) => {
   const steered = await attack.open();

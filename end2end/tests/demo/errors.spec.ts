@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { BankPage, newUserName } from "../support/bank-page.ts";
-import { evictKeys } from "../support/browser-storage.ts";
-import { expect, test } from "../support/fixtures.ts";
-import { Keyboard, Mouse } from "../support/input-device.ts";
-import { NodeClient } from "../support/node-client.ts";
-import { sessionToken } from "../support/session-token.ts";
-import type { TestServer } from "../support/test-server.ts";
+import { AppPage, newUserName } from "../../support/app-page.ts";
+import { evictKeys } from "../../support/browser-storage.ts";
+import { expect, test } from "../../support/fixtures.ts";
+import { Keyboard, Mouse } from "../../support/input-device.ts";
+import { NodeClient } from "../../support/node-client.ts";
+import { sessionToken } from "../../support/session-token.ts";
+import type { TestServer } from "../../support/test-server.ts";
 
 const LOST_KEY = "This browser no longer has the key of your session. Sign in again to get a new one.";
 const ENDED = "Your session has ended. Sign in again to continue.";
 
-async function submitTransfer(bank: BankPage, server: TestServer): Promise<void> {
+async function submitTransfer(visitor: AppPage, server: TestServer): Promise<void> {
   const friend = await NodeClient.registered(server);
-  await bank.submitTransfer({ to: friend.name, amount: "3", note: "" });
-  await bank.confirmationWindow();
+  await visitor.submitTransfer({ to: friend.name, amount: "3", note: "" });
+  await visitor.confirmationWindow();
 }
 
 test("the page reports that both keys are lost, and signing in again helps", async ({ account, page, server }) => {
@@ -53,19 +53,19 @@ test("a frame that lost its key is restored by a confirmation, without signing i
 test("the page distinguishes an expired session from a lost key, and signing in again helps", async ({ isolated, page }) => {
   await isolated.startStore();
   const pan = await isolated.startServer();
-  const bank = new BankPage(page, isolated.server.app, new Mouse(page));
-  await bank.registerQuickly(newUserName());
+  const visitor = new AppPage(page, isolated.server.app, new Mouse(page));
+  await visitor.registerQuickly(newUserName());
   // The server is down for longer than its new idle timeout. The page fetches again by itself.
   await pan.stop();
   await sleep(12_500);
   const panWithShortIdle = await isolated.startServer({ NONCE_TTL: "12", PAN_LIFETIMES_IDLE: "12" });
-  await expect(bank.alert.first()).toHaveText(ENDED, { timeout: 30_000 });
-  await expect(bank.balance, "nothing private is left on the page").toBeHidden();
+  await expect(visitor.alert.first()).toHaveText(ENDED, { timeout: 30_000 });
+  await expect(visitor.balance, "nothing private is left on the page").toBeHidden();
 
   await panWithShortIdle.stop();
   await isolated.startServer();
-  await bank.signIn(bank.user);
-  await expect(bank.displayName).toHaveText(bank.user);
+  await visitor.signIn(visitor.user);
+  await expect(visitor.displayName).toHaveText(visitor.user);
 });
 
 test("a sign-out in another tab is shown, and signing in again helps", async ({ account, page, context, server }) => {
@@ -126,21 +126,21 @@ test("a change without a response can be tried again", async ({ account, page })
   await account.expectName("Not saved");
 });
 
-test("a wrong password is reported without revealing whether the user exists", async ({ bank, client, server, page }) => {
+test("a wrong password is reported without revealing whether the user exists", async ({ visitor, client, server, page }) => {
   await page.goto(`${server.sign}/sign-in`);
   const sentences: (string | null)[] = [];
   for (const name of [client.name, "unknown-user"]) {
-    await bank.submitFormQuickly(name, "another password");
-    await expect(bank.alert.filter({ visible: true })).toContainText("wrong");
-    await expect(bank.button("Sign in")).toBeEnabled();
-    sentences.push(await bank.alert.textContent());
+    await visitor.submitFormQuickly(name, "another password");
+    await expect(visitor.alert.filter({ visible: true })).toContainText("wrong");
+    await expect(visitor.button("Sign in")).toBeEnabled();
+    sentences.push(await visitor.alert.textContent());
   }
   expect(sentences[1]).toBe(sentences[0]);
 });
 
-test("a user name that is taken is reported", async ({ bank, client, server, page }) => {
+test("a user name that is taken is reported", async ({ visitor, client, server, page }) => {
   await page.goto(`${server.sign}/register`);
-  await bank.submitFormQuickly(client.name);
+  await visitor.submitFormQuickly(client.name);
   await expect(page.getByText("That user name is taken.")).toBeVisible();
   await expect(page.getByLabel("User name")).toBeFocused();
   await expect(page.getByLabel("User name")).toHaveValue(client.name);
@@ -157,8 +157,8 @@ test("an insufficient balance and an unknown recipient are reported", async ({ a
   await expect(account.balance).toHaveText("1,000.00 EUR");
 });
 
-test("a page that does not exist says so", async ({ bank, page }) => {
-  const reply = await page.goto(`${bank.origin}/nowhere`);
+test("a page that does not exist says so", async ({ visitor, page }) => {
+  const reply = await page.goto(`${visitor.origin}/nowhere`);
   expect(reply?.status()).toBe(404);
   await expect(page.getByRole("heading", { level: 1 })).toContainText("not found");
 });
@@ -171,7 +171,7 @@ test("a request that takes longer than 300 ms shows its progress", async ({ acco
     await route.continue();
   });
   await expect(page.getByText("Working…")).toBeHidden();
-  await new BankPage(page, account.origin, new Keyboard(page)).submitName("Slowly");
+  await new AppPage(page, account.origin, new Keyboard(page)).submitName("Slowly");
   await expect(page.getByText("Working…")).toBeVisible();
   goOn();
   await expect(account.displayName).toHaveText("Slowly");

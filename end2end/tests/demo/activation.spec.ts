@@ -1,14 +1,14 @@
 import type { BrowserContext, Page } from "@playwright/test";
-import { BankPage } from "../support/bank-page.ts";
-import { evictKeys } from "../support/browser-storage.ts";
-import { blockWindows, slowClock } from "../support/confirmation-window.ts";
-import { expect, test as base } from "../support/fixtures.ts";
-import { NodeClient } from "../support/node-client.ts";
+import { AppPage } from "../../support/app-page.ts";
+import { evictKeys } from "../../support/browser-storage.ts";
+import { blockWindows, slowClock } from "../../support/confirmation-window.ts";
+import { expect, test as base } from "../../support/fixtures.ts";
+import { NodeClient } from "../../support/node-client.ts";
 
 const BUTTON = "Send 5.00 EUR";
 
 /** An account with a filled-in form for a transfer of 5 EUR. */
-const test = base.extend<{ filled: BankPage }>({
+const test = base.extend<{ filled: AppPage }>({
   filled: async ({ account, server, page }, use) => {
     const friend = await NodeClient.registered(server);
     await fillIn(page, friend.name);

@@ -2,12 +2,14 @@ import { expect, type Locator, type Page } from "@playwright/test";
 import { ConfirmationWindow } from "./confirmation-window.ts";
 import type { InputDevice } from "./input-device.ts";
 
+// <demo>
 /** The fields of the transfer form. */
 export interface Transfer {
   to: string;
   amount: string;
   note: string;
 }
+// </demo>
 
 export const PASSWORD = "correct horse battery staple";
 
@@ -28,13 +30,15 @@ export async function waitUntilReady(page: Page): Promise<void> {
   await expect(page.locator("html[data-ready]")).toHaveCount(1);
 }
 
-/** The demo bank as the user sees it. */
-export class BankPage {
+/** The application as the user sees it. */
+export class AppPage {
   /** The name of the signed-in user. */
   user = "";
-  readonly balance: Locator;
   readonly displayName: Locator;
+  // <demo>
+  readonly balance: Locator;
   readonly history: Locator;
+  // </demo>
   readonly alert: Locator;
   readonly status: Locator;
   /** The state of the push connection, in words. */
@@ -51,9 +55,11 @@ export class BankPage {
     readonly origin: string,
     readonly input: InputDevice,
   ) {
-    this.balance = page.getByTestId("balance");
     this.displayName = page.getByTestId("display-name");
+    // <demo>
+    this.balance = page.getByTestId("balance");
     this.history = page.getByRole("table", { name: "History" });
+    // </demo>
     this.alert = page.getByRole("alert");
     this.status = page.getByRole("status");
     this.pushState = page.getByTestId("push-state");
@@ -130,8 +136,13 @@ export class BankPage {
 
   private async expectSignedIn(name: string): Promise<void> {
     await expect(this.page).toHaveURL(`${this.origin}/account`);
-    await expect(this.balance).not.toBeEmpty();
+    await this.expectLoaded();
     this.user = name;
+  }
+
+  /** Waits until the account page shows the user's data. */
+  async expectLoaded(): Promise<void> {
+    await expect(this.displayName).not.toBeEmpty();
   }
 
   /** Submits another display name. Does not wait for the result. */
@@ -157,6 +168,7 @@ export class BankPage {
     }).toPass({ timeout: 20_000 });
   }
 
+  // <demo>
   /** Fills in and submits the transfer form. The confirmation window then waits for `confirm` or `cancel`. */
   async submitTransfer({ to, amount, note }: Transfer): Promise<void> {
     await this.input.fill(this.page.getByLabel("To", { exact: true }), to);
@@ -164,6 +176,7 @@ export class BankPage {
     await this.input.fill(this.page.getByLabel("Note", { exact: true }), note);
     await this.input.activate(this.button("Send money"));
   }
+  // </demo>
 
   /** The open confirmation window, once it shows its request. */
   async confirmationWindow(): Promise<ConfirmationWindow> {

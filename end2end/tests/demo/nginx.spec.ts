@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { BankPage, newUserName } from "../support/bank-page.ts";
-import { expect, test } from "../support/fixtures.ts";
-import { send } from "../support/http.ts";
-import { Mouse } from "../support/input-device.ts";
-import { startNginx } from "../support/nginx.ts";
-import { signOriginHeaders } from "../support/node-client.ts";
-import { freePort } from "../support/ports.ts";
-import { httpsTestServer } from "../support/test-server.ts";
+import { AppPage, newUserName } from "../../support/app-page.ts";
+import { expect, test } from "../../support/fixtures.ts";
+import { send } from "../../support/http.ts";
+import { Mouse } from "../../support/input-device.ts";
+import { startNginx } from "../../support/nginx.ts";
+import { signOriginHeaders } from "../../support/node-client.ts";
+import { freePort } from "../../support/ports.ts";
+import { httpsTestServer } from "../../support/test-server.ts";
 
 // The test makes its own certificate.
 test.use({ ignoreHTTPSErrors: true });
@@ -35,30 +35,30 @@ test("everything works in production mode behind the nginx of docs/DEPLOYMENT.md
     const protocol = await page.evaluate(() => (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).nextHopProtocol);
     expect(protocol).toBe("h2");
 
-    const bank = new BankPage(page, server.app, new Mouse(page));
-    await bank.register(newUserName());
+    const visitor = new AppPage(page, server.app, new Mouse(page));
+    await visitor.register(newUserName());
     const [cookie] = (await context.cookies()).filter(({ name }) => name === "__Host-pan");
     expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: "Lax", domain: "pan.localhost", path: "/" });
-    await bank.changeName("Grace");
+    await visitor.changeName("Grace");
 
     // Push messages arrive at once over HTTP/2, and over a WebSocket if the event stream is blocked.
-    await expect(bank.pushState).toHaveText("Live, by event stream");
+    await expect(visitor.pushState).toHaveText("Live, by event stream");
     const theirs = await browser.newContext({ ignoreHTTPSErrors: true });
     const theirPage = await theirs.newPage();
     await theirPage.route("**/api/jitterbug/stream", (route) => route.abort());
-    const elsewhere = new BankPage(theirPage, server.app, new Mouse(theirPage));
-    await elsewhere.signIn(bank.user);
-    await expect(bank.bell(1)).toBeVisible();
-    await expect(bank.notifications).toContainText("New sign-in");
+    const elsewhere = new AppPage(theirPage, server.app, new Mouse(theirPage));
+    await elsewhere.signIn(visitor.user);
+    await expect(visitor.bell(1)).toBeVisible();
+    await expect(visitor.notifications).toContainText("New sign-in");
     await expect(elsewhere.pushState).toHaveText("Live, by WebSocket");
 
     const friend = newUserName();
     const friendly = await browser.newContext({ ignoreHTTPSErrors: true });
     const friendPage = await friendly.newPage();
-    await new BankPage(friendPage, server.app, new Mouse(friendPage)).register(friend);
-    await bank.submitTransfer({ to: friend, amount: "12.50", note: "lunch" });
-    await bank.confirm(/^Send 12.50 EUR/);
-    for (const one of [bank, elsewhere]) await expect(one.balance).toHaveText("987.50 EUR");
+    await new AppPage(friendPage, server.app, new Mouse(friendPage)).register(friend);
+    await visitor.submitTransfer({ to: friend, amount: "12.50", note: "lunch" });
+    await visitor.confirm(/^Send 12.50 EUR/);
+    for (const one of [visitor, elsewhere]) await expect(one.balance).toHaveText("987.50 EUR");
     await expect(friendPage.getByTestId("balance")).toHaveText("1,012.50 EUR");
 
     // A request without the proxy's forwarded client IP is rejected.

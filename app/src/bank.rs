@@ -1,21 +1,13 @@
-//! What the bank's pages and its ledger share: an account and its movements.
+//! The demo: a bank, in which users send money to each other. `scripts/delete-demo.sh` deletes it.
 
-use actions::value::{Amount, DisplayName, Note};
+use actions::{money::Amount, value::Note};
 use protocol::user::UserName;
 use serde::{Deserialize, Serialize};
 
-/// An account, as its owner sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Account {
-    /// The owner.
-    pub user: UserName,
-    /// The name that other users see.
-    pub display_name: DisplayName,
-    /// In cents.
-    pub balance: u64,
-    /// The latest movements, newest first.
-    pub history: Vec<Movement>,
-}
+pub mod api;
+#[cfg(feature = "ssr")]
+pub mod ledger;
+pub mod page;
 
 /// A transfer into or out of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

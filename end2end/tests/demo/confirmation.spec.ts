@@ -1,12 +1,12 @@
-import { BankPage, signOriginOf } from "../support/bank-page.ts";
-import { evictKeys } from "../support/browser-storage.ts";
-import { blockWindows } from "../support/confirmation-window.ts";
-import { expect, test } from "../support/fixtures.ts";
-import { Mouse } from "../support/input-device.ts";
-import { NodeClient } from "../support/node-client.ts";
+import { AppPage, signOriginOf } from "../../support/app-page.ts";
+import { evictKeys } from "../../support/browser-storage.ts";
+import { blockWindows } from "../../support/confirmation-window.ts";
+import { expect, test } from "../../support/fixtures.ts";
+import { Mouse } from "../../support/input-device.ts";
+import { NodeClient } from "../../support/node-client.ts";
 
 /** Submits a transfer of that many euros to a new user. */
-async function requestTransfer(account: BankPage, amount: string): Promise<NodeClient> {
+async function requestTransfer(account: AppPage, amount: string): Promise<NodeClient> {
   const friend = await NodeClient.registered({ app: account.origin, sign: signOriginOf(account.origin), port: Number(new URL(account.origin).port) });
   await account.submitTransfer({ to: friend.name, amount, note: "" });
   return friend;
@@ -106,7 +106,7 @@ test("a browser shows one confirmation at a time", async ({ account, context }) 
   await requestTransfer(account, "1");
   await account.confirmationWindow();
   const page = await context.newPage();
-  const other = new BankPage(page, account.origin, new Mouse(page));
+  const other = new AppPage(page, account.origin, new Mouse(page));
   await other.open("/account");
   await requestTransfer(other, "2");
   await expect(other.alert).toContainText("Another confirmation is open");

@@ -1,9 +1,9 @@
 import type { Locator, Page } from "@playwright/test";
-import { AttackerWindow } from "../support/attacker-window.ts";
-import { expect, SEND_BUTTON, test } from "../support/confirmation-attack.ts";
-import { centreOf } from "../support/input-device.ts";
-import { confirmationProof } from "../support/interaction-proof.ts";
-import { NodeClient, type RequestOptions } from "../support/node-client.ts";
+import { AttackerWindow } from "../../support/attacker-window.ts";
+import { expect, SEND_BUTTON, test } from "../../support/demo/confirmation-attack.ts";
+import { centreOf } from "../../support/input-device.ts";
+import { confirmationProof } from "../../support/interaction-proof.ts";
+import { NodeClient, type RequestOptions } from "../../support/node-client.ts";
 
 /** The centre of an element, as arguments for `mouse.click`. */
 async function centre(target: Locator): Promise<[number, number]> {
@@ -220,9 +220,9 @@ test("attack 9: a window that script closes or navigates reports a cancellation"
   await page.getByLabel("To", { exact: true }).fill(friend.name);
   await page.getByLabel("Amount", { exact: true }).fill("5");
   await page.getByLabel("Note", { exact: true }).press("Enter");
-  const window = await attack.bank.confirmationWindow();
+  const window = await attack.visitor.confirmationWindow();
   await window.page.goto(`${server.app}/`);
-  await expect(attack.bank.alert).toContainText("You cancelled");
+  await expect(attack.visitor.alert).toContainText("You cancelled");
   await window.page.close();
   await attack.expectUnharmed();
 });
@@ -242,7 +242,7 @@ test("attack 9: a confirmation that opens in the same tab under the pointer igno
   await expect(button).toHaveAttribute("aria-disabled", "false", { timeout: 30_000 });
   await page.mouse.click(...(await centre(button)));
   await page.waitForURL(`${server.app}/account`);
-  await expect(attack.bank.balance).toHaveText("1,000.00 EUR");
+  await expect(attack.visitor.balance).toHaveText("1,000.00 EUR");
 });
 
 test("attack 9: a window that is hidden or not focused confirms nothing", async ({ attack }) => {

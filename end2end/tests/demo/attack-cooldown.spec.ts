@@ -1,17 +1,17 @@
 import type { BrowserContext } from "@playwright/test";
-import { AttackerWindow, type WindowRequest } from "../support/attacker-window.ts";
-import { newUserName } from "../support/bank-page.ts";
-import { expect, test as base } from "../support/fixtures.ts";
-import { InjectedScript } from "../support/injected-script.ts";
-import { NodeClient } from "../support/node-client.ts";
+import { AttackerWindow, type WindowRequest } from "../../support/attacker-window.ts";
+import { newUserName } from "../../support/app-page.ts";
+import { expect, test as base } from "../../support/fixtures.ts";
+import { InjectedScript } from "../../support/injected-script.ts";
+import { NodeClient } from "../../support/node-client.ts";
 
 const BUTTON = "Send 42.00 EUR";
 
 /** A page with the attacker's script, which opens any number of confirmations for a transfer. */
 const test = base.extend<{ script: InjectedScript; transfer: WindowRequest; openWindow(): Promise<AttackerWindow> }>({
-  script: async ({ bank, page }, use) => {
+  script: async ({ visitor, page }, use) => {
     const script = await InjectedScript.injectInto(page);
-    await bank.registerQuickly(newUserName());
+    await visitor.registerQuickly(newUserName());
     await use(script);
   },
   transfer: async ({ script, server }, use) => {
@@ -57,7 +57,7 @@ const UNWANTED_ENDINGS: Record<string, (window: AttackerWindow) => Promise<unkno
 };
 
 for (const [how, end] of Object.entries(UNWANTED_ENDINGS)) {
-  test(`attack 27: three confirmations that were ${how} start a pause`, async ({ openWindow, bank, context, server, page, script, transfer }) => {
+  test(`attack 27: three confirmations that were ${how} start a pause`, async ({ openWindow, visitor, context, server, page, script, transfer }) => {
     for (let times = 0; times < 3; times++) {
       const window = await openWindow();
       await expect(window.button(BUTTON)).toBeVisible();
@@ -74,7 +74,7 @@ for (const [how, end] of Object.entries(UNWANTED_ENDINGS)) {
       await window.page.close();
       await page.reload();
     }
-    await expect(bank.balance).toHaveText("1,000.00 EUR");
+    await expect(visitor.balance).toHaveText("1,000.00 EUR");
 
     // The positive control: a minute later a window confirms again.
     await setClock(context, 61_000);
@@ -84,14 +84,14 @@ for (const [how, end] of Object.entries(UNWANTED_ENDINGS)) {
   });
 }
 
-test("attack 27: the user's own confirmations pause too, with a message, and the form keeps its input", async ({ openWindow, bank, page, transfer }) => {
+test("attack 27: the user's own confirmations pause too, with a message, and the form keeps its input", async ({ openWindow, visitor, page, transfer }) => {
   await cancelThreeTimes(openWindow);
   await page.getByLabel("To", { exact: true }).fill((JSON.parse(transfer.body) as { to: string }).to);
   await page.getByLabel("Amount", { exact: true }).fill("42");
   await page.getByLabel("Amount", { exact: true }).press("Enter");
-  await expect(bank.alert).toContainText(/Several confirmations were cancelled, so confirmations are paused. Try again in \d+ seconds/);
+  await expect(visitor.alert).toContainText(/Several confirmations were cancelled, so confirmations are paused. Try again in \d+ seconds/);
   await expect(page.getByLabel("Amount", { exact: true })).toHaveValue("42");
-  await expect(bank.balance).toHaveText("1,000.00 EUR");
+  await expect(visitor.balance).toHaveText("1,000.00 EUR");
 });
 
 test("attack 27: clearing the page's storage does not end the pause", async ({ openWindow, page }) => {
@@ -106,7 +106,7 @@ test("attack 27: clearing the page's storage does not end the pause", async ({ o
   await expectPaused(window);
 });
 
-test("attack 27: confirmed transfers start no pause", async ({ bank, page, script, transfer, server }) => {
+test("attack 27: confirmed transfers start no pause", async ({ visitor, page, script, transfer, server }) => {
   for (let times = 0; times < 5; times++) {
     const window = await AttackerWindow.open(page, server.sign, { ...transfer, nonce: await script.nonce() });
     await window.button(BUTTON).click();
@@ -116,5 +116,5 @@ test("attack 27: confirmed transfers start no pause", async ({ bank, page, scrip
     await expect.poll(() => window.page.isClosed()).toBe(true);
   }
   await page.reload();
-  await expect(bank.balance).toHaveText("790.00 EUR");
+  await expect(visitor.balance).toHaveText("790.00 EUR");
 });
