@@ -17,8 +17,9 @@ pub mod value;
 // <demo>
 use money::Amount;
 use protocol::user::UserName;
+use value::Note;
 // </demo>
-use value::{DisplayName, Note};
+use value::DisplayName;
 
 /// Every protected action of the application.
 pub static CATALOGUE: Catalogue = Catalogue::new(ACTIONS);
