@@ -9,11 +9,11 @@ rm -rf "$copy"
 mkdir -p "$copy"
 git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
 ln -s "$PWD/end2end/node_modules" "$copy/end2end/node_modules"
-# Both folders have crates of the same names and share a target folder. Touching the sources makes Cargo compile the
-# repository's crates again afterwards.
+# Both folders have crates of the same names and share a target folder, so that dependencies are compiled once. Touching
+# the sources makes Cargo compile the repository's crates again afterwards.
+ln -s "$PWD/target" "$copy/target"
 sources=("$PWD"/{actions,app,client,protocol,server,signer}/src/lib.rs)
 trap 'touch "${sources[@]}"' EXIT
-export CARGO_TARGET_DIR="$PWD/target"
 cd "$copy"
 git init -q
 git add -A
