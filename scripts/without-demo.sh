@@ -25,4 +25,4 @@ cargo test -p actions -p app --features app/ssr,app/tests --lib --bins --tests
 cargo leptos build --bin-features ssr,tests
 cd end2end
 npx tsc --noEmit
-npx playwright test --project redis "${@:---grep=$TESTS}"
+npx playwright test --project=redis "${@:---grep=$TESTS}"

@@ -24,7 +24,7 @@ impl ClientIp {
         };
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
         let mut addresses = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-        addresses.nth(nearest)?.trim().parse().ok().map(Self::new)
+        parse_node(addresses.nth(nearest)?).map(Self::new)
     }
 
     fn new(address: IpAddr) -> Self {
@@ -50,6 +50,16 @@ impl ClientIp {
             }
         }
     }
+}
+
+/// Parses an address as proxies write it: with a port, in brackets, in quotes (RFC 7239 §6), or with a zone.
+fn parse_node(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(address.ip());
+    }
+    let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    text.split('%').next()?.parse().ok()
 }
 
 impl std::fmt::Display for ClientIp {
@@ -87,6 +97,25 @@ mod tests {
         assert_eq!(of(&forged, 5), None);
         assert_eq!(of(&["unknown"], 1), None);
         assert_eq!(of(&[], 1), None);
+    }
+
+    #[test]
+    fn address_is_read_as_proxies_write_it() {
+        for (text, address) in [
+            ("203.0.113.9:51234", "203.0.113.9"),
+            ("[2001:db8::1]:443", "2001:db8::"),
+            ("[2001:db8::1]", "2001:db8::"),
+            ("2001:db8::1", "2001:db8::"),
+            (" \"[2001:db8::1]:443\" ", "2001:db8::"),
+            ("\"203.0.113.9\"", "203.0.113.9"),
+            ("fe80::1%eth0", "fe80::"),
+            ("[::ffff:203.0.113.9]:80", "203.0.113.9"),
+        ] {
+            assert_eq!(of(&[text], 1).as_deref(), Some(address), "{text}");
+        }
+        for text in ["", "_hidden", "203.0.113", "203.0.113.9:", "203.0.113.9:99999", "[2001:db8::1", "a:80", "1:2"] {
+            assert_eq!(of(&[text], 1), None, "{text}");
+        }
     }
 
     #[test]

@@ -37,6 +37,16 @@ pub(crate) fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Resu
     text(headers, name)?.parse().map_err(|_| Rejection::HeaderMalformed(name))
 }
 
+/// Whether a content type is this media type, in UTF-8 if it names a charset (RFC 9110 §8.3).
+pub(crate) fn is_media_type(value: &HeaderValue, media_type: &str) -> bool {
+    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
+    let is_utf_8 = |parameter: &str| {
+        let (name, charset) = parameter.split_once('=').unwrap_or((parameter, ""));
+        name.eq_ignore_ascii_case("charset") && charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    };
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(media_type)) && parts.all(is_utf_8)
+}
+
 /// Reads a body of at most `limit` bytes.
 ///
 /// # Errors

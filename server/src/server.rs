@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,6 +37,14 @@ pub enum StartError {
         at: String,
         /// The cause.
         error: StoreError,
+    },
+    /// The file of the memory store cannot be used.
+    #[error("the snapshot {} cannot be used: {error}; repair it or, to start empty, move it away (store.snapshot)", .path.display())]
+    Snapshot {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
     },
     /// A server function is neither in the catalogue nor declared public.
     #[error("the server function {0} is neither in the catalogue nor declared public")]
@@ -276,9 +285,27 @@ pub async fn open_stores(settings: &Settings) -> Result<Stores, StartError> {
             let failed = |error| StartError::Store { at: redis.to_string(), error };
             RedisStore::connect(redis).await.map_err(failed)?.into()
         }
-        (None, Some(path)) if settings.environment == Environment::Development => {
-            MemoryStore::with_snapshot(path.clone()).into()
-        }
-        (None, _) => Stores::memory(),
+        (None, Some(path)) => with_snapshot(settings.environment, path)
+            .map_err(|error| StartError::Snapshot { path: path.clone(), error })?
+            .into(),
+        (None, None) => Stores::memory(),
     })
+}
+
+/// Whether the content of a file is the reason.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+/// Opens a snapshot file. In development a broken one, as another build may leave it, is put aside.
+fn with_snapshot(environment: Environment, path: &Path) -> io::Result<MemoryStore> {
+    match MemoryStore::with_snapshot(path) {
+        Err(error) if environment == Environment::Development && is_broken(&error) => {
+            let aside = path.with_extension("broken");
+            tracing::warn!(path = %path.display(), aside = %aside.display(), %error, "the snapshot is broken; starting empty");
+            std::fs::rename(path, aside)?;
+            MemoryStore::with_snapshot(path)
+        }
+        opened => opened,
+    }
 }

@@ -60,7 +60,8 @@ pub enum SettingsError {
 pub enum Environment {
     /// Allows http on `*.localhost` and sessions in memory.
     Development,
-    /// Requires https, secret keys other than the development secret, and a Redis unless `store.allow_memory` is set.
+    /// Requires https, secret keys other than the development secret, and a Redis unless `store.allow_memory` and
+    /// `store.snapshot` are set.
     Production,
 }
 
@@ -170,6 +171,10 @@ impl Settings {
             if self.redis.is_none() && !self.store.allow_memory {
                 let message = "production needs a Redis, or store.allow_memory = true for one instance without";
                 from.contradiction(&["environment", "redis.url", "store.allow_memory"], message);
+            }
+            if self.redis.is_none() && self.store.allow_memory && self.store.snapshot.is_none() {
+                let message = "without a Redis every account is lost at a restart: name a file in store.snapshot";
+                from.contradiction(&["environment", "store.allow_memory"], message);
             }
             for secret in from.development_secrets() {
                 let message =
@@ -332,6 +337,38 @@ mod tests {
     }
 
     #[test]
+    fn service_links_of_orchestrators_are_ignored() {
+        let links = [
+            ("PAN_SERVICE_HOST", "10.0.0.9"),
+            ("PAN_SERVICE_PORT", "3000"),
+            ("PAN_SERVICE_PORT_HTTP", "3000"),
+            ("PAN_PORT", "tcp://10.0.0.9:3000"),
+            ("PAN_PORT_3000_TCP", "tcp://10.0.0.9:3000"),
+            ("PAN_PORT_3000_TCP_PROTO", "tcp"),
+            ("PAN_PORT_3000_TCP_PORT", "3000"),
+            ("PAN_PORT_3000_TCP_ADDR", "10.0.0.9"),
+            ("PAN_METRICS_SERVICE_HOST", "fd00::9"),
+            ("PAN_METRICS_PORT", "tcp://[fd00::9]:9000"),
+            ("PAN_METRICS_PORT_9000_TCP_ADDR", "fd00::9"),
+            ("REDIS_PORT", "tcp://10.96.0.12:6379"),
+        ];
+        let settings = parse("", &links).expect("defaults");
+        assert!(settings.redis.is_none());
+        let with_redis = parse("", &[links.as_slice(), &[("REDIS_HOST", "redis")]].concat()).expect("a Redis");
+        assert_eq!(with_redis.redis.expect("a Redis").nodes, [("redis".to_owned(), 6379)]);
+        // What only looks alike is still reported.
+        for (name, text) in [
+            ("PAN_PORT", "3000"),
+            ("PAN_SERVICE_HOST", "example.com"),
+            ("PAN_SERVICE_PORTS", "3000"),
+            ("PAN_PORT_3000", "tcp"),
+            ("REDIS_PORT", "redis://10.96.0.12"),
+        ] {
+            assert!(wrong("", &[(name, text)]).contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_port_moves_both_origins_in_development_only() {
         let settings = parse(IN_REPOSITORY, &[("PORT", "4321")]).expect("a port");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:4321");
@@ -409,6 +446,7 @@ mod tests {
         let secret = ("AUDIT_SECRET", OWN_SECRET);
         let redis = ("REDIS_URL", "redis://redis");
         let memory = ("PAN_STORE_ALLOW_MEMORY", "true");
+        let snapshot = ("PAN_STORE_SNAPSHOT", "/var/lib/pan/store.json");
         for (text, variables, names) in [
             ("\n[lifetimes]\nidle = 10", &[][..], &["lifetimes.idle = 10 (Leptos.toml, line 3)", "nonce = 300"][..]),
             ("[lifetimes]\nidle = 600", &[("NONCE_TTL", "601")], &["line 2", "variable NONCE_TTL", "outlive"]),
@@ -424,7 +462,8 @@ mod tests {
             ("", &[("PORT", "1"), ("PAN_LISTEN", "127.0.0.1:2")], &["variable PORT", "variable PAN_LISTEN"]),
             ("[sessions]\nmax = 0", &[], &["sessions.max = 0 (Leptos.toml, line 2)"]),
             ("", &[("PAN_AUDIT_KEEP", "0")], &["variable PAN_AUDIT_KEEP"]),
-            ("", &[production, secret, memory], &["ENVIRONMENT", "origins.app", "https only"]),
+            ("", &[production, secret, memory, snapshot], &["ENVIRONMENT", "origins.app", "https only"]),
+            ("", &[production, origins, secret, memory], &["PAN_STORE_ALLOW_MEMORY", "store.snapshot"]),
             ("", &[production, secret, origins], &["ENVIRONMENT", "redis.url = nothing (the default)", "a Redis"]),
             ("", &[production, origins, redis], &["ENVIRONMENT", "audit.secret (the default)", "openssl rand"]),
             (DEVELOPMENT_SECRET, &[production, origins, redis], &["audit.secret (Leptos.toml, line 2)", "openssl"]),
@@ -436,7 +475,7 @@ mod tests {
             }
         }
         parse("", &[("NONCE_TTL", "12")]).expect("as short as a nonce may live");
-        parse("", &[production, origins, secret, memory]).expect("one instance");
+        parse("", &[production, origins, secret, memory, snapshot]).expect("one instance");
         parse("", &[production, origins, secret, redis]).expect("a Redis");
     }
 }

@@ -78,9 +78,10 @@ impl Event {
         }
     }
 
-    /// Whether others than the user can cause this event as often as they like: a rejected request, a stolen token.
+    /// Whether others than the user can cause this event as often as they like: a rejected request, a stolen token, a push
+    /// message that was altered on its way.
     pub(crate) fn is_by_anyone(&self) -> bool {
-        self.outcome == Outcome::Refused || self.action == "theft"
+        self.outcome == Outcome::Refused || matches!(&*self.action, "theft" | "push_rejected")
     }
 }
 

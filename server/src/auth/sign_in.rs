@@ -26,7 +26,7 @@ use crate::{
     Server,
     audit::{Event, Outcome},
     ecdsa::{check_key, verify},
-    headers::read_body,
+    headers::{is_media_type, read_body},
     middleware::source_check::check_source,
     model::UserId,
     rejection::Rejection,
@@ -154,8 +154,7 @@ fn counter(login: &Login) -> String {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| is_media_type(kind, FORM))
 }
 
 /// Returns the page with a hint after a submission without script: by a password manager, or with script disabled.

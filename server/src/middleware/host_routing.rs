@@ -30,8 +30,8 @@ pub(crate) struct Hosts {
 enum RequestedHost {
     App,
     Sign,
-    /// A name of this machine, in development: the app origin is meant.
-    Loopback,
+    /// Another name of the app origin: with a trailing dot or, in development, a name of this machine.
+    Alias,
     Other,
 }
 
@@ -41,7 +41,7 @@ impl RequestedHost {
         match self {
             Self::App => "app",
             Self::Sign => "sign",
-            Self::Loopback | Self::Other => "other",
+            Self::Alias | Self::Other => "other",
         }
     }
 }
@@ -69,11 +69,20 @@ async fn route(State(hosts): State<Hosts>, request: Request) -> Response {
     match request.extensions().get() {
         Some(RequestedHost::App) => hosts.app.clone().oneshot(request).await.into_response(),
         Some(RequestedHost::Sign) => hosts.sign.clone().oneshot(request).await.into_response(),
-        Some(RequestedHost::Loopback) => {
+        Some(RequestedHost::Alias) => {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             Redirect::temporary(&format!("{}{path}", hosts.server.settings().origins.app)).into_response()
         }
-        Some(RequestedHost::Other) | None => StatusCode::MISDIRECTED_REQUEST.into_response(),
+        Some(RequestedHost::Other) | None => {
+            let origins = &hosts.server.settings().origins;
+            let sentence = format!(
+                "This server answers for the hosts {} and {}, not for the host of this request. Check the address or, \
+                 behind a proxy, that it passes the Host header on.\n",
+                origins.app.authority(),
+                origins.sign.authority()
+            );
+            (StatusCode::MISDIRECTED_REQUEST, sentence).into_response()
+        }
     }
 }
 
@@ -88,15 +97,28 @@ fn requested_host(settings: &Settings, uri: &Uri, headers: &HeaderMap) -> Reques
         _ => return RequestedHost::Other,
     };
     let origins = &settings.origins;
+    let host = normalize(host, origins.app.is_secure());
+    let without_dot = || host.replacen(".:", ":", 1).trim_end_matches('.').to_owned();
     if host == origins.app.authority() {
         RequestedHost::App
     } else if host == origins.sign.authority() {
         RequestedHost::Sign
-    } else if settings.environment == Environment::Development && is_loopback(settings, host) {
-        RequestedHost::Loopback
+    } else if (settings.environment == Environment::Development && is_loopback(settings, &host))
+        // A browser takes the name with a trailing dot for another origin, so it must go to the configured one.
+        || without_dot() == origins.app.authority()
+    {
+        RequestedHost::Alias
     } else {
         RequestedHost::Other
     }
+}
+
+/// The host as an [`Origin`](crate::origin::Origin) has it: in lower case, without the scheme's default port (RFC 9110
+/// §4.2.3).
+fn normalize(host: &str, is_secure: bool) -> String {
+    let host = host.to_ascii_lowercase();
+    let default_port = if is_secure { ":443" } else { ":80" };
+    host.strip_suffix(default_port).map(str::to_owned).unwrap_or(host)
 }
 
 fn is_loopback(settings: &Settings, host: &str) -> bool {

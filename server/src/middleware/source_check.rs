@@ -3,7 +3,11 @@
 use http::HeaderMap;
 use protocol::action::Target;
 
-use crate::{headers::single, rejection::Rejection, settings::Settings};
+use crate::{
+    headers::{is_media_type, single},
+    rejection::Rejection,
+    settings::Settings,
+};
 
 /// Rejects a request that does not come from a page of its target. A browser sends `Origin` with every POST.
 ///
@@ -22,7 +26,7 @@ pub(crate) fn check_source(settings: &Settings, headers: &HeaderMap, target: Tar
         _ => return Err(Rejection::CrossSite),
     }
     match single(headers, "content-type") {
-        Ok(value) if value == "application/json" => Ok(()),
+        Ok(value) if is_media_type(value, "application/json") => Ok(()),
         _ => Err(Rejection::WrongContentType),
     }
 }

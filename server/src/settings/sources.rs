@@ -3,7 +3,7 @@
 //! A setting is taken by its path, such as `limits.body`. The environment takes precedence over the file, the file over
 //! the default. Errors are collected and reported together. A setting that is never taken is unknown.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use toml::de::{DeTable, DeValue};
 
@@ -78,7 +78,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Reads a TOML text, which error messages call `name`. Empty variables are ignored.
+    /// Reads a TOML text, which error messages call `name`. Empty variables and service links are ignored.
     pub(super) fn new(
         name: &str,
         text: &str,
@@ -93,7 +93,8 @@ impl Sources {
         flatten(table.get_ref(), "", &mut |path, form, text, at| {
             file.insert(path, Written { form, text, source: Source::File(name.to_owned(), line(at)) });
         });
-        let variables = variables.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+        let is_given = |(name, text): &(String, String)| !text.is_empty() && !is_service_link(name, text);
+        let variables = variables.into_iter().filter(is_given).collect();
         Ok(Self { file, variables, ..Self::default() })
     }
 
@@ -217,6 +218,29 @@ impl Sources {
             None => path.to_owned(),
         }
     }
+}
+
+/// Whether an orchestrator sets this variable for a service of that name: Kubernetes ("Environment variables" of a Service)
+/// and links of Docker. A service named `pan` or `redis` would otherwise look like settings.
+fn is_service_link(name: &str, text: &str) -> bool {
+    let is_url = || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| text.starts_with(scheme));
+    if name == "REDIS_PORT" {
+        return is_url();
+    }
+    let Some(rest) = name.strip_prefix(PREFIX) else { return false };
+    let ends = |end: &str| rest == end || rest.strip_suffix(end).is_some_and(|before| before.ends_with('_'));
+    let of_port = |(_, port): (&str, &str)| {
+        let mut parts = port.split('_');
+        let is_number = parts.next().is_some_and(|number| number.parse::<u16>().is_ok());
+        let is_protocol = matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"));
+        is_number && is_protocol && matches!(parts.next(), None | Some("ADDR" | "PORT" | "PROTO"))
+    };
+    let is_port = || text.parse::<u16>().is_ok();
+    (ends("SERVICE_HOST") && text.parse::<IpAddr>().is_ok())
+        || (ends("SERVICE_PORT") && is_port())
+        || (rest.contains("SERVICE_PORT_") && is_port())
+        || (ends("PORT") && is_url())
+        || rest.split_once("PORT_").is_some_and(of_port)
 }
 
 /// The default variable of a path: `PAN_LIMITS_BODY` for `limits.body`.

@@ -10,7 +10,7 @@ group! {
     pub struct StoreSettings in "store" {
         /// Allows production without a Redis, on one instance only.
         allow_memory: bool = false;
-        /// The file that keeps the memory store across restarts. Development only; ignored with a Redis.
+        /// The file that keeps sessions, accounts and records across restarts. Ignored with a Redis.
         snapshot: Option<PathBuf> = None;
     }
 }

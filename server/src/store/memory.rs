@@ -9,6 +9,7 @@
 //! that was signed before the restart is rejected.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -103,10 +104,11 @@ impl MemoryStore {
 
     /// A store that starts with the content of a file and keeps the file current from a thread of its own.
     ///
-    /// A missing file counts as empty. A broken one is logged and replaced.
-    pub fn with_snapshot(path: impl Into<PathBuf>) -> Self {
+    /// # Errors
+    /// If the file exists and cannot be read or parsed. It is left as it is.
+    pub fn with_snapshot(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        let Snapshot { sessions, records } = Snapshot::load(&path);
+        let Snapshot { sessions, records } = Snapshot::load(&path)?;
         let sessions = Sessions::restore(sessions, Clock::system().now());
         let state = State { sessions, records: Records::restore(records), ..State::default() };
         let state = Arc::new(Mutex::new(state));
@@ -115,7 +117,7 @@ impl MemoryStore {
             let state = lock(&shared);
             Snapshot { sessions: state.sessions.entered(), records: state.records.all() }
         });
-        Self { state, file: Some(file), published: Notify::new() }
+        Ok(Self { state, file: Some(file), published: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

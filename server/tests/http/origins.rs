@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body, routing::post};
 use http::{Request, StatusCode, header};
-use server::{Functions, Server, StartError, clock::Clock, settings::Settings, store::Stores};
+use server::{
+    Functions, Server, StartError,
+    clock::Clock,
+    origin::Origin,
+    settings::{Origins, Settings},
+    store::Stores,
+};
 
 use crate::{TestApp, app, browser::from_app, owner_still_acts, read, test_actions::CATALOGUE, test_app::accounts};
 
@@ -13,7 +19,7 @@ async fn each_host_serves_its_own_origin() {
     let app = app();
     let get = |host: &str, path: &str| Request::get(path).header("host", host).body(Body::empty()).unwrap();
     assert_eq!(app.send(get("sign.pan.localhost:3000", "/time")).await.status, StatusCode::OK);
-    for host in ["", "evil.example", "pan.localhost", "pan.localhost:80", "PAN.localhost:3000", "localhost:9"] {
+    for host in ["", "evil.example", "pan.localhost", "pan.localhost:80", "localhost:9"] {
         assert_eq!(app.send(get(host, "/")).await.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
     }
     let mut two = get("pan.localhost:3000", "/");
@@ -127,4 +133,59 @@ async fn action_without_function_returns_404() {
     let signed = browser.request(&app, &read()).build();
     assert_eq!(tower::ServiceExt::oneshot(empty, signed).await.unwrap().status(), StatusCode::NOT_FOUND);
     owner_still_acts(&app, &mut browser).await;
+}
+
+/// Case 17: equal spellings of a host and of a media type.
+#[tokio::test]
+async fn equal_spellings_of_host_are_accepted() {
+    let app = app();
+    let get = async |app: &TestApp, host: &str| {
+        app.send(Request::get("/sign-in").header(header::HOST, host).body(Body::empty()).unwrap()).await
+    };
+    assert_eq!(get(&app, "SIGN.Pan.localhost:3000").await.status, StatusCode::OK);
+    for host in ["pan.localhost.:3000", "localhost:3000"] {
+        let reply = get(&app, host).await;
+        assert_eq!(reply.status, StatusCode::TEMPORARY_REDIRECT, "{host}");
+        assert_eq!(reply.headers[header::LOCATION], "http://pan.localhost:3000/sign-in");
+    }
+    for host in
+        ["pan.localhost", "pan.localhost:80", "pan.localhost..:3000", "evil.example", "evil.pan.localhost:3000", ""]
+    {
+        let reply = get(&app, host).await;
+        assert_eq!(reply.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+        let sentence = String::from_utf8(reply.body).unwrap();
+        assert!(sentence.contains("pan.localhost:3000 and sign.pan.localhost:3000"), "{sentence}");
+        assert!(!sentence.contains("evil"), "{sentence}");
+    }
+    let origins = Origins {
+        app: Origin::parse("https://example.com").unwrap(),
+        sign: Origin::parse("https://sign.example.com").unwrap(),
+    };
+    let secure = TestApp::with(Stores::memory(), Settings { origins, ..Settings::default() });
+    for host in ["sign.example.com", "sign.example.com:443", "Sign.Example.com:443"] {
+        assert_eq!(get(&secure, host).await.status, StatusCode::OK, "{host}");
+    }
+    assert_eq!(get(&secure, "sign.example.com:80").await.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn equal_spellings_of_content_type_are_accepted() {
+    let app = app();
+    let mut browser = app.browser("ada").await;
+    for (kind, accepted) in [
+        ("application/json; charset=utf-8", true),
+        ("application/json;charset=\"UTF-8\"", true),
+        ("Application/JSON", true),
+        ("application/json; charset=utf-16", false),
+        ("application/json; boundary=x", false),
+        ("application/jsonp", false),
+        ("text/plain; application/json", false),
+    ] {
+        let mut request = browser.request(&app, &read()).build();
+        request.headers_mut().insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        let reply = app.send(request).await;
+        let expected = if accepted { StatusCode::OK } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
+        assert_eq!(reply.status, expected, "{kind}");
+        browser.take_nonces(&reply.headers);
+    }
 }

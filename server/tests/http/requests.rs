@@ -196,7 +196,7 @@ async fn cross_site_request_is_rejected() {
     ] {
         assert_eq!(app.send(signed.build()).await.code(), Code::ForbiddenOrigin);
     }
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8", ""] {
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", ""] {
         let reply = app.send(good.clone().with("content-type", content_type).build()).await;
         assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }

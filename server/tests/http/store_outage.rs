@@ -1,7 +1,15 @@
 //! Attack 21: the store is down, slow, full, or comes back empty. Nothing is let through meanwhile, nothing can be
 //! replayed afterwards, and everything works again by itself.
 
-use std::{process::Command, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::body::Body;
 use http::StatusCode;
@@ -11,8 +19,13 @@ use protocol::{
     token::{Challenge, Nonce},
 };
 use redis::cmd;
-use server::{random::random, store::redis::RedisStore};
-use tokio::time::sleep;
+use server::{random::random, settings::RedisSettings, store::redis::RedisStore};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+use tower::ServiceExt;
 
 use crate::{
     TestApp,
@@ -140,4 +153,71 @@ async fn full_store_rejects_and_spends_nothing() {
     assert_eq!(app.send(waiting.build()).await.status, StatusCode::OK);
     assert_eq!(app.send(waiting.build()).await.code(), Code::UseFreshNonce);
     assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK, "a nonce that was refused is still good");
+}
+
+/// Case 19: a name that leads to another Redis after a failover, while the old connection stays open.
+struct Failover {
+    port: u16,
+    target: Arc<AtomicU16>,
+}
+
+impl Failover {
+    async fn start(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = Arc::new(AtomicU16::new(target));
+        let current = target.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let target = current.load(Ordering::SeqCst);
+                tokio::spawn(async move {
+                    if let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await {
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+        });
+        Self { port, target }
+    }
+}
+
+#[tokio::test]
+async fn old_primary_that_became_a_replica_is_left() {
+    let (old, new) = (RedisServer::start(), RedisServer::start());
+    let replicate = |from: &RedisServer, to: &RedisServer| {
+        cmd("REPLICAOF").arg("127.0.0.1").arg(from.port()).exec(&mut to.aside()).unwrap();
+    };
+    replicate(&old, &new);
+    let failover = Failover::start(old.port()).await;
+    let settings = RedisSettings::at(&format!("redis://127.0.0.1:{}", failover.port)).unwrap();
+    let app = TestApp::new(RedisStore::connect(&settings).await.unwrap().into());
+    let mut browser = app.browser("ada").await;
+    let ready = async || {
+        let request = http::Request::get("/readyz").body(Body::empty()).unwrap();
+        app.server.observer().oneshot(request).await.unwrap().status()
+    };
+    assert_eq!(ready().await, StatusCode::OK);
+    let keys = |server: &RedisServer| cmd("DBSIZE").query::<u32>(&mut server.aside()).unwrap();
+    while keys(&new) < keys(&old) {
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut new.aside()).unwrap();
+    failover.target.store(new.port(), Ordering::SeqCst);
+    replicate(&new, &old);
+    assert_eq!(browser.call(&app, &read()).await.code(), Code::Unavailable, "the old connection leads to a replica");
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+
+    let mut status = ready().await;
+    for _ in 0..250 {
+        if status == StatusCode::OK {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+        status = ready().await;
+    }
+    assert_eq!(status, StatusCode::OK, "it connects again by itself");
+    browser.issue_nonces(&app).await;
+    assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK);
+    assert_eq!(browser.call(&app, &order()).await.status, StatusCode::OK);
 }

@@ -8,13 +8,17 @@ use std::{
 };
 
 use protocol::problem::Ended;
-use server::store::{NonceIssue, RecordKey, Stores, Write, memory::MemoryStore};
+use server::{
+    open_stores,
+    settings::{Environment, Settings, StoreSettings},
+    store::{NonceIssue, RecordKey, Stores, Write, memory::MemoryStore},
+};
 
 use super::redis::{bound_now, now};
 use crate::contract::fixture::*;
 
 fn restarted(path: &Path) -> Stores {
-    MemoryStore::with_snapshot(path).into()
+    MemoryStore::with_snapshot(path).expect("a snapshot").into()
 }
 
 /// Waits until another thread has written the file.
@@ -81,15 +85,43 @@ async fn nonce_request_is_not_repeated_after_restart() {
 }
 
 #[tokio::test]
-async fn broken_snapshot_counts_as_empty() {
+async fn broken_snapshot_stops_production_and_is_kept() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("store.json");
-    for broken in ["", "{", "{\"sessions\":{\"short\":1},\"records\":{}}"] {
+    let settings = |environment| Settings {
+        environment,
+        store: StoreSettings { allow_memory: true, snapshot: Some(path.clone()) },
+        ..Settings::default()
+    };
+    for broken in ["{", "{\"sessions\":{\"short\":1},\"records\":{}}"] {
         fs::write(&path, broken).expect("a file");
-        let store = restarted(&path).sessions;
+        let error = open_stores(&settings(Environment::Production)).await.map(drop).expect_err("a broken file");
+        assert!(error.to_string().contains("store.snapshot"), "{error}");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), broken);
+
+        // In development it is put aside.
+        let store = open_stores(&settings(Environment::Development)).await.expect("an empty store").sessions;
         let handle = bound(&store, &[]).await;
         until(&path, |text| text.contains(&handle.to_string()));
+        assert_eq!(fs::read_to_string(path.with_extension("broken")).expect("a file"), broken);
     }
+}
+
+/// Case 24: what production keeps in memory survives a restart.
+#[tokio::test]
+async fn accounts_survive_a_restart_in_production() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("store.json");
+    let store = StoreSettings { allow_memory: true, snapshot: Some(path.clone()) };
+    let settings = Settings { environment: Environment::Production, store, ..Settings::default() };
+    let key = RecordKey("account:ada".to_owned());
+    let stores = open_stores(&settings).await.expect("a store");
+    let write = Write { key: key.clone(), seen: 0, value: "a hash".to_owned() };
+    assert!(stores.records.write(&[write]).await.expect("the store answers"));
+    drop(stores);
+    let stores = open_stores(&settings).await.expect("a store");
+    let found = stores.records.read(&[key]).await.expect("the store answers");
+    assert_eq!(found[0].as_ref().map(|record| record.value.as_str()), Some("a hash"));
 }
 
 #[cfg(unix)]
@@ -101,7 +133,7 @@ async fn snapshot_is_readable_by_owner_only() {
     // The mode comes neither from a readable file that exists already, nor from what a killed process has left.
     let left = directory.path().join("store.json.new");
     for path in [&path, &left] {
-        fs::write(path, "{").expect("a file");
+        fs::write(path, r#"{"sessions":{},"records":{}}"#).expect("a file");
         fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("a mode");
     }
     let store = restarted(&path).sessions;

@@ -1,4 +1,4 @@
-//! The file that keeps a development server's memory over restarts.
+//! The file that keeps the memory store over restarts.
 
 use std::{
     collections::HashMap,
@@ -29,16 +29,12 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the file. A file that cannot be read is logged and counts as empty.
-    pub(super) fn load(path: &Path) -> Self {
-        let read = match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
-            read => read,
-        };
-        read.and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)).unwrap_or_else(|error| {
-            tracing::warn!(path = %path.display(), %error, "the snapshot is broken; starting empty");
-            Self::default()
-        })
+    /// Reads the file. A missing file counts as empty.
+    pub(super) fn load(path: &Path) -> io::Result<Self> {
+        match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            read => Ok(serde_json::from_slice(&read?)?),
+        }
     }
 
     /// Replaces the file atomically, so that neither a reader nor a crash leaves half a file. Only the owner may read
@@ -59,7 +55,10 @@ impl Snapshot {
         let mut file = options.open(&temporary)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_data()?;
-        fs::rename(temporary, path)
+        fs::rename(temporary, path)?;
+        // Otherwise a power failure could bring the old file back.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(folder)?.sync_all()
     }
 }
 

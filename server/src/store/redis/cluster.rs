@@ -103,6 +103,7 @@ impl Cluster {
                     ServerErrorKind::TryAgain
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::MasterDown
+                    | ServerErrorKind::ReadOnly
                     | ServerErrorKind::BusyLoading,
                 ) => map = self.refresh(&map, self.all_but(Some(node.address()))).await?,
                 ErrorKind::Io => {

@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One server or many.
 pub(super) enum Connection {
-    Single(Node),
+    Single(Box<Node>),
     Cluster(Box<Cluster>),
 }
 
@@ -50,7 +50,7 @@ impl Connection {
                 "the server is a node of a Redis Cluster, and redis.cluster (PAN_REDIS_CLUSTER) is false",
             ));
         }
-        Ok(Self::Single(node))
+        Ok(Self::Single(Box::new(node)))
     }
 
     /// Calls a function of the script. Its keys must be in one slot.

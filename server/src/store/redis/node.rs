@@ -21,7 +21,11 @@
 //! bindings have no such protection. How many of the last writes a failure may cost is decided by Redis's own
 //! persistence (`appendonly yes`) and by `min-replicas-to-write`.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use redis::{
     Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
@@ -41,6 +45,9 @@ use crate::{
 
 /// The most time for an answer, and for a connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// The shortest time between two connections that replace one another.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time without an acknowledgement after which the connection is closed (`TCP_USER_TIMEOUT`).
 #[cfg(target_os = "linux")]
@@ -105,22 +112,38 @@ fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
 /// Host and port.
 pub(super) type Address = (String, u16);
 
+/// A connection and when it was made.
+struct Connection {
+    manager: ConnectionManager,
+    made: Instant,
+}
+
+impl Connection {
+    /// A connection that is opened when it is first needed, and restored automatically.
+    fn new(client: &Client) -> RedisResult<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_connection_timeout(Some(ANSWER_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+        Ok(Self { manager, made: Instant::now() })
+    }
+}
+
 /// A server. The connection is opened when it is first needed, and restored automatically.
 pub(super) struct Node {
     address: Address,
-    connection: ConnectionManager,
+    client: Client,
+    connection: RwLock<Connection>,
     /// The hash of the script that was loaded last.
     script: RwLock<Option<String>>,
 }
 
 impl Node {
     pub(super) fn new(options: &ConnectOptions, address: Address) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_connection_timeout(Some(ANSWER_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
-        let connection = ConnectionManager::new_lazy_with_config(options.client(&address)?, config)?;
-        Ok(Self { address, connection, script: RwLock::new(None) })
+        let client = options.client(&address)?;
+        let connection = RwLock::new(Connection::new(&client)?);
+        Ok(Self { address, client, connection, script: RwLock::new(None) })
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -155,7 +178,26 @@ impl Node {
     }
 
     async fn send(&self, command: &Cmd, asking: bool) -> RedisResult<Value> {
-        let mut connection = self.connection.clone();
+        let answer = self.send_over_connection(command, asking).await;
+        if answer.as_ref().is_err_and(is_of_wrong_server) {
+            self.reconnect().await?;
+        }
+        answer
+    }
+
+    /// Replaces the connection, at most once per [`RECONNECT_INTERVAL`]. The new one resolves the host name again.
+    async fn reconnect(&self) -> RedisResult<()> {
+        let mut connection = self.connection.write().await;
+        if connection.made.elapsed() >= RECONNECT_INTERVAL {
+            let (host, port) = &self.address;
+            tracing::warn!(host, port, "Redis cannot write at present: connecting again");
+            *connection = Connection::new(&self.client)?;
+        }
+        Ok(())
+    }
+
+    async fn send_over_connection(&self, command: &Cmd, asking: bool) -> RedisResult<Value> {
+        let mut connection = self.connection.read().await.manager.clone();
         if !asking {
             return connection.req_packed_command(command).await?.extract_error();
         }
@@ -186,6 +228,15 @@ impl Node {
             }
         }
     }
+}
+
+/// Whether the answer shows that the connection leads to a server that is not the primary, or not yet: after a failover
+/// the old primary may keep its connections open.
+fn is_of_wrong_server(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading)
+    )
 }
 
 fn evaluate(script: &str, call: &Call) -> Cmd {
