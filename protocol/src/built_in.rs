@@ -2,6 +2,7 @@
 
 pub use self::{
     nonces::{Nonces, RestoreBrowser},
+    outcomes::ReadOutcome,
     push::{PushKeys, PushStream},
     sessions::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
 };
@@ -26,6 +27,21 @@ pub mod nonces {
             lines: vec![("New key", restore.key.to_string())],
             button: "Restore".into(),
         }
+    }
+}
+
+/// The action that asks about another request. Served by `server`.
+pub mod outcomes {
+    use crate::{action::Summary, actions, token::Nonce};
+
+    actions! {
+        /// Asks for the outcome of a change whose response was lost. If the server has not accepted the change, it never
+        /// will.
+        ReadOutcome at "outcome" needs Signed {
+            /// The nonce of the change.
+            nonce: Nonce,
+        }
+        summary |_read| Summary::plain("Check a change", "Check")
     }
 }
 

@@ -5,7 +5,8 @@ use crate::{
     built_in,
 };
 
-const BUILT_IN: [&[ActionEntry]; 3] = [built_in::nonces::ACTIONS, built_in::push::ACTIONS, built_in::sessions::ACTIONS];
+const BUILT_IN: [&[ActionEntry]; 4] =
+    [built_in::nonces::ACTIONS, built_in::outcomes::ACTIONS, built_in::push::ACTIONS, built_in::sessions::ACTIONS];
 
 /// Every protected action of an application: the [built-in](crate::built_in) ones and its own.
 ///

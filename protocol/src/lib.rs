@@ -32,6 +32,7 @@ mod encoding;
 pub mod json;
 pub mod key;
 pub mod message;
+pub mod outcome;
 pub mod problem;
 pub mod proof;
 pub mod push;

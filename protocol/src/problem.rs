@@ -41,6 +41,8 @@ codes! {
     InvalidProof = "invalid_proof", 403, "The request's signature or proof does not hold.";
     /// The nonce or the time is no longer valid: sign again with a fresh nonce.
     UseFreshNonce = "use_fresh_nonce", 401, "Sign the request again with a fresh nonce.";
+    /// A request with this nonce was accepted before: it is not executed again. Ask for its outcome.
+    NonceUsed = "nonce_used", 409, "This request was received before.";
     /// The user must confirm this in the confirmation window.
     StepUpRequired = "step_up_required", 403, "This must be confirmed.";
     /// Too many requests; `Retry-After` says how many seconds to wait.

@@ -43,6 +43,7 @@ pub mod middleware;
 pub mod model;
 mod nonces;
 pub mod origin;
+mod outcomes;
 pub mod push;
 pub mod random;
 mod rate_limits;

@@ -74,7 +74,7 @@ pub enum Rejection {
     /// The nonce is not one of the session's live nonces.
     #[error("the nonce is not one of the session's live nonces")]
     BadNonce,
-    /// The nonce has already been used: a replay.
+    /// The nonce has already been used, by a request with a valid signature: a replay.
     #[error("the nonce has already been used")]
     Replayed,
     /// A rate limit is exceeded: its policy name and quota.
@@ -187,7 +187,8 @@ impl Rejection {
             | Self::NoSignCookie
             | Self::WrongSignCookie
             | Self::NothingToEnter => (Code::InvalidSession, None),
-            Self::NotFresh(_) | Self::BadNonce | Self::Replayed | Self::BadChallenge => (Code::UseFreshNonce, None),
+            Self::NotFresh(_) | Self::BadNonce | Self::BadChallenge => (Code::UseFreshNonce, None),
+            Self::Replayed => (Code::NonceUsed, None),
             Self::NotPending => (Code::Malformed, Some(StatusCode::CONFLICT)),
             Self::InvalidLogin(_) => (Code::InvalidLogin, None),
             Self::WrongCredentials => (Code::WrongCredentials, None),

@@ -24,7 +24,7 @@ use crate::{
         security_headers,
         verification::{Protected, verify},
     },
-    nonces, push,
+    nonces, outcomes, push,
     sign_origin::{self, assets::Page, bind, get_page},
 };
 
@@ -36,7 +36,7 @@ impl Server {
     /// ├─ app origin
     /// │  ├─ POST /enter, GET /api/jitterbug/socket: check their requests themselves
     /// │  └─ verification
-    /// │     ├─ nonces, restore_browser, jitterbug/stream
+    /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream
     /// │     └─ the application's router
     /// └─ sign origin
     ///    ├─ verification: jitterbug/keys
@@ -55,6 +55,7 @@ impl Server {
         let app = Router::new()
             .action(nonces::nonces)
             .action(nonces::restore_browser)
+            .action(outcomes::read_outcome)
             .action(push::stream)
             .with_state(self.clone())
             // As a fallback service, so that the middleware also stands before paths that the application does not

@@ -39,7 +39,7 @@ pub use rate_limits::{Counted, RateLimitStore};
 pub use records::{Record, RecordKey, RecordStore, Write};
 pub use sessions::{
     Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, MAX_NONCES,
-    NewSession, NonceIssue, SessionStore,
+    NewSession, NonceIssue, SessionStore, Settled,
 };
 
 use memory::MemoryStore;

@@ -43,6 +43,7 @@ use crate::{
     audit::{Event, Outcome},
     headers::read_body,
     model::UserId,
+    outcomes,
     random::random,
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
@@ -136,9 +137,15 @@ async fn run_verified(
         Ok(accepted) => accepted,
         Err(reason) => return reject(server, target, &parts, entry.name, reason, known).await,
     };
-    let Accepted { request, body, nonces, quota } = accepted;
+    let Accepted { request, nonce, body, nonces, quota } = accepted;
     parts.extensions.insert(request.clone());
-    let mut response = next.run(Request::from_parts(parts, body.into())).await;
+    let http_request = Request::from_parts(parts, body.into());
+    let mut response = match entry.level {
+        Level::Signed => next.run(http_request).await,
+        Level::Interaction | Level::Confirmed => {
+            outcomes::run_change(server, *request.session(), nonce, http_request, next).await
+        }
+    };
     // A handler may reject what was verified.
     if let Some(reason) = response.extensions_mut().remove::<Arc<Rejection>>() {
         server.record_rejection(Some(*request.session()), Some(request.user().clone()), entry.name, &reason);
@@ -174,6 +181,8 @@ pub(crate) async fn reject(
 /// A verified request with what belongs to its response.
 pub(crate) struct Accepted {
     pub(crate) request: VerifiedRequest,
+    /// The nonce that it has spent.
+    nonce: Nonce,
     body: Bytes,
     nonces: Vec<Nonce>,
     /// The rate limit that the request was counted against, and what is left of it.
@@ -211,8 +220,14 @@ pub(crate) async fn verify_request(
         let Issued { session, nonces, quota } = client_nonce::authorize(server, parts, unverified).await?;
         (session, nonces, ("refills", quota))
     } else {
-        let (Authorized { session, quota, history }, next) =
-            authorize(server, entry, unverified, &mut known.session).await?;
+        let authorized = authorize(server, entry, unverified, &mut known.session).await;
+        if let (Err(Rejection::Replayed), Some(session)) = (&authorized, &known.session) {
+            // Only the holder of the key learns that the nonce was used.
+            let signed = check_signature(server, parts, target, unverified, session);
+            known.is_signed = Some(signed.is_ok());
+            signed.map_err(|_| Rejection::BadNonce)?;
+        }
+        let (Authorized { session, quota, history }, next) = authorized?;
         let signed = check_signature(server, parts, target, unverified, &session);
         known.is_signed = Some(signed.is_ok());
         if let Err(reason) = signed.and_then(|()| check_risk(unverified, &history)) {
@@ -225,7 +240,7 @@ pub(crate) async fn verify_request(
     let request =
         VerifiedRequest { handle: unverified.handle, session: session.into(), entry, level, action: action.into() };
     record_verified(server, &request);
-    Ok(Accepted { request, body, nonces, quota })
+    Ok(Accepted { request, nonce: *unverified.input.nonce(), body, nonces, quota })
 }
 
 fn record_verified(server: &Server, request: &VerifiedRequest) {

@@ -12,7 +12,7 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     push::Cursor,
-    token::{Challenge, SessionHandle},
+    token::{Challenge, Nonce, SessionHandle},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
     records::{Record, RecordKey, RecordStore, Write},
     sessions::{
         Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
-        SessionStore,
+        SessionStore, Settled,
     },
 };
 use crate::{
@@ -106,6 +106,28 @@ impl SessionStore for Instrumented<dyn SessionStore> {
 
     async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         self.timed("accuse", self.store.record_theft(handle, idle, now)).await
+    }
+
+    async fn record_outcome(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        outcome: &str,
+        life: Duration,
+        now: u64,
+    ) -> Result<()> {
+        self.timed("record_outcome", self.store.record_outcome(handle, nonce, outcome, life, now)).await
+    }
+
+    async fn settle(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        idle: Duration,
+        nonce_life: Duration,
+        now: u64,
+    ) -> Result<Settled> {
+        self.timed("settle", self.store.settle(handle, nonce, idle, nonce_life, now)).await
     }
 
     async fn restore_frame_key(

@@ -20,7 +20,7 @@ use protocol::{
     key::PublicKey,
     problem::Ended,
     push::Cursor,
-    token::{Challenge, SessionHandle},
+    token::{Challenge, Nonce, SessionHandle},
 };
 use tokio::{sync::Notify, time};
 
@@ -33,7 +33,7 @@ use super::{
     records::{Record, RecordKey, RecordStore, Write},
     sessions::{
         Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
-        SessionStore,
+        SessionStore, Settled,
     },
 };
 use crate::{
@@ -192,6 +192,29 @@ impl SessionStore for MemoryStore {
         let theft = self.state().sessions.record_theft(handle, idle, now);
         self.save_if(theft.is_some());
         Ok(theft)
+    }
+
+    async fn record_outcome(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        outcome: &str,
+        life: Duration,
+        now: u64,
+    ) -> Result<()> {
+        self.state().sessions.record_outcome(handle, nonce, outcome, life, now);
+        Ok(())
+    }
+
+    async fn settle(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        idle: Duration,
+        nonce_life: Duration,
+        now: u64,
+    ) -> Result<Settled> {
+        Ok(self.state().sessions.settle(handle, nonce, idle, nonce_life, now))
     }
 
     async fn restore_frame_key(

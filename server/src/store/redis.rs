@@ -10,6 +10,7 @@
 //! | `ratelimit:<counter>` | a count and the end of its window | the window's |
 //! | `record:{all}:<name>` | a version and a value | unlimited |
 //! | `push:{news}` | stream: events to push | unlimited, at most `push.keep` entries |
+//! | `outcome:{<handle>}:<nonce>` | the response of a change, or `void` | a nonce's lifetime |
 //! | `audit:{log}`, `audit:{log}:traffic` | streams: the audit logs | at most `audit.keep` and `audit.traffic_keep` entries |
 //! | `audit:{log}:head`, `audit:{log}:traffic:head` | the last entry's number and hash | unlimited |
 //! | `audit:{log}:of:<user>` | list: the user's newest entries | 30 days |

@@ -170,6 +170,19 @@ pub enum NonceIssue {
     NoSession,
 }
 
+/// The result of [`SessionStore::settle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// What [`SessionStore::record_outcome`] has recorded.
+    Recorded(String),
+    /// The nonce is spent, and no outcome is recorded.
+    Spent,
+    /// The nonce was live and is void now. No request with it will be accepted.
+    Void,
+    /// The nonce is neither live nor remembered.
+    Unknown,
+}
+
 /// Keeps sessions. Each method is atomic.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -221,6 +234,27 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Issues nonces to a live session. A request is answered once, even if the clock is set back or the store loses its
     /// memory.
     async fn issue_nonces(&self, request: IssueNonces) -> Result<NonceIssue>;
+
+    /// Records the outcome of an authorized request, for `life`.
+    async fn record_outcome(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        outcome: &str,
+        life: Duration,
+        now: u64,
+    ) -> Result<()>;
+
+    /// The outcome of the request with this nonce of a live session. A live nonce becomes void, so that the answer stays
+    /// true. Later calls give the same answer, until `nonce_life` is over.
+    async fn settle(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        idle: Duration,
+        nonce_life: Duration,
+        now: u64,
+    ) -> Result<Settled>;
 
     /// Ends a session of this user. Afterwards only `reason` is left of it, until the session would have expired.
     /// Returns `false` if there is no such session.

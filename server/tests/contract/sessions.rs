@@ -6,6 +6,7 @@ mod interaction_history;
 mod lifecycle;
 mod limits;
 mod nonces;
+mod outcomes;
 
 pub(crate) use binding::*;
 pub(crate) use entering::*;
@@ -13,6 +14,7 @@ pub(crate) use interaction_history::*;
 pub(crate) use lifecycle::*;
 pub(crate) use limits::*;
 pub(crate) use nonces::*;
+pub(crate) use outcomes::*;
 
 /// Makes a test of each rule of [`SessionStore`](server::store::SessionStore), on the store that `$store` returns.
 macro_rules! session_store {
@@ -77,6 +79,11 @@ macro_rules! session_store {
                 concurrent_requests_stay_within_limit
                 changes_and_reads_are_counted_separately
                 session_limit_resets_with_its_window
+        }
+        rules! {
+            $store => sessions:
+                outcome_of_spent_nonce_is_recorded
+                settling_voids_a_live_nonce
         }
         rules! {
             $store => sessions:

@@ -235,7 +235,7 @@ async fn confirmation_key_restores_lost_frame_key() {
     new.take_nonces(&reply.headers);
     owner_still_acts(&app, &mut new).await;
     assert_eq!(old.call(&app, &read()).await.code(), Code::InvalidProof, "the old key has ended");
-    assert_eq!(ask(signed).await.code(), Code::UseFreshNonce, "replayed");
+    assert_eq!(ask(signed).await.code(), Code::NonceUsed, "replayed");
     let again = ask(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
     assert_eq!((again.status, again.nonces().len()), (StatusCode::OK, 4), "the reply got lost");
     let back = ask(restore(&app, &new, &old.key, Level::Confirmed, &confirmation)).await;

@@ -292,6 +292,12 @@ impl Signed {
         self
     }
 
+    /// The nonce that it was signed with.
+    pub(crate) fn nonce(&self) -> Nonce {
+        let input = self.headers[name::SIGNATURE_INPUT].to_str().unwrap();
+        *input.parse::<SignatureInput>().unwrap().nonce()
+    }
+
     pub(crate) fn build(&self) -> Request<Body> {
         let request = if self.path == PushKeys::PATH { from_frame(&self.path) } else { from_app(&self.path) };
         let mut request = request.body(Body::from(self.body.clone())).expect("a request");

@@ -54,7 +54,7 @@ async fn nonce_is_spent_once_across_instances() {
         let replies = sending.join_all().await;
         assert_eq!(accepted(&replies), 1);
         let refused = replies.iter().filter(|reply| reply.status != StatusCode::OK);
-        assert!(refused.map(Reply::code).all(|code| code == Code::UseFreshNonce));
+        assert!(refused.map(Reply::code).all(|code| code == Code::NonceUsed));
     }
 }
 
@@ -118,6 +118,9 @@ async fn verified_request_is_one_redis_command() {
     // The audit log is written, and the log of events read, beside the requests; no reply waits for that.
     let requests = sent.iter().filter(|command| !command.contains("\"push:{news}\""));
     let (written, asked): (Vec<_>, Vec<_>) = requests.partition(|command| command.contains("\"audit:{log}"));
+    // The outcome of a change is recorded after its handler.
+    let (outcomes, asked): (Vec<_>, Vec<_>) = asked.into_iter().partition(|command| command.contains("\"outcome:{"));
+    assert_eq!(outcomes.len(), 2, "{outcomes:#?}");
     assert_eq!(asked.len(), 3, "{asked:#?}");
     assert!(
         asked.iter().all(|command| command.starts_with("\"EVALSHA\"") && command.contains("\"authorize_request\"")),

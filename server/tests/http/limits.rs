@@ -26,7 +26,7 @@ async fn nonce_passes_once_in_its_session_only() {
     let other = app.browser("bob").await;
     let good = browser.request(&app, &read());
     assert_eq!(app.send(good.build()).await.status, StatusCode::OK);
-    assert_eq!(app.send(good.build()).await.code(), Code::UseFreshNonce, "replayed");
+    assert_eq!(app.send(good.build()).await.code(), Code::NonceUsed, "replayed");
     let invented = Nonce::new(random().unwrap());
     for nonce in [other.nonces[0], invented] {
         let signed = browser.sign::<ReadNotes>(app.now() / 1000, nonce, "{}".into(), None);
@@ -48,7 +48,7 @@ async fn nonces_are_issued_for_a_signature_only() {
     assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
     owner_still_acts(&app, &mut browser).await;
     let replayed = browser.sign::<Nonces>(app.now() / 1000, invented, "{}".into(), None);
-    assert_eq!(app.send(replayed.build()).await.code(), Code::UseFreshNonce, "replayed");
+    assert_eq!(app.send(replayed.build()).await.code(), Code::NonceUsed, "replayed");
     let thief = Browser { key: new_key(), ..browser.clone() };
     for _ in 0..50 {
         let nonce = Nonce::new(random().unwrap());

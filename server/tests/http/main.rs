@@ -14,6 +14,7 @@ mod limits;
 mod metrics;
 mod mixed_stores;
 mod origins;
+mod outcomes;
 mod own_users;
 mod push;
 mod push_client;

@@ -97,7 +97,7 @@ async fn each_header_must_be_present_once_and_canonical() {
     }
     browser.nonces = nonces;
     owner_still_acts(&app, &mut browser).await;
-    assert_eq!(app.send(good.clone().build()).await.code(), Code::UseFreshNonce, "its nonce is spent by now");
+    assert_eq!(app.send(good.clone().build()).await.code(), Code::NonceUsed, "its nonce is spent by now");
 }
 
 #[tokio::test]

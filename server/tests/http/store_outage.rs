@@ -90,10 +90,10 @@ async fn store_down_rejects_requests_then_recovers() {
 
     // It comes back with what it had saved: the session, and no nonce that is still good.
     server.restart();
-    assert_eq!(answered(&app, || spent.build()).await.code(), Code::UseFreshNonce);
+    assert_eq!(answered(&app, || spent.build()).await.code(), Code::NonceUsed);
     browser.issue_nonces(&app).await;
     assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK);
-    assert_eq!(app.send(spent.build()).await.code(), Code::UseFreshNonce);
+    assert_eq!(app.send(spent.build()).await.code(), Code::NonceUsed);
 }
 
 #[tokio::test]
@@ -126,8 +126,8 @@ async fn hanging_store_executes_late_request_once() {
     // Redis may have done it after all. The client was told that it was not done: at most one more try passes.
     let reply = answered(&app, || late.build()).await;
     let passed = usize::from(reply.status == StatusCode::OK);
-    assert!(passed == 1 || reply.code() == Code::UseFreshNonce);
-    assert_eq!(app.send(late.build()).await.code(), Code::UseFreshNonce);
+    assert!(passed == 1 || reply.code() == Code::NonceUsed);
+    assert_eq!(app.send(late.build()).await.code(), Code::NonceUsed);
     browser.issue_nonces(&app).await;
     assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK);
 }
@@ -151,7 +151,7 @@ async fn full_store_rejects_and_spends_nothing() {
     assert_unavailable(&app, &mut other).await;
     memory("0");
     assert_eq!(app.send(waiting.build()).await.status, StatusCode::OK);
-    assert_eq!(app.send(waiting.build()).await.code(), Code::UseFreshNonce);
+    assert_eq!(app.send(waiting.build()).await.code(), Code::NonceUsed);
     assert_eq!(browser.call(&app, &read()).await.status, StatusCode::OK, "a nonce that was refused is still good");
 }
 

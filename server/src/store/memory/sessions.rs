@@ -2,7 +2,11 @@
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
-use protocol::{key::PublicKey, problem::Ended, token::SessionHandle};
+use protocol::{
+    key::PublicKey,
+    problem::Ended,
+    token::{Nonce, SessionHandle},
+};
 
 use super::{stored_session::StoredSession, timing::MAX_SKEW};
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
         rate_limits::Counted,
         sessions::{
             Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
-            NewSession, NonceIssue,
+            NewSession, NonceIssue, Settled,
         },
     },
 };
@@ -132,6 +136,30 @@ impl Sessions {
 
     pub(super) fn record_theft(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<Theft> {
         self.live(handle, idle, now).map(|stored| stored.record_theft(now))
+    }
+
+    pub(super) fn record_outcome(
+        &mut self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        outcome: &str,
+        life: Duration,
+        now: u64,
+    ) {
+        if let Some(stored) = self.stored.get_mut(handle) {
+            stored.record_outcome(*nonce, Some(outcome.to_owned()), life, now);
+        }
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        idle: Duration,
+        nonce_life: Duration,
+        now: u64,
+    ) -> Settled {
+        self.live(handle, idle, now).map_or(Settled::Unknown, |stored| stored.settle(nonce, nonce_life, now))
     }
 
     pub(super) fn restore_frame_key(

@@ -16,7 +16,7 @@ use crate::{
     risk::{Fingerprint, History, MAX_FINGERPRINTS, Running, Sample},
     store::{
         rate_limits::Counted,
-        sessions::{BindFrameKey, FrameKeyBinding, MAX_NONCES, NewSession},
+        sessions::{BindFrameKey, FrameKeyBinding, MAX_NONCES, NewSession, Settled},
     },
 };
 
@@ -31,6 +31,8 @@ pub(super) struct StoredSession {
     nonces: Vec<(Nonce, u64)>,
     /// Spent nonces and the later of the times of use and of signature: Unix ms.
     spent: HashMap<Nonce, u64>,
+    /// The outcome of a spent nonce's request, or `None` for a void nonce; and until when it is kept: Unix ms.
+    outcomes: HashMap<Nonce, (Option<String>, u64)>,
     /// Nonces that were spent until then may be forgotten: Unix ms.
     forgotten: u64,
     limits: HashMap<&'static str, Window>,
@@ -65,6 +67,7 @@ impl StoredSession {
             session,
             nonces: Vec::new(),
             spent: HashMap::new(),
+            outcomes: HashMap::new(),
             forgotten: 0,
             limits: HashMap::new(),
             fingerprints: VecDeque::new(),
@@ -113,6 +116,26 @@ impl StoredSession {
         if before.is_some() { FrameKeyBinding::Again(session) } else { FrameKeyBinding::Bound(session) }
     }
 
+    /// Keeps the outcome of a request for `life`; `None` if its nonce is void.
+    pub(super) fn record_outcome(&mut self, nonce: Nonce, outcome: Option<String>, life: Duration, now: u64) {
+        self.outcomes.insert(nonce, (outcome, now.saturating_add(ms(life))));
+    }
+
+    pub(super) fn settle(&mut self, nonce: &Nonce, life: Duration, now: u64) -> Settled {
+        self.outcomes.retain(|_, (_, until)| now < *until);
+        match self.outcomes.get(nonce) {
+            Some((Some(outcome), _)) => Settled::Recorded(outcome.clone()),
+            Some((None, _)) => Settled::Void,
+            None if self.has_spent(nonce) => Settled::Spent,
+            None if !self.has_live(nonce, life, now) => Settled::Unknown,
+            None => {
+                self.nonces.retain(|(other, _)| other != nonce);
+                self.record_outcome(*nonce, None, life, now);
+                Settled::Void
+            }
+        }
+    }
+
     /// Replaces the frame key by the pending one, if that is `key`. Returns whether `key` is the frame key now.
     pub(super) fn restore_frame_key(&mut self, key: &PublicKey) -> bool {
         if self.session.pending_frame_key.as_ref() == Some(key) {
@@ -139,6 +162,7 @@ impl StoredSession {
     pub(super) fn spend(&mut self, nonce: Nonce, created: u64, life: Duration, now: u64) {
         let known = self.spent.len();
         self.spent.retain(|_, at| now < at.saturating_add(ms(life)));
+        self.outcomes.retain(|_, (_, until)| now < *until);
         if self.spent.len() < known {
             self.forgotten = self.forgotten.max(now.saturating_sub(ms(life)));
         }

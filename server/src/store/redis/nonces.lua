@@ -77,6 +77,27 @@ function functions.restore_frame_key()
     return found[9] == key and 1 or 0
 end
 
+-- idle timeout, nonce lifetime, nonce. KEYS[4] has the outcome of the nonce's request, or 'void'.
+function functions.settle()
+    local idle, life, nonce = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+    if not live(idle) then
+        return { 'unknown' }
+    end
+    local outcome = redis.call('GET', KEYS[4])
+    if outcome then
+        return outcome == 'void' and { 'void' } or { 'recorded', outcome }
+    end
+    if redis.call('ZSCORE', spent, nonce) then
+        return { 'spent' }
+    end
+    if not is_live(tonumber(redis.call('ZSCORE', nonces, nonce)), life) then
+        return { 'unknown' }
+    end
+    redis.call('ZREM', nonces, nonce)
+    redis.call('SET', KEYS[4], 'void', 'PX', ARGV[4])
+    return { 'void' }
+end
+
 -- idle timeout, secret, key, nonces
 function functions.bind_frame_key()
     local idle, secret, key = tonumber(ARGV[3]), ARGV[4], ARGV[5]

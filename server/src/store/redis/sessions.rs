@@ -7,7 +7,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{key::PublicKey, problem::Ended, token::SessionHandle};
+use protocol::{
+    key::PublicKey,
+    problem::Ended,
+    token::{Nonce, SessionHandle},
+};
 use redis::cmd;
 
 use super::{
@@ -22,13 +26,18 @@ use crate::{
         error::Result,
         sessions::{
             Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
-            NewSession, NonceIssue, SessionStore,
+            NewSession, NonceIssue, SessionStore, Settled,
         },
     },
 };
 
 fn session_keys(handle: &SessionHandle) -> [String; 3] {
     ["session", "nonces", "spent"].map(|kind| format!("{kind}:{{{handle}}}"))
+}
+
+/// Has the hash tag of the session's keys.
+fn outcome_key(handle: &SessionHandle, nonce: &Nonce) -> String {
+    format!("outcome:{{{handle}}}:{nonce}")
 }
 
 fn list_key(user: &UserId) -> String {
@@ -202,6 +211,41 @@ impl SessionStore for RedisStore {
         match answer.as_slice() {
             [times, last] => parse_theft(times, last).map(Some),
             _ => Ok(None),
+        }
+    }
+
+    async fn record_outcome(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        outcome: &str,
+        life: Duration,
+        _now: u64,
+    ) -> Result<()> {
+        let key = outcome_key(handle, nonce);
+        self.send(&key, cmd("SET").arg(&key).arg(outcome).arg("PX").arg(ms(life))).await
+    }
+
+    async fn settle(
+        &self,
+        handle: &SessionHandle,
+        nonce: &Nonce,
+        idle: Duration,
+        nonce_life: Duration,
+        now: u64,
+    ) -> Result<Settled> {
+        let [session, nonces, spent] = session_keys(handle);
+        let call = Call::new([session, nonces, spent, outcome_key(handle, nonce)], "settle", now)
+            .arg(ms(idle))
+            .arg(ms(nonce_life))
+            .arg(nonce);
+        let answer: Vec<String> = self.run(call).await?;
+        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["recorded", outcome] => Ok(Settled::Recorded(outcome.to_owned())),
+            ["spent"] => Ok(Settled::Spent),
+            ["void"] => Ok(Settled::Void),
+            ["unknown"] => Ok(Settled::Unknown),
+            _ => Err(unexpected_answer()),
         }
     }
 
