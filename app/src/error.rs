@@ -42,7 +42,7 @@ impl AppError {
                 Client::Unverified => 403,
                 Client::Rejected(_) => 422,
                 Client::RateLimited { .. } | Client::ConfirmationPaused { .. } => 429,
-                Client::Unavailable | Client::ServerAway | Client::Unsure => 503,
+                Client::Unavailable | Client::ServerAway | Client::Unsure | Client::NotDone | Client::Executed => 503,
                 Client::Cancelled
                 | Client::ConfirmationTimedOut
                 | Client::ConfirmationBusy

@@ -1,6 +1,6 @@
 //! One call of a protected action: chooses who signs it, sends it, and retries what can succeed without the user.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use protocol::{
     action::{Action, ActionEntry, Level},
@@ -51,9 +51,14 @@ impl Call {
         loop {
             let reply = self.sign(proof.clone()).await?;
             match reply.rejection() {
-                Some(Code::UseFreshNonce) if may_refresh => {
+                // Not executed: it is signed again. Signing a read again is harmless, too, if a copy was accepted.
+                Some(Code::UseFreshNonce | Code::NonceUsed) if may_refresh => {
                     may_refresh = false;
                     self.tab.nonces.clear();
+                }
+                // The connection is too slow for the click, which is fresh for some seconds.
+                Some(Code::UseFreshNonce | Code::InvalidProof) if proof.is_some() && !may_refresh => {
+                    return Err(ClientError::NotDone);
                 }
                 Some(Code::StepUpRequired) if proof.is_some() => return self.confirm().await,
                 _ => return Ok(reply),
@@ -70,7 +75,14 @@ impl Call {
                 _ => Some(self.tab.nonce(session, MAX_AGE).await?),
             };
             let request = SignRequest { session, path, body, level: self.entry.level, nonce, proof };
-            self.tab.sign_and_send(session, self.entry.path, FrameRequest::Sign(Box::new(request))).await
+            let request = FrameRequest::Sign(Box::new(request));
+            match self.entry.level {
+                Level::Signed => self.tab.sign_and_send(session, self.entry.path, request).await,
+                Level::Interaction | Level::Confirmed => match self.tab.sign(request).await {
+                    Ok(signed) => self.tab.send_once(session, self.entry.path, nonce, signed).await,
+                    Err(error) => self.tab.apply_reply(session, Err(error)).await,
+                },
+            }
         };
         self.tab.session.show_progress(work).await
     }
@@ -79,12 +91,12 @@ impl Call {
     async fn confirm(&self) -> Result<Reply, ClientError> {
         let window = PendingConfirmation::open(&self.tab.confirmation).await?;
         let (session, path, body) = (self.session, self.entry.path, self.body.clone());
+        let taken = Cell::new(None);
         let request = async {
-            let nonce = match path {
-                RestoreBrowser::PATH => None,
-                _ => Some(self.tab.nonce(session, CONFIRMATION_MAX_AGE).await?),
-            };
-            Ok(ToWindow { session, path: path.to_owned(), body: body.clone(), nonce })
+            if path != RestoreBrowser::PATH {
+                taken.set(Some(self.tab.nonce(session, CONFIRMATION_MAX_AGE).await?));
+            }
+            Ok(ToWindow { session, path: path.to_owned(), body: body.clone(), nonce: taken.get() })
         };
         let headers = match window.sign(request).await {
             Ok(headers) => headers,
@@ -94,13 +106,18 @@ impl Call {
                 return Err(error);
             }
         };
-        let sending = self.tab.send(session, path, SignedRequest { body: self.body.clone(), headers });
-        let reply = self.tab.session.show_progress(sending).await?;
-        if reply.rejection() == Some(Code::UseFreshNonce) {
-            // The browser may have sent the request twice, and this is the response to the second one.
-            self.tab.nonces.clear();
-            return Err(ClientError::Unsure);
-        }
-        Ok(reply)
+        let sending = async {
+            let signed = SignedRequest { body: self.body.clone(), headers };
+            let reply = self.tab.send_once(session, path, taken.get(), signed).await?;
+            match taken.get() {
+                // Too late, or the server has lost its memory meanwhile: it knows which.
+                Some(nonce) if reply.rejection() == Some(Code::UseFreshNonce) => {
+                    self.tab.nonces.clear();
+                    self.tab.outcome(session, nonce).await
+                }
+                _ => Ok(reply),
+            }
+        };
+        self.tab.session.show_progress(sending).await
     }
 }

@@ -57,6 +57,12 @@ pub enum ClientError {
     /// A change was sent, and no response came.
     #[error("No response from the server. The change may have gone through. Check before you try again.")]
     Unsure,
+    /// A change was sent and not executed. It never will be.
+    #[error("The request did not reach the server in time. Nothing was changed. Try again.")]
+    NotDone,
+    /// A change was executed, and its response was lost.
+    #[error("The change was made. Reload the page to see it.")]
+    Executed,
     /// The server cannot decide now.
     #[error("The service is temporarily unavailable. Try again in a minute.")]
     Unavailable,
@@ -121,6 +127,7 @@ impl From<Problem> for ClientError {
     fn from(problem: Problem) -> Self {
         match problem.code {
             Code::InvalidSession => problem.ended.map_or(Self::Ended, Self::EndedBecause),
+            Code::NonceUsed => Self::Unsure,
             Code::InvalidProof | Code::UseFreshNonce | Code::StepUpRequired | Code::ForbiddenOrigin => Self::Unverified,
             Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
             Code::Unavailable => Self::Unavailable,

@@ -32,6 +32,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// A response that the server has recorded.
+    pub(crate) fn recorded(status: u16, body: String, is_problem: bool) -> Self {
+        Self { status, body: body.into_bytes().into(), nonces: Vec::new(), retry_after: None, is_problem }
+    }
+
     /// The problem document, if PAN rejected the request.
     pub(crate) fn problem(&self) -> Option<Problem> {
         self.is_problem.then(|| serde_json::from_slice(&self.body).ok()).flatten()

@@ -78,6 +78,7 @@ mod interaction_recorder;
 pub mod markup;
 mod nonce_pool;
 mod notify;
+mod outcome;
 mod page_activity;
 pub mod push;
 pub mod read_cursor;

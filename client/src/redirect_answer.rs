@@ -46,7 +46,7 @@ pub(crate) fn resume(tab: &Rc<Tab>, to_outcome: ToOutcome) {
 }
 
 async fn send(tab: &Tab, request: ToWindow, headers: SignedHeaders) -> Result<Reply, ClientError> {
-    let ToWindow { session, path, body, .. } = request;
-    let sending = tab.send(session, &path, SignedRequest { body, headers });
+    let ToWindow { session, path, body, nonce } = request;
+    let sending = tab.send_once(session, &path, nonce, SignedRequest { body, headers });
     tab.session.show_progress(sending).await
 }

@@ -40,7 +40,12 @@ impl Tab {
     pub(crate) async fn request_nonces(&self, session: SessionHandle) -> Result<(), ClientError> {
         let (path, body) = (Nonces::PATH.to_owned(), "{}".to_owned());
         let request = SignRequest { session, path, body, level: Level::Signed, nonce: None, proof: None };
-        let reply = self.sign_and_send(session, Nonces::PATH, FrameRequest::Sign(Box::new(request))).await?;
+        let request = FrameRequest::Sign(Box::new(request));
+        let mut reply = self.sign_and_send(session, Nonces::PATH, request.clone()).await?;
+        if reply.rejection() == Some(Code::NonceUsed) {
+            // The response was lost, and the browser has sent the request again. The frame signs with another nonce.
+            reply = self.sign_and_send(session, Nonces::PATH, request).await?;
+        }
         // Rejected for another reason: the sentence is the rejection's.
         reply.into_success().map(drop)
     }

@@ -156,7 +156,9 @@ async fn agree_key(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(),
                 return Ok(());
             }
             Ok(_) => return Err(ClientError::NoFrame),
-            Err(Refusal::OriginRejected(Code::UseFreshNonce)) if std::mem::take(&mut may_refresh) => tab.nonces.clear(),
+            Err(Refusal::OriginRejected(Code::UseFreshNonce | Code::NonceUsed)) if std::mem::take(&mut may_refresh) => {
+                tab.nonces.clear();
+            }
             Err(Refusal::OriginRejected(Code::InvalidSession)) => {
                 // The frame does not pass on the reason. The app origin does, unless the session still exists there.
                 tab.request_nonces(session).await?;
