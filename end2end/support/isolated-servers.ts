@@ -1,3 +1,4 @@
+import { LossyProxy } from "./lossy-proxy.ts";
 import { MitmProxy } from "./mitm-proxy.ts";
 import { freePort } from "./ports.ts";
 import { startRedis } from "./redis.ts";
@@ -51,6 +52,14 @@ export class IsolatedServers {
   /** Starts a proxy between the browser and the server that listens on `port`. */
   async startMitmProxy(port: number): Promise<MitmProxy> {
     return this.track(await MitmProxy.start(this.server, port));
+  }
+
+  /** Starts a server behind a proxy that can lose requests and responses. */
+  async startLossyServer(): Promise<LossyProxy> {
+    await this.startStore();
+    const listen = await freePort();
+    await this.startServer({}, { listen });
+    return this.track(await LossyProxy.start(this.server, listen));
   }
 
   /** Stops everything that it started, the last first. */
