@@ -8,16 +8,12 @@ use server::risk::dataset::RecordedInteraction;
 /// A name, and how a recorded path is changed.
 pub(crate) type Variant = (&'static str, fn(&RecordedInteraction, &mut Rng) -> RecordedInteraction);
 
-/// The variants that the weights are chosen on.
-pub(crate) const CHOSEN_ON: usize = 4;
-
-/// All variants.
+/// The variants. The weights are chosen on the first four.
 pub(crate) const VARIANTS: [Variant; 10] = [
     ("as recorded", |recorded, _| recorded.clone()),
     ("filled in to a browser's rate", filled),
     ("page zoomed to 200 %", |recorded, _| zoomed(recorded, 2.0)),
     ("every third point only", |recorded, _| every_third(recorded)),
-    // The weights were not chosen on these.
     ("browser's rate, page zoomed to 200 %", |recorded, rng| zoomed(&filled(recorded, rng), 2.0)),
     ("browser's rate, page zoomed to 50 %", |recorded, rng| zoomed(&filled(recorded, rng), 0.5)),
     ("browser's rate, exact intervals of 10 ms", |recorded, _| interpolated(recorded, || 10.0, |_| [0.0; 2])),
@@ -27,7 +23,7 @@ pub(crate) const VARIANTS: [Variant; 10] = [
 ];
 
 /// The path with a point every 7 to 17 ms.
-pub(crate) fn filled(recorded: &RecordedInteraction, rng: &mut Rng) -> RecordedInteraction {
+fn filled(recorded: &RecordedInteraction, rng: &mut Rng) -> RecordedInteraction {
     interpolated(recorded, || 7.0 + 10.0 * rng.f64(), |_| [0.0; 2])
 }
 

@@ -10,9 +10,12 @@ use fastrand::Rng;
 use server::risk::{History, Measurements, WEIGHTS, Weights, dataset::RecordedInteraction, measure};
 
 use crate::{
-    human_variants::{CHOSEN_ON, VARIANTS},
+    human_variants::VARIANTS,
     synthetic_paths::{MEASURED, RAISED, RATES},
 };
+
+/// Number of variants of people's paths that the weights are chosen on.
+const CHOSEN_ON: usize = 4;
 
 /// Number of synthetic paths per kind and rate, and their seed. docs/PROOFS.md measures with another one.
 const MANY: usize = 1000;
