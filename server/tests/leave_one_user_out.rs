@@ -1,6 +1,6 @@
 //! The weights of the risk score are those that leaving one user out leads to, and raise people rarely.
 //!
-//! The file of recorded paths is not part of the repository. Without the environment variable `PAN_RECORDED_PATHS`, which
+//! The file of recorded paths is not part of the repository. Without the environment variable `RECORDED_PATHS`, which
 //! names it, the first test only says so; the second does not need the file. docs/PROOFS.md explains both.
 
 #[path = "support/human_variants.rs"]
@@ -34,12 +34,12 @@ fn raised(user: &User, weights: Weights) -> usize {
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
 fn users_left_out_are_raised_as_documented() {
-    let Some(file) = std::env::var_os("PAN_RECORDED_PATHS") else {
+    let Some(file) = std::env::var_os("RECORDED_PATHS") else {
         // Not `eprintln!`, which the test harness captures.
-        let _ = writeln!(io::stderr(), "not checked: PAN_RECORDED_PATHS names no file of recorded paths");
+        let _ = writeln!(io::stderr(), "not checked: RECORDED_PATHS names no file of recorded paths");
         return;
     };
-    let text = fs::read_to_string(file).expect("the file of PAN_RECORDED_PATHS");
+    let text = fs::read_to_string(file).expect("the file of RECORDED_PATHS");
     let users = users(text.lines().map(|line| RecordedInteraction::parse(line).expect("a recorded path")).collect());
     let mut selection = Selection::new(&users);
     let mut shares = Vec::new();
