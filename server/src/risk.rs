@@ -4,7 +4,8 @@
 //! forgeries. A proof that scores [`RAISE`] or more is not rejected: the action then needs the confirmation window,
 //! which script cannot use. So a user with unusual movements confirms once and continues.
 //!
-//! The weights come from a comparison of people's paths with synthetic ones:
+//! The weights ([`Weights`]) come from a comparison of people's paths with synthetic ones. In doubt the user is not raised:
+//! a path that says little, because it is short or has few points, cannot be raised by one finding about its shape.
 //!
 //! | finding | people | automation |
 //! |---|---|---|
@@ -25,28 +26,25 @@
 //! The last three findings use the session's [`History`]: fingerprints and running statistics, no paths. docs/PROOFS.md
 //! has the detection rates and the limits.
 //!
-//! Keyboard, touch and assistive technology have no path and are not judged by one.
+//! Keyboard, touch, pen and assistive technology are not judged by a path.
 
-use protocol::proof::{Kind, Proof};
+use protocol::proof::Proof;
 
 pub mod dataset;
 mod geometry;
 mod history;
+mod measurements;
 mod pointer_path;
+mod weights;
 
-use geometry::Scatter;
 pub use history::{FEATURES, Fingerprint, History, MAX_FINGERPRINTS, Running, Sample};
+use measurements::has_path;
+pub use measurements::{Measurements, PathMeasurements, Scatter, measure};
 use pointer_path::{HOLD, PointerPath};
+pub use weights::{WEIGHTS, Weights};
 
 /// From this score on, the required level is raised to Confirmed.
 pub const RAISE: u32 = 85;
-
-/// Minimum length of a path that is judged by its shape: px.
-const SHORT: f64 = 50.0;
-
-/// Minimum length of a path that is judged by its noise: px. On shorter paths, tremor and rounding are as large as the
-/// bend.
-const LONG: f64 = 100.0;
 
 /// Minimum number of interactions before the session's statistics are used.
 const MIN_HISTORY: u32 = 8;
@@ -106,9 +104,9 @@ impl Risk {
     }
 }
 
-/// The sample that a session stores of a proof. `None` for keyboard, touch and assistive technology.
+/// The sample that a session stores of a proof. `None` for keyboard, touch, pen and assistive technology.
 pub fn sample(proof: &Proof) -> Option<Sample> {
-    if !has_path(proof) {
+    if !has_path(proof.kind) {
         return None;
     }
     let path = PointerPath::of(&proof.path);
@@ -117,38 +115,25 @@ pub fn sample(proof: &Proof) -> Option<Sample> {
 
 /// Judges a proof that the page recorded, by itself and by the session's history.
 pub fn judge(proof: &Proof, history: &History) -> Risk {
-    let mut risk = Risk::default();
-    if has_path(proof) {
-        let path = PointerPath::of(&proof.path);
-        judge_path(&path, &mut risk);
-        judge_history(&path.features(proof.hold), history, &mut risk);
-    }
-    if has_path(proof) || proof.kind == Kind::Touch {
-        risk.add(Finding::NoHold, 30.0, falling(f64::from(proof.hold), 2.0, 20.0));
-        if !is_hit(proof) {
-            risk.add(Finding::Missed, 100.0, 1.0);
+    WEIGHTS.judge(&measure(proof), history)
+}
+
+impl Weights {
+    /// Judges a proof by its measurements and the session's history.
+    pub fn judge(&self, measured: &Measurements, history: &History) -> Risk {
+        let mut risk = Risk::default();
+        if let Some(path) = &measured.path {
+            self.judge_path(path, &mut risk);
+            judge_history(&path.features, history, &mut risk);
         }
+        if let Some(hold) = measured.hold {
+            risk.add(Finding::NoHold, 30.0, falling(f64::from(hold), [2.0, 20.0]));
+            if !measured.is_hit {
+                risk.add(Finding::Missed, 100.0, 1.0);
+            }
+        }
+        risk
     }
-    risk
-}
-
-/// Measurements of a path that have little or no weight in the score. docs/PROOFS.md explains why.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Measurements {
-    /// The standard deviation of the turns, in radians.
-    pub turning: Option<f64>,
-    /// The longest interval between two points, relative to the median interval.
-    pub pause: Option<f64>,
-}
-
-/// Measures the path of a proof. Values are `None` if the path has too few points.
-pub fn measure(proof: &Proof) -> Measurements {
-    let path = PointerPath::of(&proof.path);
-    Measurements { turning: path.turning(), pause: path.pause() }
-}
-
-fn has_path(proof: &Proof) -> bool {
-    matches!(proof.kind, Kind::Pointer | Kind::Pen)
 }
 
 fn judge_history(features: &[f64; FEATURES], History { repeated, running }: &History, risk: &mut Risk) {
@@ -160,65 +145,20 @@ fn judge_history(features: &[f64; FEATURES], History { repeated, running }: &His
     }
     let hold = features[HOLD];
     let varies = running.deviation(HOLD) + (hold - running.mean[HOLD]).abs();
-    risk.add(Finding::SameHold, 100.0, falling(varies, 0.002, 0.01));
+    risk.add(Finding::SameHold, 100.0, falling(varies, [0.002, 0.01]));
     let off = (0..FEATURES).map(|at| (features[at] - running.mean[at]).abs() / running.deviation(at).max(0.25));
     // Below `RAISE` by itself: people change hands, mice and moods.
-    risk.add(Finding::Unlike, 40.0, 1.0 - falling(off.sum::<f64>(), 6.0, 14.0));
-}
-
-fn judge_path(path: &PointerPath, risk: &mut Risk) {
-    if path.steps.len() <= 1 {
-        return risk.add(Finding::Teleport, 100.0, 1.0);
-    }
-    // Two or three steps, or a few pixels, can be even by chance.
-    let full = if path.steps.len() >= 4 && path.length >= SHORT { 100.0 } else { 60.0 };
-    risk.add(Finding::Even, full, falling(path.unevenness(), 0.05, 0.14));
-    if path.length >= SHORT {
-        judge_shape(path, risk);
-    }
-    if path.steps.len() >= 5 {
-        // A low weight: a browser's animation frames are regular too.
-        risk.add(Finding::Regular, 30.0, falling(path.irregularity(), 0.01, 0.05));
-    }
-}
-
-fn judge_shape(path: &PointerPath, risk: &mut Risk) {
-    let steps = path.steps.len();
-    if steps >= 3 {
-        let off = path.deviation();
-        let ruler = 100.0 * falling(off, 1.0, 2.0);
-        let straight = ruler.max(60.0 * falling(off / path.length, 0.005, 0.04));
-        // A low weight. A straight line turns evenly too, so only the larger of the two counts.
-        let smooth = path.turning().map_or(0.0, |varies| 30.0 * falling(varies, 0.06, 0.15));
-        let finding = if smooth > straight { Finding::Smooth } else { Finding::Straight };
-        risk.add(finding, smooth.max(straight), 1.0);
-    }
-    if steps >= 6 && path.length >= LONG {
-        let Scatter { width, correlation } = path.scatter();
-        #[expect(clippy::cast_precision_loss, reason = "at most 100 steps")]
-        let error = 1.0 / (steps as f64 - 1.0).sqrt();
-        // A person's path with few points can look scattered by chance.
-        let full = if steps >= 10 { 100.0 } else { 45.0 };
-        let noise = falling(correlation, 2.0 * error, 3.0 * error);
-        risk.add(Finding::Scattered, full * falling(width, 5.0, 9.0), noise);
-    }
-}
-
-/// Whether the press is on the control, with a tolerance of one pixel for rounding.
-fn is_hit(proof: &Proof) -> bool {
-    let [x, y, width, height] = proof.target.map(i64::from);
-    let [hit_x, hit_y] = proof.hit.map(i64::from);
-    (x - 1..=x + width + 1).contains(&hit_x) && (y - 1..=y + height + 1).contains(&hit_y)
+    risk.add(Finding::Unlike, 40.0, 1.0 - falling(off.sum::<f64>(), [6.0, 14.0]));
 }
 
 /// 1 at `full` and below, 0 at `none` and above, linear between.
-fn falling(value: f64, full: f64, none: f64) -> f64 {
+fn falling(value: f64, [full, none]: [f64; 2]) -> f64 {
     ((none - value) / (none - full)).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
 mod tests {
-    use protocol::proof::Recorder;
+    use protocol::proof::{Kind, Recorder};
 
     use super::{judge as judge_with, *};
 
@@ -297,6 +237,72 @@ mod tests {
         });
         let risk = judge(&proof(Kind::Pointer, std::iter::once([10, 10, 0]).chain(path).collect()));
         assert!(risk.is_raised() && findings(&risk).contains(&Finding::Even), "{risk:?}");
+    }
+
+    #[test]
+    fn even_loop_is_raised() {
+        // It ends where it began.
+        let circle = (0..60).map(|at| {
+            let angle = f64::from(at) * std::f64::consts::TAU / 60.0;
+            #[allow(clippy::cast_possible_truncation)]
+            let step = [(12.0 * angle.cos()).round() as i32, (12.0 * angle.sin()).round() as i32];
+            [step[0], step[1], 16]
+        });
+        let risk = judge(&proof(Kind::Pointer, std::iter::once([10, 10, 0]).chain(circle).collect()));
+        assert!(risk.is_raised() && findings(&risk).contains(&Finding::Even), "{risk:?}");
+    }
+
+    #[test]
+    fn short_path_is_not_raised_by_one_finding() {
+        // Slow, fast, slow on one line, at exact intervals.
+        let line = |steps: &[i32]| {
+            std::iter::once([10, 10, 0]).chain(steps.iter().map(|step| [*step, 0, 16])).collect::<Vec<_>>()
+        };
+        for steps in [&[1, 3, 9, 18, 22, 9, 3, 1][..], &[9, 60, 100, 60, 9]] {
+            let risk = judge(&proof(Kind::Pointer, line(steps)));
+            assert!(!risk.is_raised() && findings(&risk).contains(&Finding::Straight), "{risk:?}");
+        }
+        let longer = judge(&proof(Kind::Pointer, line(&[2, 6, 18, 36, 44, 18, 6, 2])));
+        let even = judge(&proof(Kind::Pointer, line(&[40; 5])));
+        assert!(longer.is_raised() && even.is_raised(), "{longer:?} {even:?}");
+    }
+
+    #[test]
+    fn weak_findings_together_are_not_raised() {
+        // A bow of 1 or 2 px in 400 px, slow at both ends, at exact intervals.
+        let along = [1, 2, 5, 12, 22, 38, 55, 65, 65, 55, 38, 22, 12, 5, 2, 1];
+        let bow = [0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, -1, 0, -1, 0, 0];
+        let aside = [0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        for across in [bow, aside] {
+            let steps = along.into_iter().zip(across).map(|(x, y)| [x, y, 16]);
+            let risk = judge(&proof(Kind::Pointer, std::iter::once([10, 10, 0]).chain(steps).collect()));
+            assert!(!risk.is_raised() && findings(&risk) == [Finding::Straight, Finding::Regular], "{risk:?}");
+        }
+    }
+
+    #[test]
+    fn tremor_at_rest_is_not_raised() {
+        let tremor = [[3, 1, 12], [-2, 2, 13], [-3, -2, 12], [2, -1, 13]].into_iter().cycle().take(90);
+        let risk = judge(&proof(Kind::Pointer, std::iter::once([400, 300, 0]).chain(tremor).collect()));
+        assert!(!risk.is_raised() && findings(&risk).contains(&Finding::Even), "{risk:?}");
+    }
+
+    #[test]
+    fn one_step_is_raised_only_from_afar() {
+        for (step, is_raised) in [(8, false), (49, false), (51, true)] {
+            let risk = judge(&proof(Kind::Pointer, vec![[400, 300, 0], [step, 0, 16]]));
+            assert_eq!(risk.is_raised(), is_raised, "{step} px: {risk:?}");
+        }
+    }
+
+    #[test]
+    fn pen_that_does_not_hover_passes() {
+        let tap_after_tap = vec![[400, 300, 0], [-350, -280, 900]];
+        assert!(judge(&proof(Kind::Pointer, tap_after_tap.clone())).is_raised(), "positive control");
+        for path in [tap_after_tap, vec![]] {
+            assert!(!judge(&proof(Kind::Pen, path.clone())).is_raised());
+            assert!(sample(&proof(Kind::Pen, path)).is_none());
+        }
     }
 
     #[test]

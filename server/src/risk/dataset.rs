@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use protocol::proof::{Kind, MAX_PATH, Proof, Recorder};
 use serde::Deserialize;
 
-use super::{Fingerprint, History, MAX_FINGERPRINTS, Risk, judge, sample};
+use super::{Fingerprint, History, MAX_FINGERPRINTS, Risk, WEIGHTS, Weights, measure, sample};
 
 /// The assumed size of the control: px.
 const CONTROL: [i32; 2] = [80, 30];
@@ -86,20 +86,33 @@ fn whole(number: f64) -> i32 {
 }
 
 /// Judges recorded interactions in order, each in its user's session.
-#[derive(Default)]
-pub struct Sessions(HashMap<Option<String>, (History, Vec<Fingerprint>)>);
+pub struct Sessions {
+    weights: Weights,
+    users: HashMap<Option<String>, (History, Vec<Fingerprint>)>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::with_weights(WEIGHTS)
+    }
+}
 
 impl Sessions {
+    /// Sessions that are judged with other weights than the server's.
+    pub fn with_weights(weights: Weights) -> Self {
+        Self { weights, users: HashMap::new() }
+    }
+
     /// Judges the next interaction.
     pub fn judge(&mut self, recorded: &RecordedInteraction) -> Risk {
         let proof = recorded.proof();
-        let (history, known) = self.0.entry(recorded.user.clone()).or_default();
-        let sample = sample(&proof);
+        let (history, known) = self.users.entry(recorded.user.clone()).or_default();
+        let (measured, sample) = (measure(&proof), sample(&proof));
         let fingerprint = sample.as_ref().and_then(|sample| sample.fingerprint);
         history.repeated = fingerprint.is_some_and(|fingerprint| known.contains(&fingerprint));
-        let risk = judge(&proof, history);
+        let risk = self.weights.judge(&measured, history);
         // As on the server: a proof that is raised by itself does not enter the session's history.
-        if let Some(sample) = sample.filter(|_| !judge(&proof, &History::default()).is_raised()) {
+        if let Some(sample) = sample.filter(|_| !self.weights.judge(&measured, &History::default()).is_raised()) {
             history.running.add(&sample.features);
             known.extend(fingerprint.filter(|_| !history.repeated));
             known.drain(..known.len().saturating_sub(MAX_FINGERPRINTS));

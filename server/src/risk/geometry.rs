@@ -1,6 +1,6 @@
 //! The geometry of a path, independent of time: straightness, scatter about a line, and turns.
 
-use super::pointer_path::PointerPath;
+use super::{measurements::Scatter, pointer_path::PointerPath};
 
 /// Minimum number of steps for a reference line that is fitted to all points. Shorter paths use the chord between their
 /// ends: a fit would hide a person's bend. For longer paths, two points define a line too poorly.
@@ -9,16 +9,12 @@ const MIN_FIT_STEPS: usize = 20;
 /// Minimum distance between points that define a direction, independent of the sampling rate: px.
 const MIN_TURN_STEP: f64 = 8.0;
 
-/// The scatter of a path about a straight line.
-pub(super) struct Scatter {
-    /// The largest distance from the line: px.
-    pub(super) width: f64,
-    /// The lag-1 autocorrelation of the points' distances. A bend is near 1; independent noise is near 0, within
-    /// `1 / sqrt(points)`.
-    pub(super) correlation: f64,
-}
-
 impl PointerPath {
+    /// The largest distance from the first point: px.
+    pub(super) fn distance(&self) -> f64 {
+        self.points.iter().fold(0.0, |farthest, &(x, y)| farthest.max(x.hypot(y)))
+    }
+
     /// The largest distance from the chord between the ends: px.
     pub(super) fn deviation(&self) -> f64 {
         farthest(&self.off_chord())

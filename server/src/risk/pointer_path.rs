@@ -2,13 +2,13 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{FEATURES, Fingerprint, SHORT};
+use super::{FEATURES, Fingerprint, weights::SHORT};
 
 /// Minimum number of steps of a path that is recognised at any pace: shorter ones can recur by chance.
 const MIN_UNIQUE_STEPS: usize = 4;
 
 /// Minimum average step length for comparing steps: px. Shorter steps are even because a browser reports whole pixels.
-const MIN_STEP: f64 = 3.0;
+const MIN_STEP: f64 = 6.0;
 
 /// Index of the hold feature.
 pub(super) const HOLD: usize = 0;

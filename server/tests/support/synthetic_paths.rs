@@ -52,16 +52,16 @@ pub(crate) const MEASURED: &[Kind] = &[
 pub(crate) const CURVE: Kind = ("cubic Bézier, eased speed", |rng, rate| bezier(rng, rate, eased, 0.0));
 
 /// Where a machine goes, how many points it sets and how long it takes.
-struct Plan {
-    from: [f64; 2],
-    to: [f64; 2],
-    points: usize,
-    duration: f64,
-    hold: f64,
+pub(crate) struct Plan {
+    pub(crate) from: [f64; 2],
+    pub(crate) to: [f64; 2],
+    pub(crate) points: usize,
+    pub(crate) duration: f64,
+    pub(crate) hold: f64,
 }
 
 /// From here to there. A machine goes somewhere: at least 100 px.
-fn journey(rng: &mut Rng) -> ([f64; 2], [f64; 2]) {
+pub(crate) fn journey(rng: &mut Rng) -> ([f64; 2], [f64; 2]) {
     let place = |rng: &mut Rng| [between(rng, 20.0, 1200.0), between(rng, 20.0, 700.0)];
     let from = place(rng);
     loop {
@@ -72,7 +72,7 @@ fn journey(rng: &mut Rng) -> ([f64; 2], [f64; 2]) {
     }
 }
 
-fn plan(rng: &mut Rng, rate: Rate) -> Plan {
+pub(crate) fn plan(rng: &mut Rng, rate: Rate) -> Plan {
     let (from, to) = journey(rng);
     let hold = if rng.bool() { between(rng, 60.0, 140.0) } else { 50.0 };
     let duration = between(rng, 150.0, 2000.0);
@@ -88,17 +88,17 @@ fn plan(rng: &mut Rng, rate: Rate) -> Plan {
     }
 }
 
-fn between(rng: &mut Rng, least: f64, most: f64) -> f64 {
+pub(crate) fn between(rng: &mut Rng, least: f64, most: f64) -> f64 {
     least + rng.f64() * (most - least)
 }
 
 /// Minimum jerk: how far a hand is after a part of its time.
-fn eased(t: f64) -> f64 {
+pub(crate) fn eased(t: f64) -> f64 {
     t * t * t * (10.0 - 15.0 * t + 6.0 * t * t)
 }
 
 /// A path of these places, one after another at an even rate.
-fn recorded(plan: &Plan, places: impl Iterator<Item = [f64; 2]>) -> RecordedInteraction {
+pub(crate) fn recorded(plan: &Plan, places: impl Iterator<Item = [f64; 2]>) -> RecordedInteraction {
     #[expect(clippy::cast_precision_loss, reason = "at most 250 points")]
     let step = plan.duration / plan.points as f64;
     let path = places.enumerate().map(|(at, [x, y])| {
@@ -109,7 +109,7 @@ fn recorded(plan: &Plan, places: impl Iterator<Item = [f64; 2]>) -> RecordedInte
     RecordedInteraction { user: None, path: path.collect(), hold_ms: plan.hold.round() }
 }
 
-fn parts(points: usize) -> impl Iterator<Item = f64> {
+pub(crate) fn parts(points: usize) -> impl Iterator<Item = f64> {
     #[expect(clippy::cast_precision_loss, reason = "at most 250 points")]
     (0..=points).map(move |at| at as f64 / points as f64)
 }
