@@ -99,7 +99,7 @@ impl Call {
         if reply.rejection() == Some(Code::UseFreshNonce) {
             // The browser may have sent the request twice, and this is the response to the second one.
             self.tab.nonces.clear();
-            return Err(ClientError::Unsure);
+            return Err(ClientError::OutcomeUnknown);
         }
         Ok(reply)
     }

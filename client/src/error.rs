@@ -2,7 +2,7 @@
 
 use protocol::{
     key::KeyThumbprint,
-    message::{Refusal, WindowRejection},
+    message::{FrameRejection, WindowRejection},
     problem::{Code, Ended, Problem},
 };
 use serde::{Deserialize, Serialize};
@@ -53,10 +53,12 @@ pub enum ClientError {
     StorageBlocked,
     /// The request did not arrive, or no response came. Nothing was changed.
     #[error("The server cannot be reached. Check your connection, then try again.")]
-    ServerAway,
+    #[serde(rename = "server_away")]
+    Unreachable,
     /// A change was sent, and no response came.
     #[error("No response from the server. The change may have gone through. Check before you try again.")]
-    Unsure,
+    #[serde(rename = "unsure")]
+    OutcomeUnknown,
     /// The server cannot decide now.
     #[error("The service is temporarily unavailable. Try again in a minute.")]
     Unavailable,
@@ -133,24 +135,24 @@ impl From<Problem> for ClientError {
     }
 }
 
-impl From<Refusal> for ClientError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NoKey => Self::LostKey,
-            Refusal::VaultClosed => Self::StorageBlocked,
-            Refusal::Unreachable => Self::ServerAway,
-            Refusal::KeyLost { key } => Self::FrameKeyLost(key),
-            Refusal::TooMany => Self::RateLimited { seconds: None },
-            Refusal::OriginRejected(code) => Self::from(Problem::from(code)),
-            Refusal::Rejected => Self::Unverified,
-            Refusal::Malformed
-            | Refusal::NotHere
-            | Refusal::NoConnection
-            | Refusal::UnknownAction
-            | Refusal::UnknownArguments
-            | Refusal::LevelTooLow
-            | Refusal::BadNonce
-            | Refusal::BadProof => Self::Malformed,
+impl From<FrameRejection> for ClientError {
+    fn from(rejection: FrameRejection) -> Self {
+        match rejection {
+            FrameRejection::NoKey => Self::LostKey,
+            FrameRejection::KeyStoreClosed => Self::StorageBlocked,
+            FrameRejection::Unreachable => Self::Unreachable,
+            FrameRejection::KeyLost { key } => Self::FrameKeyLost(key),
+            FrameRejection::TooMany => Self::RateLimited { seconds: None },
+            FrameRejection::OriginRejected(code) => Self::from(Problem::from(code)),
+            FrameRejection::Rejected => Self::Unverified,
+            FrameRejection::Malformed
+            | FrameRejection::WindowOnly
+            | FrameRejection::NoConnection
+            | FrameRejection::UnknownAction
+            | FrameRejection::UnknownArguments
+            | FrameRejection::LevelTooLow
+            | FrameRejection::BadNonce
+            | FrameRejection::BadProof => Self::Malformed,
         }
     }
 }
@@ -164,8 +166,8 @@ impl From<WindowRejection> for ClientError {
             WindowRejection::Paused { seconds } => Self::ConfirmationPaused { seconds },
             WindowRejection::NoKey => Self::LostKey,
             WindowRejection::Malformed => Self::Malformed,
-            WindowRejection::StorageClosed => Self::StorageBlocked,
-            WindowRejection::Unreachable => Self::ServerAway,
+            WindowRejection::KeyStoreClosed => Self::StorageBlocked,
+            WindowRejection::Unreachable => Self::Unreachable,
         }
     }
 }
@@ -180,8 +182,8 @@ mod tests {
             ClientError::LostKey,
             ClientError::Ended,
             ClientError::Cancelled,
-            ClientError::ServerAway,
-            ClientError::Unsure,
+            ClientError::Unreachable,
+            ClientError::OutcomeUnknown,
             ClientError::Unavailable,
             ClientError::NoFrame,
             ClientError::StorageBlocked,

@@ -65,7 +65,7 @@ pub(crate) struct StreamingReply {
 /// Posts `body` to `path` of the page's own origin.
 ///
 /// # Errors
-/// [`ClientError::ServerAway`] when no response came.
+/// [`ClientError::Unreachable`] when no response came.
 pub(crate) async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, ClientError> {
     let timeout = AbortSignal::timeout_with_u32(TIMEOUT);
     let reply = async { read(&fetch(path, body, headers, &timeout).await?).await };
@@ -75,7 +75,7 @@ pub(crate) async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Re
 /// Posts `body` to `path` of the page's own origin, for a response that streams. The timeout ends with its headers.
 ///
 /// # Errors
-/// [`ClientError::ServerAway`] when no response came; otherwise the rejection.
+/// [`ClientError::Unreachable`] when no response came; otherwise the rejection.
 pub(crate) async fn post_for_stream(
     path: &str,
     body: &str,
@@ -90,7 +90,7 @@ pub(crate) async fn post_for_stream(
         let reply = read(&response).await.map_err(unreachable)?;
         return Err(reply.into_success().err().unwrap_or(ClientError::Malformed));
     }
-    let body = response.body().ok_or(ClientError::ServerAway)?;
+    let body = response.body().ok_or(ClientError::Unreachable)?;
     Ok(StreamingReply { reply: head(&response), body })
 }
 
@@ -138,5 +138,5 @@ async fn read(response: &Response) -> Result<Reply, JsValue> {
 }
 
 fn unreachable(_: JsValue) -> ClientError {
-    ClientError::ServerAway
+    ClientError::Unreachable
 }

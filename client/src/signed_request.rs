@@ -68,7 +68,8 @@ impl Tab {
         let reply = fetch::post(path, &body, &headers.each()).await;
         // The request may have arrived. A read can be repeated; the user must check whether a change was made.
         let is_change = self.protected(path).is_some_and(|entry| entry.level > Level::Signed);
-        self.apply_reply(session, reply.map_err(|away| if is_change { ClientError::Unsure } else { away })).await
+        self.apply_reply(session, reply.map_err(|away| if is_change { ClientError::OutcomeUnknown } else { away }))
+            .await
     }
 
     /// Has the frame sign.
@@ -80,7 +81,7 @@ impl Tab {
         match self.frame()?.request(request).await? {
             Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers }),
             Answer::Written { body, headers } => Ok(SignedRequest { body, headers }),
-            Answer::Agreed { .. } | Answer::Heard { .. } | Answer::Done {} => Err(ClientError::NoFrame),
+            Answer::Agreed { .. } | Answer::Verified { .. } | Answer::Done {} => Err(ClientError::NoFrame),
         }
     }
 

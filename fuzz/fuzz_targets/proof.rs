@@ -11,7 +11,7 @@ use protocol::{
     json,
     message::{ToFrame, ToWindow},
     proof,
-    push::{Envelope, Order},
+    push::{Envelope, PayloadHeader},
     return_path,
     sign_origin::{Bind, SignIn},
     signature::{Signature, SignatureInput},
@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
     has_one_spelling::<SessionHandle>(text);
     let path = return_path::check(text);
     assert!(path.starts_with('/') && !path.starts_with("//") && !path.contains('\\'));
-    let _ = Order::parse(text);
+    let _ = PayloadHeader::parse(text);
     if let Ok(envelope) = Envelope::parse(text) {
         assert_eq!(envelope.to_string(), text);
     }

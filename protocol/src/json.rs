@@ -3,8 +3,7 @@
 //! The frame uses it instead of `serde_json` to keep the download small: `serde_json`'s support for floats, white space
 //! and error messages would be a third of the frame. Client and server both parse actions with it, so that the window
 //! shows exactly what is executed. It supports what the types of this crate need: objects, arrays, strings, integers,
-//! `true`,
-//! `false`, `null`. The types bound the nesting depth, and errors carry no details.
+//! `true`, `false`, `null`. The types bound the nesting depth, and errors carry no details.
 
 use core::fmt;
 
@@ -364,7 +363,7 @@ mod tests {
             nonce: Some(Nonce::new([7; 16])),
             proof: Some(proof),
         };
-        ToFrame { id: 7, ask: FrameRequest::Sign(Box::new(to_sign)) }
+        ToFrame { id: 7, request: FrameRequest::Sign(Box::new(to_sign)) }
     }
 
     #[test]
@@ -375,7 +374,7 @@ mod tests {
             assert_eq!(read::<ToFrame>(&text), Ok(to_frame(body)), "{body}");
         }
         let session = SessionHandle::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("22 characters");
-        let without = ToFrame { id: 0, ask: FrameRequest::Forget { session } };
+        let without = ToFrame { id: 0, request: FrameRequest::Forget { session } };
         assert_eq!(read::<ToFrame>(br#"{"id":0,"ask":{"forget":{"session":"AAAAAAAAAAAAAAAAAAAAAA"}}}"#), Ok(without));
         assert_eq!(read::<Vec<[i32; 1]>>(b"[]"), Ok(Vec::new()));
     }

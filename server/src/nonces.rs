@@ -48,7 +48,7 @@ pub(crate) struct Issued {
 }
 
 /// Whether an action is signed with a client-generated nonce.
-pub(crate) fn is_refill(entry: &ActionEntry) -> bool {
+pub(crate) fn uses_client_nonce(entry: &ActionEntry) -> bool {
     entry.is_in(built_in::nonces::ACTIONS)
 }
 

@@ -26,7 +26,7 @@ pub use lifetimes::{FRESHNESS, Lifetimes};
 pub(crate) use lifetimes::{ROUNDING, millis};
 pub use limits::Limits;
 pub(crate) use limits::per_minute;
-pub use monitoring::Observe;
+pub use monitoring::Monitoring;
 pub use origins::Origins;
 pub use proxies::Proxies;
 pub use push::PushSettings;
@@ -84,7 +84,7 @@ pub struct Settings {
     /// The audit log.
     pub audit: Audit,
     /// Monitoring and shutdown.
-    pub observe: Observe,
+    pub monitoring: Monitoring,
     /// Push connections and messages.
     pub push: PushSettings,
     /// The Redis that stores sessions, if any.
@@ -152,7 +152,7 @@ impl Settings {
             sessions: Sessions::read(from),
             proxies: Proxies::read(from),
             audit: Audit::read(from),
-            observe: Observe::read(from),
+            monitoring: Monitoring::read(from),
             push: PushSettings::read(from),
             redis: RedisSettings::read(from),
             store: StoreSettings::read(from),

@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::{prelude::*, sample::Index};
 use protocol::push::{
-    ConnectionId, Cursor, Envelope, KeyId, Mac, Payload, Push, PushNonce, PushVerifier, Rejected, Tolerance,
+    ConnectionId, Cursor, Envelope, KeyId, Mac, Payload, Push, PushNonce, PushRejection, PushVerifier, Tolerance,
 };
 use sha2::Sha256;
 
@@ -68,17 +68,17 @@ fn verifier() -> Keyed {
 }
 
 /// Hears bytes as they came, as the signing frame does.
-fn hear(verifier: &mut Keyed, wire: &[u8], now: u64) -> Result<String, Rejected> {
-    let text = core::str::from_utf8(wire).map_err(|_| Rejected::Malformed)?;
-    let envelope = Envelope::parse(text).map_err(|_| Rejected::Malformed)?;
-    let mac = verifier.judge(&envelope, now)?.clone();
-    mac.chain_update(envelope.message()).verify_slice(envelope.sig.as_bytes()).map_err(|_| Rejected::BadMac)?;
+fn hear(verifier: &mut Keyed, wire: &[u8], now: u64) -> Result<String, PushRejection> {
+    let text = core::str::from_utf8(wire).map_err(|_| PushRejection::Malformed)?;
+    let envelope = Envelope::parse(text).map_err(|_| PushRejection::Malformed)?;
+    let mac = verifier.check(&envelope, now)?.clone();
+    mac.chain_update(envelope.message()).verify_slice(envelope.sig.as_bytes()).map_err(|_| PushRejection::BadMac)?;
     verifier.accept(&envelope, now)?;
     Ok(envelope.payload.to_owned())
 }
 
 /// Hears what must be refused, and must leave everything as it was.
-fn refused(verifier: &mut Keyed, wire: &[u8], now: u64) -> Rejected {
+fn refused(verifier: &mut Keyed, wire: &[u8], now: u64) -> PushRejection {
     let before = state(verifier);
     let rejected = hear(verifier, wire, now).expect_err("it is refused");
     assert_eq!(state(verifier), before, "what is refused changes nothing");
@@ -94,11 +94,11 @@ fn state(verifier: &Keyed) -> String {
 fn messages_are_accepted_once_and_in_order() {
     let mut verifier = verifier();
     let [one, two, three] = [1, 2, 3].map(|seq| Sent::nth(seq).frame());
-    assert_eq!(refused(&mut verifier, two.as_bytes(), NOW), Rejected::OutOfOrder);
+    assert_eq!(refused(&mut verifier, two.as_bytes(), NOW), PushRejection::OutOfOrder);
     let heard = hear(&mut verifier, one.as_bytes(), NOW).unwrap();
     assert_eq!(serde_json::from_str::<Payload>(&heard).unwrap().seq, 1);
-    assert_eq!(refused(&mut verifier, one.as_bytes(), NOW), Rejected::Replayed);
-    assert_eq!(refused(&mut verifier, three.as_bytes(), NOW), Rejected::OutOfOrder);
+    assert_eq!(refused(&mut verifier, one.as_bytes(), NOW), PushRejection::Replayed);
+    assert_eq!(refused(&mut verifier, three.as_bytes(), NOW), PushRejection::OutOfOrder);
     assert!(hear(&mut verifier, two.as_bytes(), NOW).is_ok());
     assert!(hear(&mut verifier, three.as_bytes(), NOW).is_ok());
 }
@@ -108,9 +108,9 @@ fn one_of_two_concurrent_messages_is_accepted() {
     let mut verifier = verifier();
     let frame = Sent::nth(1).frame();
     let envelope = Envelope::parse(&frame).unwrap();
-    assert!(verifier.judge(&envelope, NOW).is_ok() && verifier.judge(&envelope, NOW).is_ok());
+    assert!(verifier.check(&envelope, NOW).is_ok() && verifier.check(&envelope, NOW).is_ok());
     assert_eq!(verifier.accept(&envelope, NOW), Ok(()));
-    assert_eq!(verifier.accept(&envelope, NOW), Err(Rejected::Replayed));
+    assert_eq!(verifier.accept(&envelope, NOW), Err(PushRejection::Replayed));
 }
 
 #[test]
@@ -121,19 +121,25 @@ fn time_window_has_exact_edges() {
         let frame = Sent { ts, ..Sent::nth(1) }.frame();
         let heard = hear(&mut verifier(), frame.as_bytes(), NOW);
         assert_eq!(heard.is_ok(), is_believed, "{ts}");
-        assert!(is_believed || heard == Err(Rejected::Stale));
+        assert!(is_believed || heard == Err(PushRejection::Stale));
     }
 }
 
 #[test]
 fn other_connection_or_key_is_rejected() {
     let mut verifier = verifier();
-    assert_eq!(refused(&mut verifier, Sent { conn: 2, ..Sent::nth(1) }.frame().as_bytes(), NOW), Rejected::OutOfOrder);
-    assert_eq!(refused(&mut verifier, Sent { key: 2, ..Sent::nth(1) }.frame().as_bytes(), NOW), Rejected::UnknownKey);
+    assert_eq!(
+        refused(&mut verifier, Sent { conn: 2, ..Sent::nth(1) }.frame().as_bytes(), NOW),
+        PushRejection::OutOfOrder
+    );
+    assert_eq!(
+        refused(&mut verifier, Sent { key: 2, ..Sent::nth(1) }.frame().as_bytes(), NOW),
+        PushRejection::UnknownKey
+    );
     // Another's key under this one's name.
     let (kid, _) = key(1);
     let foreign = Sent { key: 2, ..Sent::nth(1) }.frame().replace(key(2).0.as_str(), kid.as_str());
-    assert_eq!(refused(&mut verifier, foreign.as_bytes(), NOW), Rejected::BadMac);
+    assert_eq!(refused(&mut verifier, foreign.as_bytes(), NOW), PushRejection::BadMac);
     assert!(hear(&mut verifier, Sent::nth(1).frame().as_bytes(), NOW).is_ok());
 }
 
@@ -148,7 +154,7 @@ fn old_key_is_valid_for_the_replay_window() {
     assert!(hear(&mut verifier, at(1, 2, NOW).as_bytes(), NOW).is_ok());
     assert!(hear(&mut verifier, at(2, 3, NOW).as_bytes(), NOW).is_ok());
     let edge = NOW + REPLAY;
-    assert_eq!(refused(&mut verifier, at(1, 4, edge + 1).as_bytes(), edge + 1), Rejected::UnknownKey);
+    assert_eq!(refused(&mut verifier, at(1, 4, edge + 1).as_bytes(), edge + 1), PushRejection::UnknownKey);
     assert!(hear(&mut verifier, at(1, 4, edge).as_bytes(), edge).is_ok());
     assert!(hear(&mut verifier, at(2, 5, edge + 1).as_bytes(), edge + 1).is_ok());
 }
@@ -165,7 +171,7 @@ fn unused_next_key_does_not_expire_the_old_one() {
     }
     let later = NOW + 10 * REPLAY;
     assert!(hear(&mut verifier, at(1, 2, later).as_bytes(), later).is_ok());
-    assert_eq!(refused(&mut verifier, at(2, 3, later).as_bytes(), later), Rejected::UnknownKey);
+    assert_eq!(refused(&mut verifier, at(2, 3, later).as_bytes(), later), PushRejection::UnknownKey);
     assert!(hear(&mut verifier, at(3, 3, later).as_bytes(), later).is_ok(), "the newest one may sign");
 }
 
@@ -174,10 +180,10 @@ fn expired_key_is_rejected() {
     let end = NOW + LIFE;
     let at = |seq, ts| Sent { ts, ..Sent::nth(seq) }.frame();
     let mut verifier = verifier();
-    assert_eq!(refused(&mut verifier, at(1, end).as_bytes(), end), Rejected::UnknownKey);
+    assert_eq!(refused(&mut verifier, at(1, end).as_bytes(), end), PushRejection::UnknownKey);
     // Signed in time, and heard a little later.
     assert!(hear(&mut verifier, at(1, end - 1).as_bytes(), end + SKEW - 1).is_ok());
-    assert_eq!(refused(&mut verifier, at(2, end - 1).as_bytes(), end + SKEW), Rejected::Stale);
+    assert_eq!(refused(&mut verifier, at(2, end - 1).as_bytes(), end + SKEW), PushRejection::Stale);
 }
 
 #[test]
@@ -194,14 +200,14 @@ fn mixed_parts_of_valid_messages_are_rejected() {
         Envelope { sig: two.sig, ..one.clone() },
         Envelope { payload: one.payload, ..two.clone() },
     ] {
-        assert_eq!(refused(&mut verifier, mixed.to_string().as_bytes(), NOW), Rejected::BadMac);
+        assert_eq!(refused(&mut verifier, mixed.to_string().as_bytes(), NOW), PushRejection::BadMac);
     }
     for (from, to) in [("\"seq\":2", "\"seq\":1"), ("grüße", "gruße")] {
         let changed = frames[usize::from(from.starts_with('"'))].replace(from, to);
-        assert_eq!(refused(&mut verifier, changed.as_bytes(), NOW), Rejected::BadMac);
+        assert_eq!(refused(&mut verifier, changed.as_bytes(), NOW), PushRejection::BadMac);
     }
     let elsewhere = Sent { conn: 2, ..Sent::nth(1) }.frame().replace(&conn(2).to_string(), &conn(1).to_string());
-    assert_eq!(refused(&mut verifier, elsewhere.as_bytes(), NOW), Rejected::BadMac);
+    assert_eq!(refused(&mut verifier, elsewhere.as_bytes(), NOW), PushRejection::BadMac);
     for frame in &frames {
         assert!(hear(&mut verifier, frame.as_bytes(), NOW).is_ok());
     }

@@ -41,7 +41,7 @@ pub(crate) struct Known {
 }
 
 /// The live session whose token a rejected request carried.
-pub(crate) struct Presented {
+pub(crate) struct PresentedSession {
     pub(crate) handle: SessionHandle,
     pub(crate) session: Session,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn examine(
     parts: &Parts,
     reason: &Rejection,
     known: Known,
-) -> Result<Option<Presented>, StoreError> {
+) -> Result<Option<PresentedSession>, StoreError> {
     let Known { unverified, session, is_signed } = known;
     if matches!(reason, Rejection::NoSession(_) | Rejection::Store(_) | Rejection::Randomness(_)) {
         return Ok(None);
@@ -79,7 +79,7 @@ pub(crate) async fn examine(
             record_theft(server, &handle, &session, reason).await?;
         }
     }
-    Ok(Some(Presented { handle, session }))
+    Ok(Some(PresentedSession { handle, session }))
 }
 
 async fn record_theft(

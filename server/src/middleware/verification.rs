@@ -42,7 +42,7 @@ use crate::{
     Server,
     audit::{Event, Outcome},
     headers::read_body,
-    nonces::{self, Issued, is_refill},
+    nonces::{self, Issued, uses_client_nonce},
     random::random,
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
@@ -207,7 +207,7 @@ pub(crate) async fn verify_request(
     let body = read_body(body, server.settings().limits.body).await?;
     let (action, level) = check_offline(server, entry, unverified, &body)?;
 
-    let (session, nonces, quota, detail) = if is_refill(entry) {
+    let (session, nonces, quota, detail) = if uses_client_nonce(entry) {
         let Issued { session, nonces, quota, detail } =
             nonces::issue(server, parts, unverified, action.as_ref()).await?;
         (session, nonces, ("refills", quota), detail)

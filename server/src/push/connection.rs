@@ -299,7 +299,7 @@ impl MessageStream {
         }
         // Nothing is queued, so everything up to `known` is sent.
         self.cursor = self.cursor.max(known);
-        Next::Push(None, Push::Hb { latest: self.seq })
+        Next::Push(None, Push::Heartbeat { latest: self.seq })
     }
 
     /// Takes a token of the rate limit, or returns how long to wait for one.

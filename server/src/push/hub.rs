@@ -154,9 +154,9 @@ impl Hub {
         let guard = Box::new(HubGuard { hub: self.clone(), id: conn, session });
         let from_now = |first| ResumeState { first, missed: Vec::new(), cursor: known, expires };
         let resume = match after {
-            None => from_now(Push::Hb { latest: 0 }),
+            None => from_now(Push::Heartbeat { latest: 0 }),
             Some(after) => match self.missed(&user, after, known).await? {
-                Some(missed) => ResumeState { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
+                Some(missed) => ResumeState { first: Push::Heartbeat { latest: 0 }, missed, cursor: after, expires },
                 None => from_now(Push::Reset {}),
             },
         };

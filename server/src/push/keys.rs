@@ -184,7 +184,7 @@ impl ConnectionKey {
         let mut envelope = Envelope { kid: self.kid.clone(), nonce, payload: &text, sig: Mac::new([0; 32]), ts };
         envelope.sig = Mac::new(mac(&envelope.message()));
         let message = envelope.to_string();
-        if message.len() <= protocol::push::MAX_FRAME { Ok(message) } else { Err(KeyError::TooLong) }
+        if message.len() <= protocol::push::MAX_MESSAGE { Ok(message) } else { Err(KeyError::TooLong) }
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn payload(conn: ConnectionId) -> Payload {
-        Payload { conn, id: Cursor { ms: 5, n: 0 }, seq: 1, push: Push::Hb { latest: 0 } }
+        Payload { conn, id: Cursor { ms: 5, n: 0 }, seq: 1, push: Push::Heartbeat { latest: 0 } }
     }
 
     fn holds(key: &ConnectionKey, frame: &str) -> bool {

@@ -18,7 +18,7 @@ pub(crate) enum Policy {
 /// The policy of a topic.
 pub(crate) fn policy(topic: Topic) -> Policy {
     match topic {
-        Topic::Hb | Topic::Tm | Topic::Ua => Policy::Coalesce,
+        Topic::Heartbeat | Topic::Telemetry | Topic::UserActivity => Policy::Coalesce,
         Topic::Activity => Policy::DropOldest,
         Topic::Security | Topic::Control => Policy::Close,
     }
@@ -128,8 +128,8 @@ mod tests {
             prop_oneof![
                 Just(activity(number)),
                 Just(security(number)),
-                Just(Push::Tm { cpu: 1, memory: number, connections: 0 }),
-                Just(Push::Ua { users: 1, verified: 2 }),
+                Just(Push::Telemetry { cpu: 1, memory: number, connections: 0 }),
+                Just(Push::UserActivity { users: 1, verified: 2 }),
             ]
         })
     }
@@ -194,9 +194,11 @@ mod tests {
     fn telemetry_is_only_ever_the_newest() {
         let mut queue = Queue::new(3);
         for memory in 0..5 {
-            queue.put(None, Push::Tm { cpu: 0, memory, connections: 0 }).expect("it takes the older one's place");
+            queue
+                .put(None, Push::Telemetry { cpu: 0, memory, connections: 0 })
+                .expect("it takes the older one's place");
         }
-        assert_eq!(queue.take(), Some((None, Push::Tm { cpu: 0, memory: 4, connections: 0 })));
+        assert_eq!(queue.take(), Some((None, Push::Telemetry { cpu: 0, memory: 4, connections: 0 })));
         assert_eq!(queue.lost, 4);
         assert!(queue.is_empty());
     }

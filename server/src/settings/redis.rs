@@ -9,7 +9,7 @@ use super::{
     macros::group,
     secret::Password,
     sources::Sources,
-    value::{Form, Value},
+    value::{TomlType, Value},
 };
 
 /// The default port of Redis.
@@ -144,8 +144,8 @@ struct Url {
 }
 
 impl Value for Url {
-    const FORM: Form = Form::Text;
-    const TAKES: &'static str = "redis[s]://[user:password@]host[:port][,host[:port]…][/database]";
+    const TOML_TYPE: TomlType = TomlType::Text;
+    const EXPECTED: &'static str = "redis[s]://[user:password@]host[:port][,host[:port]…][/database]";
 
     /// Parses with the crate `redis`, once for each host.
     fn parse(text: &str) -> Option<Self> {

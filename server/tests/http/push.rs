@@ -33,7 +33,7 @@ async fn event_reaches_only_its_users_pages() {
     for browser in [&mut ada, &mut bob] {
         for _ in 0..2 {
             let mut page = PushClient::open(&app, browser, None).await;
-            assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
+            assert_eq!(page.next().await, Some(Push::Heartbeat { latest: 0 }));
             pages.push(page);
         }
     }
@@ -63,7 +63,7 @@ async fn page_resumes_at_its_cursor() {
     app.server.publish(&"bob".parse().unwrap(), activity(&ada, "of somebody else")).await;
     app.server.publish(&user, activity(&ada, "missed too")).await;
     let mut page = PushClient::open(&app, &mut ada, Some(cursor)).await;
-    assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
+    assert_eq!(page.next().await, Some(Push::Heartbeat { latest: 0 }));
     for action in ["missed", "missed too"] {
         assert_eq!(page.news().await, Some(activity(&ada, action)));
     }
@@ -194,7 +194,7 @@ async fn servers_with_same_root_share_push_keys() {
     let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
     page.attach(&other, &mut ada, None).await;
-    assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
+    assert_eq!(page.next().await, Some(Push::Heartbeat { latest: 0 }));
     one.server.publish(&"ada".parse().unwrap(), activity(&ada, "told at one, heard at the other")).await;
     assert_eq!(page.news().await, Some(activity(&ada, "told at one, heard at the other")));
 

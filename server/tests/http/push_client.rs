@@ -11,7 +11,9 @@ use p256::{NonZeroScalar, SecretKey, ecdh::diffie_hellman, elliptic_curve::sec1:
 use protocol::{
     built_in::{PushKeys, PushStream},
     key::PublicKey,
-    push::{AgreedKey, ConnectionId, Cursor, Envelope, Payload, Push, PushVerifier, Rejected, Tolerance, key_info},
+    push::{
+        AgreedKey, ConnectionId, Cursor, Envelope, Payload, Push, PushRejection, PushVerifier, Tolerance, key_info,
+    },
 };
 use server::random::random;
 use sha2::Sha256;
@@ -92,10 +94,12 @@ impl PushClient {
     }
 
     /// Verifies a frame as the signing frame does.
-    pub(crate) fn verify(&mut self, frame: &str, now: u64) -> Result<Payload, Rejected> {
-        let envelope = Envelope::parse(frame).map_err(|_| Rejected::Malformed)?;
-        let mac = self.inbox.judge(&envelope, now)?.clone();
-        mac.chain_update(envelope.message()).verify_slice(envelope.sig.as_bytes()).map_err(|_| Rejected::BadMac)?;
+    pub(crate) fn verify(&mut self, frame: &str, now: u64) -> Result<Payload, PushRejection> {
+        let envelope = Envelope::parse(frame).map_err(|_| PushRejection::Malformed)?;
+        let mac = self.inbox.check(&envelope, now)?.clone();
+        mac.chain_update(envelope.message())
+            .verify_slice(envelope.sig.as_bytes())
+            .map_err(|_| PushRejection::BadMac)?;
         self.inbox.accept(&envelope, now)?;
         Ok(serde_json::from_str(envelope.payload).unwrap())
     }
@@ -115,7 +119,7 @@ impl PushClient {
     pub(crate) async fn news(&mut self) -> Option<Push> {
         loop {
             match self.next().await {
-                Some(Push::Tm { .. } | Push::Ua { .. }) => {}
+                Some(Push::Telemetry { .. } | Push::UserActivity { .. }) => {}
                 other => return other,
             }
         }

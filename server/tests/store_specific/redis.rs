@@ -58,7 +58,7 @@ async fn authorize_request_is_one_command() {
 async fn event_of_another_version_is_skipped() {
     let server = RedisServer::start();
     let stores = connect(&server).await;
-    let event = |latest| UserEvent { user: "ada".parse().expect("a name"), push: Push::Hb { latest } };
+    let event = |latest| UserEvent { user: "ada".parse().expect("a name"), push: Push::Heartbeat { latest } };
     let start = stores.event_log.publish(&event(1), 100, *T0).await.expect("the store answers");
     let foreign = r#"{"user":"ada","push":{"type":"of_tomorrow","data":{}}}"#;
     let added: String = cmd("XADD")

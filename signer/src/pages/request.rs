@@ -32,8 +32,8 @@ impl Request {
         let entry = entry.ok_or(WindowRejection::Malformed)?;
         let action = entry.parse(to_sign.body.as_bytes()).map_err(|_| WindowRejection::Malformed)?;
         // When the frame has lost its key, the page has no nonce.
-        let invents_nonce = entry.path == RestoreBrowser::PATH;
-        if to_sign.nonce.is_none() == invents_nonce {
+        let generates_nonce = entry.path == RestoreBrowser::PATH;
+        if to_sign.nonce.is_none() == generates_nonce {
             Ok(Self { to_sign, entry, summary: action.summary() })
         } else {
             Err(WindowRejection::Malformed)
