@@ -1,4 +1,4 @@
-//! Who may register and sign in (attack 17).
+//! Registration, sign-in and the password rules (attack 17).
 
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ async fn wrong_password_does_not_sign_in() {
     for (name, wrong) in
         [(&ada, "Correct horse"), (&ada, "correct horse "), (&ada, ""), (&ada, long.as_str()), (&name("bob"), PASSWORD)]
     {
-        let refused = accounts.sign_in(name, wrong).await.expect_err("another password");
-        assert!(matches!(refused, AccountError::WrongCredentials), "{refused:?}");
-        assert_eq!(refused.to_string(), "the user name or the password is wrong");
+        let rejected = accounts.sign_in(name, wrong).await.expect_err("another password");
+        assert!(matches!(rejected, AccountError::WrongCredentials), "{rejected:?}");
+        assert_eq!(rejected.to_string(), "the user name or the password is wrong");
     }
 }
 
@@ -63,7 +63,7 @@ async fn weak_password_is_rejected_with_reason() {
     for (password, reason) in [
         ("", WeakPassword::TooShort),
         ("sevenßß", WeakPassword::TooShort),
-        // Eight code points as sent, four composed.
+        // Eight code points as sent, four after composition.
         ("a\u{308}o\u{308}u\u{308}e\u{308}", WeakPassword::TooShort),
         (&"vT9#plover-quartz".repeat(61), WeakPassword::TooLong),
         ("correct\thorse", WeakPassword::Control('\t')),
@@ -71,11 +71,11 @@ async fn weak_password_is_rejected_with_reason() {
         ("correct horse \u{378}", WeakPassword::Unassigned('\u{378}')),
         ("correct horse ❤\u{fe0f}", WeakPassword::Disallowed('\u{fe0f}')),
     ] {
-        let refused = accounts.register(&name("ada-lovelace"), password).await.expect_err("a weak password");
-        assert!(matches!(&refused, AccountError::WeakPassword(why) if *why == reason), "{refused:?}");
+        let rejected = accounts.register(&name("ada-lovelace"), password).await.expect_err("a weak password");
+        assert!(matches!(&rejected, AccountError::WeakPassword(why) if *why == reason), "{rejected:?}");
     }
-    let refused = accounts.register(&name("ada-lovelace"), "correct\thorse").await.expect_err("a weak password");
-    assert_eq!(refused.to_string(), "this password contains a control character (U+0009). Leave it out");
+    let rejected = accounts.register(&name("ada-lovelace"), "correct\thorse").await.expect_err("a weak password");
+    assert_eq!(rejected.to_string(), "this password contains a control character (U+0009). Leave it out");
 }
 
 #[tokio::test]
@@ -90,13 +90,13 @@ async fn guessable_password_is_rejected_with_advice() {
         ("panpanpan", "This password is little more than your user name"),
         ("bergbank1", "This password is little more than your user name"),
     ] {
-        let refused = accounts.register(&name("ada-lovelace"), password).await.expect_err("a weak password");
-        assert!(matches!(refused, AccountError::WeakPassword(WeakPassword::Guessable(_))), "{refused:?}");
-        assert!(refused.to_string().starts_with(advice), "{password}: {refused}");
+        let rejected = accounts.register(&name("ada-lovelace"), password).await.expect_err("a weak password");
+        assert!(matches!(rejected, AccountError::WeakPassword(WeakPassword::Guessable(_))), "{rejected:?}");
+        assert!(rejected.to_string().starts_with(advice), "{password}: {rejected}");
     }
 }
 
-/// No rules of composition, and room for a passphrase (ASVS 6.2.5 and 6.2.9).
+/// No composition rules, and room for a passphrase (ASVS 6.2.5 and 6.2.9).
 #[tokio::test]
 async fn hard_passwords_of_any_composition_are_accepted() {
     let accounts = Accounts::new(store());
@@ -115,12 +115,12 @@ async fn hard_passwords_of_any_composition_are_accepted() {
         accounts.register(&name, accepted).await.expect(accepted);
         accounts.sign_in(&name, accepted).await.expect(accepted);
     }
-    // Every character counts, up to the last.
+    // The hash covers every character up to the last.
     let other = format!("{}!", &long[..MAX_PASSWORD_BYTES - 1]);
     assert!(accounts.sign_in(&name("user-6"), &other).await.is_err());
 }
 
-/// Case 12, with other scripts, and with a password that is at the limit only when it is composed.
+/// Case 12, with other scripts, and with a password that is within the limit only after composition.
 #[tokio::test]
 async fn composed_and_decomposed_passwords_are_one() {
     let accounts = Accounts::new(store());
@@ -166,8 +166,8 @@ async fn account_and_its_data_are_written_atomically() {
     let balance = RecordKey("balance:ada".to_owned());
     let data = |seen| vec![Write { key: balance.clone(), seen, value: "100000".to_owned() }];
 
-    let refused = accounts.register_with(&name("ada"), PASSWORD, data(7)).await.expect_err("a stale record");
-    assert!(matches!(refused, AccountError::Conflict), "{refused:?}");
+    let rejected = accounts.register_with(&name("ada"), PASSWORD, data(7)).await.expect_err("a stale record");
+    assert!(matches!(rejected, AccountError::Conflict), "{rejected:?}");
     assert!(accounts.sign_in(&name("ada"), PASSWORD).await.is_err());
 
     accounts.register_with(&name("ada"), PASSWORD, data(0)).await.expect("a new account");

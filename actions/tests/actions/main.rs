@@ -6,7 +6,7 @@ mod catalogue;
 mod values;
 mod worked_example;
 
-/// `#[test]`, on either machine. Every module takes it from here.
+/// `#[test]` for both targets. Every module imports it from here.
 #[cfg(not(target_family = "wasm"))]
 use core::prelude::v1::test;
 #[cfg(target_family = "wasm")]

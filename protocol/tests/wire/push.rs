@@ -1,4 +1,4 @@
-//! Pushed frames have one spelling, and say whom they are for and where they come in order.
+//! A push message has one encoding, and names its recipient and its position.
 
 use proptest::prelude::*;
 use protocol::{
@@ -127,7 +127,7 @@ proptest! {
     fn any_message_round_trips(kid in strategies::key_id(), random in (strategies::bytes(), strategies::bytes()), ts: u64, inside in "[^\u{0}]{0,80}") {
         let payload = format!("{{{inside}}}");
         let text = envelope(kid, random, ts, &payload).to_string();
-        // What stands inside cannot be taken for what stands around it.
+        // Members inside `data` are not taken for members of the payload.
         let read = Envelope::parse(&text);
         prop_assert_eq!(read.as_ref().map(ToString::to_string), Ok(text.clone()));
         prop_assert_eq!(read.unwrap().payload, payload);

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_derive_one_key_and_nobody_else_does() {
+    fn only_both_sides_derive_the_key() {
         let root = root(None);
         let (session, conn) = names();
         let theirs = SecretKey::from_slice(&[7; 32]).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn every_agreement_has_its_own_name_point_and_key() {
+    fn each_agreement_has_new_id_point_and_key() {
         let root = root(Some([9; 32]));
         let (session, conn) = names();
         let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_with_the_same_root_derives_the_key_again_and_no_other_does() {
+    fn only_servers_with_same_root_derive_the_key() {
         let (one, same, other) = (root(Some([9; 32])), root(Some([9; 32])), root(Some([8; 32])));
         let (session, conn) = names();
         let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_off_the_curve_agrees_nothing() {
+    fn point_off_the_curve_agrees_no_key() {
         let root = root(None);
         let (session, conn) = names();
         let off = PublicKey::from_sec1(&[4; 65]).unwrap();
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_sent_in_its_canonical_form() {
+    fn payload_is_sent_in_canonical_form() {
         let key = ConnectionKey::new("dev.AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), &[0; 32], 0, 0).unwrap();
         let frame = key.sign(&payload(ConnectionId::new([0; 16])), 7).unwrap();
         let canonical = r#"{"conn":"AAAAAAAAAAAAAAAAAAAAAA","data":{"latest":0},"id":"5-0","seq":1,"type":"hb"}"#;
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_known_before_it_is_sent() {
+    fn too_long_message_does_not_fit() {
         let note = |length| {
             let (session, _) = names();
             Push::Activity { action: "order".into(), session: Some(session), note: "ü".repeat(length) }

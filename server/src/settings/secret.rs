@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_256_bits() {
+    fn secret_has_256_bits() {
         let secret = Secret::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("32 bytes");
         assert_eq!(secret.reveal().to_vec(), (0..32).collect::<Vec<u8>>());
         assert!(!secret.is_development());

@@ -70,15 +70,15 @@ fn wrong(text: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn an_empty_file_is_development() {
-    let settings = parse("", &[]).expect("defaults stand together");
+fn empty_file_gives_development_settings() {
+    let settings = parse("", &[]).expect("valid defaults");
     assert_eq!(settings.environment, Environment::Development);
     assert_eq!(settings.origins.app.as_str(), "http://pan.localhost:3000");
     assert!(settings.redis.is_none());
 }
 
 #[test]
-fn the_file_in_the_repository_shows_every_setting_with_its_default_and_its_variable() {
+fn repository_file_lists_every_setting() {
     let (mut nothing, mut file) = (sources("", &[]), sources(IN_REPOSITORY, &[]));
     Settings::read(&mut nothing);
     Settings::read(&mut file);
@@ -107,7 +107,7 @@ fn the_file_in_the_repository_shows_every_setting_with_its_default_and_its_varia
 }
 
 #[test]
-fn every_setting_can_be_said_by_its_variable() {
+fn every_setting_has_a_variable() {
     let mut nothing = sources("", &[]);
     Settings::read(&mut nothing);
     let known: Vec<_> = nothing.taken.keys().copied().collect();
@@ -134,13 +134,13 @@ fn every_setting_can_be_said_by_its_variable() {
 }
 
 #[test]
-fn a_variable_without_text_says_nothing() {
+fn empty_variable_is_ignored() {
     let settings = parse("", &[("NONCE_TTL", ""), ("REDIS_PASSWORD", "")]).expect("defaults");
     assert_eq!(settings.lifetimes.nonce, 300);
 }
 
 #[test]
-fn a_port_moves_both_origins_in_development_only() {
+fn port_changes_origins_in_development_only() {
     let settings = parse(IN_REPOSITORY, &[("PORT", "4321")]).expect("a port");
     assert_eq!(settings.listen.to_string(), "127.0.0.1:4321");
     assert_eq!(settings.origins.app.as_str(), "http://pan.localhost:4321");
@@ -159,7 +159,7 @@ fn a_port_moves_both_origins_in_development_only() {
 }
 
 #[test]
-fn the_sign_origin_is_the_subdomain_sign_unless_it_is_given() {
+fn sign_origin_defaults_to_subdomain_sign() {
     let signs = |text, list| {
         let variables = [("ALLOWED_ORIGINS", list)];
         parse(text, &variables).expect("origins").origins.sign.to_string()
@@ -173,7 +173,7 @@ fn the_sign_origin_is_the_subdomain_sign_unless_it_is_given() {
 }
 
 #[test]
-fn what_is_unknown_or_malformed_is_named_with_its_place() {
+fn invalid_setting_names_its_source() {
     for (text, variables, names) in [
         ("\n[limits]\nbodi = 1\n", &[][..], &["Leptos.toml, line 3", "limits.bodi", "body"][..]),
         ("\nlimit = 1", &[], &["Leptos.toml, line 2", "limit is not"]),
@@ -207,11 +207,11 @@ fn what_is_unknown_or_malformed_is_named_with_its_place() {
         }
     }
     let both = wrong("[limits]\nbodi = 1", &[("PORT", "many")]);
-    assert_eq!(both.lines().count(), 2, "all that is wrong is said at once: {both}");
+    assert_eq!(both.lines().count(), 2, "every defect is reported: {both}");
 }
 
 #[test]
-fn contradictions_are_named_with_the_places_of_both_sides() {
+fn contradiction_names_both_sources() {
     let production = ("ENVIRONMENT", "production");
     let origins = ("ALLOWED_ORIGINS", "https://a.example");
     let secret = ("AUDIT_SECRET", OWN_SECRET);
@@ -243,7 +243,7 @@ fn contradictions_are_named_with_the_places_of_both_sides() {
             assert!(error.contains(name), "{name}: {error}");
         }
     }
-    parse("", &[("NONCE_TTL", "12")]).expect("as short as a nonce may live");
+    parse("", &[("NONCE_TTL", "12")]).expect("the shortest nonce lifetime");
     parse("", &[production, origins, secret, memory]).expect("one instance");
     parse("", &[production, origins, secret, redis]).expect("a Redis");
 }

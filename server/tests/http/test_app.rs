@@ -1,4 +1,4 @@
-//! A server under test: the real router, a clock that the test moves, and handlers that answer with what was verified.
+//! The server under test: the real router, a clock that the test sets, and handlers that return the verified user.
 
 use std::{
     net::SocketAddr,
@@ -35,10 +35,10 @@ use crate::{
     test_actions::{CATALOGUE, Order, ReadNotes, Rename},
 };
 
-/// The clock of the tests starts here: Unix ms.
+/// The start time of the tests' clock: Unix ms.
 pub(crate) const START: u64 = 1_750_000_000_000;
 
-/// A server with a clock that the test moves. Its handlers answer with what was verified.
+/// A server with a clock that the test sets. Its handlers return the verified user.
 #[derive(Clone)]
 pub(crate) struct TestApp {
     pub server: Server,
@@ -70,7 +70,7 @@ impl TestApp {
         })
     }
 
-    /// Serves an application of the test.
+    /// Serves an application that the test defines.
     pub(crate) fn serving(
         store: Stores,
         settings: Settings,
@@ -87,17 +87,17 @@ impl TestApp {
             let key = RecordKey(format!("balance:{user}"));
             Ok(vec![Write { key, seen: 0, value: "100000".to_owned() }])
         });
-        let router = server.router(app(server.clone()), &functions).expect("all is decided");
+        let router = server.router(app(server.clone()), &functions).expect("every function is protected or public");
         Self { server, router, now }
     }
 
-    /// How often the audit log says that this happened.
+    /// The number of these events in the audit log.
     pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
         self.server.flush().await;
         let entries = self.server.stores().audit_log.lines_after(0, 10_000).await.expect("a store");
-        let is_it = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
+        let is_match = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
         let body = entries.iter().map(|(_, line)| AuditEntry::parse(line).expect("an entry").body);
-        body.filter(is_it).map(|body| body.times).sum()
+        body.filter(is_match).map(|body| body.times).sum()
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -113,7 +113,7 @@ impl TestApp {
         self.now.fetch_sub(ms, Ordering::SeqCst);
     }
 
-    /// What operators read.
+    /// The metrics in the text format.
     pub(crate) async fn metrics(&self) -> String {
         let request = Request::get("/metrics").body(Body::empty()).expect("a request");
         let reply = self.server.observer().oneshot(request).await.expect("a router never fails");
@@ -124,7 +124,7 @@ impl TestApp {
         Reply::read(self.respond(request).await).await
     }
 
-    /// Sends, and leaves the body of the response unread.
+    /// Sends a request and does not read the body of the response.
     pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
         if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
@@ -137,7 +137,7 @@ impl TestApp {
         let mut browser = self.entered(user).await;
         let bound = browser.bind(self).await;
         assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
-        // The hub, another task, may read the event of the sign-in before anybody listens.
+        // The hub is another task. Let it read the event of the sign-in before the test opens a push connection.
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
@@ -152,7 +152,7 @@ impl TestApp {
         browser
     }
 
-    /// A browser that has signed in; it registers a user that is new.
+    /// A browser that has signed in. Registers the user if it does not exist.
     pub(crate) async fn signed_in(&self, user: &str) -> Browser {
         let mut browser = Browser::new();
         let mut reply = browser.post(self, "/register", user, PASSWORD).await;

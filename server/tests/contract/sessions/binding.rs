@@ -95,7 +95,7 @@ pub(crate) async fn pending_key_replaces_frame_key_once(store: Sessions) {
     assert_eq!(frame_key(&store, handle).await, Some(old));
     assert!(!passes(&store, handle, unissued, *T0).await);
 
-    // Nothing was changed, so the same request with the right key is a first one.
+    // Nothing was changed, so the same request with the right key is accepted.
     assert_eq!(nonce_issue(&store, restore(new, spent, issued)).await, NonceIssue::Issued);
     let session = store.find(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
     assert_eq!((session.frame_key, session.pending_frame_key), (Some(new), None));
@@ -103,6 +103,6 @@ pub(crate) async fn pending_key_replaces_frame_key_once(store: Sessions) {
     assert_eq!(nonce_issue(&store, restore(new, spent, nonce())).await, NonceIssue::Replayed);
     assert_eq!(nonce_issue(&store, restore(new, nonce(), nonce())).await, NonceIssue::NotPending);
     assert!(matches!(bind_key(&store, handle, new, SECRET).await, FrameKeyBinding::Again(_)));
-    // The old key is one like any other now.
+    // The old key is now like any other key.
     assert!(matches!(bind_key(&store, handle, old, SECRET).await, FrameKeyBinding::Pending(_)));
 }
