@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a signed call did not succeed. `Display` is the sentence that the user reads.
 ///
-/// An application wraps it in the error type of its server functions, beside its own reasons.
+/// An application wraps it in the error type of its server functions, beside the application's reasons.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientError {
@@ -22,10 +22,10 @@ pub enum ClientError {
     /// The signing frame has lost its key and made a new one, which the confirmation key can authorize.
     #[error("This browser has lost one of its keys. Restore it to continue. You do not need to sign in again.")]
     FrameKeyLost(KeyThumbprint),
-    /// The server does not know the session any more.
+    /// The session has ended.
     #[error("Your session has ended. Sign in again to continue.")]
     Ended,
-    /// The server ended the session before its expiry, and says why.
+    /// The server ended the session before its expiry, for this reason.
     #[error("{}", ended(*.0))]
     EndedBecause(Ended),
     /// The user cancelled in the confirmation window, or closed it.
@@ -74,7 +74,7 @@ pub enum ClientError {
     /// The server did not understand the request.
     #[error("The server did not understand this request. Reload the page, then try again.")]
     Malformed,
-    /// The server rejected the request with a sentence of its own.
+    /// The server rejected the request. The text is the server's.
     #[error("{0}")]
     Rejected(String),
     /// A server function uses another encoding than JSON over POST: a bug in the application.

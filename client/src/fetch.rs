@@ -45,7 +45,7 @@ impl Reply {
     /// Checks that the request succeeded.
     ///
     /// # Errors
-    /// What PAN, or something between server and browser, answered instead.
+    /// The rejection of PAN, or the error of a proxy.
     pub(crate) fn into_success(self) -> Result<Self, ClientError> {
         match self.problem() {
             Some(problem) => Err(problem.into()),

@@ -27,7 +27,7 @@ use crate::{
 /// How long the frame may take to load and to greet: ms.
 const LOAD_TIMEOUT: u32 = 20_000;
 
-/// How long the frame may take to answer: ms. Binding a key takes two requests of its own.
+/// How long the frame may take to answer: ms. Binding a key takes two more requests.
 const ANSWER_TIMEOUT: u32 = 45_000;
 
 type AnswerSender = oneshot::Sender<Result<Answer, FrameRejection>>;

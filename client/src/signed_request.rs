@@ -1,4 +1,4 @@
-//! One signed request: a nonce for it, the signature, and what the response says about the session.
+//! One signed request: a nonce, the signature, and the session's state from the response.
 
 use protocol::{
     action::{Action, Level},
@@ -36,7 +36,7 @@ impl Tab {
         self.nonces.take(now(), max_age).ok_or(ClientError::Unavailable)
     }
 
-    /// Requests more nonces from the server. The response also tells whether the session has ended, and why.
+    /// Requests more nonces from the server. The response also shows whether the session has ended, and why.
     pub(crate) async fn request_nonces(&self, session: SessionHandle) -> Result<(), ClientError> {
         let (path, body) = (Nonces::PATH.to_owned(), "{}".to_owned());
         let request = SignRequest { session, path, body, level: Level::Signed, nonce: None, proof: None };
@@ -85,7 +85,7 @@ impl Tab {
         }
     }
 
-    /// Keeps the nonces of a response, and ends the session if the response says so.
+    /// Keeps the nonces of a response, and ends the session if the response requires it.
     pub(crate) async fn apply_reply(
         &self,
         session: SessionHandle,
@@ -102,7 +102,7 @@ impl Tab {
         reply
     }
 
-    /// Ends the session, or notes that its frame key is lost, if the error says so.
+    /// Ends the session, or notes that its frame key is lost, if the error requires it.
     pub(crate) async fn apply_error(&self, session: SessionHandle, error: &ClientError) {
         match error {
             ClientError::Ended => self.end_session(session, SessionState::Ended(None)).await,

@@ -43,7 +43,7 @@ codes! {
     UseFreshNonce = "use_fresh_nonce", 401, "Sign the request again with a fresh nonce.";
     /// The user must confirm this in the confirmation window.
     StepUpRequired = "step_up_required", 403, "This must be confirmed.";
-    /// Too many requests; `Retry-After` says how many seconds to wait.
+    /// Too many requests; `Retry-After` has the seconds to wait.
     RateLimited = "rate_limited", 429, "Too many requests.";
     /// The server cannot decide at the moment, for example because the store is unavailable.
     Unavailable = "unavailable", 503, "The service is not available.";
@@ -51,11 +51,11 @@ codes! {
     ForbiddenOrigin = "forbidden_origin", 403, "This origin may not do that.";
     /// The server does not understand the request.
     Malformed = "malformed", 400, "The request is malformed.";
-    /// Unknown user or wrong password. The response does not say which.
+    /// Unknown user or wrong password. The response does not distinguish them.
     WrongCredentials = "wrong_credentials", 401, "The user name or the password is wrong.";
     /// Another account has the user name.
     NameTaken = "name_taken", 409, "The user name is taken.";
-    /// The password is not accepted; `detail` says why.
+    /// The password is not accepted; `detail` has the reason.
     WeakPassword = "weak_password", 422, "Choose another password.";
     /// The user has the maximum number of sessions, and the server is set to end none of them automatically.
     TooManySessions = "too_many_sessions", 409, "Sign out on another device first.";

@@ -57,8 +57,7 @@ impl Server {
             .action(nonces::restore_browser)
             .action(push::stream)
             .with_state(self.clone())
-            // As a fallback service, so that the middleware also stands before paths that the application does not
-            // route.
+            // As a fallback service, so that the middleware also covers paths that the application does not route.
             .fallback_service(app)
             .layer(verification(Target::App, public));
         let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);

@@ -144,7 +144,7 @@ async fn open(tab: &Tab, session: SessionHandle, transport: Transport) -> Result
     connection::open(tab, session, transport).await
 }
 
-/// Has the frame agree a key with its own origin: the first one of a new connection, or the next one of the open connection.
+/// Makes the frame agree a key with the sign origin: the first one of a new connection, or the next one of the open connection.
 async fn agree_key(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(), ClientError> {
     let mut may_refresh = true;
     loop {

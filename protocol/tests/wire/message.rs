@@ -161,7 +161,7 @@ fn public_codes_are_few_and_distinct() {
     for &code in Code::ALL {
         assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{}\"", code.as_str()));
         assert!((400..=599).contains(&code.status()), "{code:?}");
-        assert!(code.title().ends_with('.'), "{code:?} is told in a sentence");
+        assert!(code.title().ends_with('.'), "{code:?} has a sentence as title");
         round_trips(&Problem::from(code));
         round_trips(&Problem { detail: Some("Too short.".to_owned()), ..code.into() });
     }

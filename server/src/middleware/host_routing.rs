@@ -30,7 +30,7 @@ pub(crate) struct Hosts {
 enum RequestedHost {
     App,
     Sign,
-    /// A name of this machine, in development: the app origin is meant.
+    /// A name of this machine, in development. Redirects to the app origin.
     Loopback,
     Other,
 }

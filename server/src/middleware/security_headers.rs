@@ -17,15 +17,15 @@ const COMMON: [(HeaderName, &str); 3] = [
 ];
 
 /// Browser features that no page of a security-critical application needs (Permissions Policy):
-/// sensors and devices, what can hide or imitate the browser's own user interface, identity that another origin could
-/// ask for in its place, and what advertisers measure.
+/// sensors and devices, features that can hide or imitate the browser's user interface, identity providers, and
+/// advertising.
 const DENIED_FEATURES: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
     compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
     gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
     magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
     screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
 
-/// The policy of a response that has none: it may load nothing, and no page may frame it.
+/// The Content-Security-Policy of a response that has none: it may load nothing, and no page may frame it.
 const ALLOW_NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 const HSTS: &str = "max-age=63072000; includeSubDomains";
@@ -61,7 +61,7 @@ pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
     let (sign, app) = (&settings.origins.sign, &settings.origins.app);
     // Not every browser counts the sockets of the page's own host as 'self'.
     let socket = app.as_str().replacen("http", "ws", 1);
-    // cargo-leptos' reload socket, on its own port of the same host.
+    // cargo-leptos' reload socket, on another port of the same host.
     let reload = match settings.environment {
         Environment::Development => format!(" ws://{}:*", app.host()),
         Environment::Production => String::new(),

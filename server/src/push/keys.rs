@@ -302,8 +302,8 @@ mod tests {
             assert!(matches!(again(root, now), Err(KeyError::Unknown)), "{now}");
         }
         // A key ID that no server has issued.
-        let invented = KeyId::parse(&format!("pan.{}", ConnectionId::new([1; 16]))).unwrap();
-        assert!(matches!(one.agreed(&session, &conn, &invented, &theirs, 1_000_000), Err(KeyError::Unknown)));
+        let unknown = KeyId::parse(&format!("pan.{}", ConnectionId::new([1; 16]))).unwrap();
+        assert!(matches!(one.agreed(&session, &conn, &unknown, &theirs, 1_000_000), Err(KeyError::Unknown)));
     }
 
     #[test]

@@ -44,11 +44,11 @@ pub(crate) struct MessageStream {
     guard: Box<dyn ConnectionGuard>,
 }
 
-/// A connection's place in the hub, which forgets the connection when this is dropped.
+/// A connection's registration in the hub. Dropping it removes the connection.
 #[async_trait]
 pub(crate) trait ConnectionGuard: Send + Sync {
-    /// Asks the store whether the connection's session is live. Gives the time of the next check (Unix ms), or `None` when
-    /// the session has ended.
+    /// Checks in the store that the connection's session is live. Returns the time of the next check (Unix ms), or `None`
+    /// when the session has ended.
     async fn check_session(&self) -> Option<u64>;
 }
 

@@ -1,4 +1,4 @@
-//! The pages of the sign origin and what they load, as the build script made them.
+//! The pages of the sign origin and their assets, built by the build script.
 
 use crate::settings::Settings;
 
@@ -7,7 +7,7 @@ pub(crate) struct Asset {
     path: &'static str,
     /// The value of `Content-Type`.
     pub(crate) content_type: &'static str,
-    /// As it is.
+    /// Uncompressed.
     pub(crate) bytes: &'static [u8],
     /// Compressed for `Content-Encoding: br`.
     pub(crate) brotli: &'static [u8],
@@ -19,7 +19,8 @@ mod built {
     include!(concat!(env!("OUT_DIR"), "/built.rs"));
 }
 
-/// What a form shows that the browser has posted by itself: a password manager did, or script is off.
+/// The notice for a form that the browser has posted without the page's script: by a password manager, or because
+/// script is off.
 const POSTED: &str = "<p class=\"notice\">One more step: check your user name, enter your password and press the button. \
     This form is sent by the script of this page, so JavaScript must be allowed.</p>";
 
@@ -37,13 +38,13 @@ pub(crate) enum Page {
 }
 
 impl Page {
-    /// The page. What is filled in comes from the settings, which hold nothing but origins and numbers there.
+    /// The page. Its placeholders are filled from the settings, with origins and numbers only.
     pub(crate) fn html(self, settings: &Settings) -> String {
         self.filled(settings, "", "")
     }
 
-    /// The page as the reply to its own form, which the browser has posted without the page's script. `user` is what
-    /// was typed; the password is not shown again.
+    /// The page as the response to its form, which the browser has posted without the page's script. `user` is the typed
+    /// user name. The password is not shown again.
     pub(crate) fn html_after_post(self, settings: &Settings, user: &str) -> String {
         self.filled(settings, POSTED, &escape(user))
     }
@@ -63,12 +64,12 @@ impl Page {
             .replace("{{clock_skew}}", &settings.push.clock_skew_ms.to_string())
             .replace("{{replay_window}}", &settings.push.replay_window_ms.to_string())
             .replace("{{notice}}", notice)
-            // Last: what a user typed is not searched for placeholders.
+            // Last, so that the user's text is not searched for placeholders.
             .replace("{{user}}", user)
     }
 
-    /// The Content-Security-Policy of the page: its own script, style and endpoints. Text can never become markup or
-    /// script there, not even by mistake: no Trusted Types policy may be made.
+    /// The Content-Security-Policy of the page: only its script, style and endpoints. Text cannot become markup or
+    /// script, not even by a bug: no Trusted Types policy may be created.
     pub(crate) fn content_security_policy(self, settings: &Settings) -> String {
         let app = &settings.origins.app;
         let varying = match self {
@@ -110,10 +111,10 @@ mod tests {
 
     const PAGES: [Page; 4] = [Page::Frame, Page::SignIn, Page::Register, Page::Confirm];
 
-    /// The most that pages load, in bytes as sent with brotli: a name and a number a line.
+    /// The budgets of the pages, in bytes as sent with brotli: one name and number per line.
     const BUDGETS: &str = include_str!("../../../scripts/budgets.txt");
 
-    /// The most that a page loads: itself and all its assets.
+    /// The budget of a page with all its assets.
     fn budget(page: Page) -> usize {
         let name = if page == Page::Frame { "frame " } else { "sign-origin-page " };
         let bytes = BUDGETS.lines().find_map(|line| line.strip_prefix(name)).and_then(|bytes| bytes.parse().ok());

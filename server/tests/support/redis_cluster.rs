@@ -79,7 +79,7 @@ impl RedisCluster {
     /// The index of the primary that has a key.
     pub(crate) fn owner_of(&self, key: &str) -> usize {
         let slot: u16 = cluster(&self.nodes[0], &["KEYSLOT", key]);
-        SLOTS.iter().position(|(first, last)| (*first..=*last).contains(&slot)).expect("every slot is somebody's")
+        SLOTS.iter().position(|(first, last)| (*first..=*last).contains(&slot)).expect("every slot has a primary")
     }
 }
 

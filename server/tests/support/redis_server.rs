@@ -142,8 +142,8 @@ impl RedisServer {
     /// Kills it, as a power cut would.
     pub(crate) fn kill(&mut self) {
         // Before waiting for the process: afterwards its ID may belong to another process.
-        let told = self.process.stdin.take().expect("a keeper").write_all(b"\n");
-        told.expect("the keeper listens");
+        let sent = self.process.stdin.take().expect("a pipe").write_all(b"\n");
+        sent.expect("the shell reads its input");
         self.process.kill().expect("redis-server can be killed");
         self.process.wait().expect("redis-server can be waited for");
     }

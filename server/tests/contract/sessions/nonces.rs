@@ -163,7 +163,7 @@ pub(crate) async fn nonces_are_issued_once_if_clock_is_set_back(store: Sessions)
             }
         }
     }
-    // A new request cannot be told from a replay, so this user must sign in again. A session that has forgotten no
+    // The store cannot distinguish a new request from a replay, so this user must sign in again. A session that has forgotten no
     // nonce is not affected.
     assert_eq!(nonce_issue(&store, nonce_request(handle, nonce(), &[], signed)).await, NonceIssue::NoSession);
     assert_eq!(nonce_issue(&store, nonce_request(young, nonce(), &[], signed)).await, NonceIssue::Issued);
