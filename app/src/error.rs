@@ -42,7 +42,11 @@ impl AppError {
                 Client::Unverified => 403,
                 Client::Rejected(_) => 422,
                 Client::RateLimited { .. } | Client::ConfirmationPaused { .. } => 429,
-                Client::Unavailable | Client::ServerAway | Client::Unsure | Client::NotDone | Client::Executed => 503,
+                Client::Unavailable
+                | Client::Unreachable
+                | Client::OutcomeUnknown
+                | Client::NotDone
+                | Client::Executed => 503,
                 Client::Cancelled
                 | Client::ConfirmationTimedOut
                 | Client::ConfirmationBusy
@@ -84,7 +88,7 @@ impl FromServerFnError for AppError {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         let error = match error {
-            ServerFnErrorErr::Request(_) => ClientError::ServerAway,
+            ServerFnErrorErr::Request(_) => ClientError::Unreachable,
             ServerFnErrorErr::UnsupportedRequestMethod(_) => ClientError::Encoding,
             ServerFnErrorErr::Deserialization(_)
             | ServerFnErrorErr::Serialization(_)

@@ -4,7 +4,7 @@ use client::ClientError;
 use http::{HeaderName, HeaderValue, request::Parts};
 use leptos::{prelude::use_context, server_fn::ServerFn};
 use leptos_axum::ResponseOptions;
-use protocol::{action::Action, push::Push};
+use protocol::{action::Action, catalogue::is_same_path, push::Push};
 use server::{Server, Verified, VerifiedRequest, store::StoreError};
 
 use crate::error::AppError;
@@ -23,19 +23,9 @@ use crate::error::AppError;
 /// # Errors
 /// [`ClientError::Unverified`] when there is none.
 pub fn verified<F: ServerFn, A: Action>() -> Result<Verified<A>, AppError> {
-    const { assert!(is_equal(F::PATH, A::PATH), "the server function and the action have different paths") };
+    const { assert!(is_same_path(F::PATH, A::PATH), "the server function and the action have different paths") };
     let parts = use_context::<Parts>().ok_or(ClientError::Unverified)?;
     Verified::from_extensions(&parts.extensions).map_err(|_| ClientError::Unverified.into())
-}
-
-/// Compares strings in a constant.
-const fn is_equal(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut at = 0;
-    while at < one.len() && at < other.len() && one[at] == other[at] {
-        at += 1;
-    }
-    at == one.len() && at == other.len()
 }
 
 /// The [`Server`] that handles the current request.

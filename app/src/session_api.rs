@@ -73,7 +73,7 @@ pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
     let own = sessions.into_iter().map(|(handle, session)| OwnSession {
         handle,
         is_this: handle == *request.session(),
-        device: server::user_agent::in_words(&session.agent),
+        device: server::user_agent::describe(&session.agent),
         network: session.ip,
         created: session.created,
         seen: session.seen,

@@ -30,7 +30,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Signs and sends. Retries once with a fresh nonce, and asks the user to confirm when the server requires it.
+    /// Signs and sends. Retries once with a fresh nonce, and opens a confirmation when the server requires it.
     pub(crate) async fn send(&self) -> Result<Reply, ClientError> {
         // Taken first: an interaction counts for this call or for none.
         let proof = match self.entry.level {

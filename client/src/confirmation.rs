@@ -181,7 +181,7 @@ impl PendingConfirmation {
         let _ = done.await;
     }
 
-    /// Gives the window the request as soon as it is complete, and waits for the signature.
+    /// Sends the request to the window as soon as it is complete, and waits for the signature.
     ///
     /// # Errors
     /// Why there is no signature.

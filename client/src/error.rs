@@ -2,14 +2,14 @@
 
 use protocol::{
     key::KeyThumbprint,
-    message::{Refusal, WindowRejection},
+    message::{FrameRejection, WindowRejection},
     problem::{Code, Ended, Problem},
 };
 use serde::{Deserialize, Serialize};
 
 /// Why a signed call did not succeed. `Display` is the sentence that the user reads.
 ///
-/// An application wraps it in the error type of its server functions, beside its own reasons.
+/// An application wraps it in the error type of its server functions, beside the application's reasons.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientError {
@@ -22,10 +22,10 @@ pub enum ClientError {
     /// The signing frame has lost its key and made a new one, which the confirmation key can authorize.
     #[error("This browser has lost one of its keys. Restore it to continue. You do not need to sign in again.")]
     FrameKeyLost(KeyThumbprint),
-    /// The server does not know the session any more.
+    /// The session has ended.
     #[error("Your session has ended. Sign in again to continue.")]
     Ended,
-    /// The server ended the session before its expiry, and says why.
+    /// The server ended the session before its expiry, for this reason.
     #[error("{}", ended(*.0))]
     EndedBecause(Ended),
     /// The user cancelled in the confirmation window, or closed it.
@@ -53,10 +53,12 @@ pub enum ClientError {
     StorageBlocked,
     /// The request did not arrive, or no response came. Nothing was changed.
     #[error("The server cannot be reached. Check your connection, then try again.")]
-    ServerAway,
+    #[serde(rename = "server_away")]
+    Unreachable,
     /// A change was sent, and no response came.
     #[error("No response from the server. The change may have gone through. Check before you try again.")]
-    Unsure,
+    #[serde(rename = "unsure")]
+    OutcomeUnknown,
     /// A change was sent and not executed. It never will be.
     #[error("The request did not reach the server in time. Nothing was changed. Try again.")]
     NotDone,
@@ -78,7 +80,7 @@ pub enum ClientError {
     /// The server did not understand the request.
     #[error("The server did not understand this request. Reload the page, then try again.")]
     Malformed,
-    /// The server rejected the request with a sentence of its own.
+    /// The server rejected the request. The text is the server's.
     #[error("{0}")]
     Rejected(String),
     /// A server function uses another encoding than JSON over POST: a bug in the application.
@@ -127,7 +129,7 @@ impl From<Problem> for ClientError {
     fn from(problem: Problem) -> Self {
         match problem.code {
             Code::InvalidSession => problem.ended.map_or(Self::Ended, Self::EndedBecause),
-            Code::NonceUsed => Self::Unsure,
+            Code::NonceUsed => Self::OutcomeUnknown,
             Code::InvalidProof | Code::UseFreshNonce | Code::StepUpRequired | Code::ForbiddenOrigin => Self::Unverified,
             Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
             Code::Unavailable => Self::Unavailable,
@@ -142,24 +144,24 @@ impl From<Problem> for ClientError {
     }
 }
 
-impl From<Refusal> for ClientError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NoKey => Self::LostKey,
-            Refusal::VaultClosed => Self::StorageBlocked,
-            Refusal::Unreachable => Self::ServerAway,
-            Refusal::KeyLost { key } => Self::FrameKeyLost(key),
-            Refusal::TooMany => Self::RateLimited { seconds: None },
-            Refusal::OriginRejected(code) => Self::from(Problem::from(code)),
-            Refusal::Rejected => Self::Unverified,
-            Refusal::Malformed
-            | Refusal::NotHere
-            | Refusal::NoConnection
-            | Refusal::UnknownAction
-            | Refusal::UnknownArguments
-            | Refusal::LevelTooLow
-            | Refusal::BadNonce
-            | Refusal::BadProof => Self::Malformed,
+impl From<FrameRejection> for ClientError {
+    fn from(rejection: FrameRejection) -> Self {
+        match rejection {
+            FrameRejection::NoKey => Self::LostKey,
+            FrameRejection::KeyStoreClosed => Self::StorageBlocked,
+            FrameRejection::Unreachable => Self::Unreachable,
+            FrameRejection::KeyLost { key } => Self::FrameKeyLost(key),
+            FrameRejection::TooMany => Self::RateLimited { seconds: None },
+            FrameRejection::OriginRejected(code) => Self::from(Problem::from(code)),
+            FrameRejection::Rejected => Self::Unverified,
+            FrameRejection::Malformed
+            | FrameRejection::WindowOnly
+            | FrameRejection::NoConnection
+            | FrameRejection::UnknownAction
+            | FrameRejection::UnknownArguments
+            | FrameRejection::LevelTooLow
+            | FrameRejection::BadNonce
+            | FrameRejection::BadProof => Self::Malformed,
         }
     }
 }
@@ -173,8 +175,8 @@ impl From<WindowRejection> for ClientError {
             WindowRejection::Paused { seconds } => Self::ConfirmationPaused { seconds },
             WindowRejection::NoKey => Self::LostKey,
             WindowRejection::Malformed => Self::Malformed,
-            WindowRejection::StorageClosed => Self::StorageBlocked,
-            WindowRejection::Unreachable => Self::ServerAway,
+            WindowRejection::KeyStoreClosed => Self::StorageBlocked,
+            WindowRejection::Unreachable => Self::Unreachable,
         }
     }
 }
@@ -189,8 +191,8 @@ mod tests {
             ClientError::LostKey,
             ClientError::Ended,
             ClientError::Cancelled,
-            ClientError::ServerAway,
-            ClientError::Unsure,
+            ClientError::Unreachable,
+            ClientError::OutcomeUnknown,
             ClientError::Unavailable,
             ClientError::NoFrame,
             ClientError::StorageBlocked,

@@ -50,7 +50,7 @@ impl Reply {
     /// Checks that the request succeeded.
     ///
     /// # Errors
-    /// What PAN, or something between server and browser, answered instead.
+    /// The rejection of PAN, or the error of a proxy.
     pub(crate) fn into_success(self) -> Result<Self, ClientError> {
         match self.problem() {
             Some(problem) => Err(problem.into()),
@@ -70,7 +70,7 @@ pub(crate) struct StreamingReply {
 /// Posts `body` to `path` of the page's own origin.
 ///
 /// # Errors
-/// [`ClientError::ServerAway`] when no response came.
+/// [`ClientError::Unreachable`] when no response came.
 pub(crate) async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, ClientError> {
     let timeout = AbortSignal::timeout_with_u32(TIMEOUT);
     let reply = async { read(&fetch(path, body, headers, &timeout).await?).await };
@@ -80,7 +80,7 @@ pub(crate) async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Re
 /// Posts `body` to `path` of the page's own origin, for a response that streams. The timeout ends with its headers.
 ///
 /// # Errors
-/// [`ClientError::ServerAway`] when no response came; otherwise the rejection.
+/// [`ClientError::Unreachable`] when no response came; otherwise the rejection.
 pub(crate) async fn post_for_stream(
     path: &str,
     body: &str,
@@ -95,7 +95,7 @@ pub(crate) async fn post_for_stream(
         let reply = read(&response).await.map_err(unreachable)?;
         return Err(reply.into_success().err().unwrap_or(ClientError::Malformed));
     }
-    let body = response.body().ok_or(ClientError::ServerAway)?;
+    let body = response.body().ok_or(ClientError::Unreachable)?;
     Ok(StreamingReply { reply: head(&response), body })
 }
 
@@ -143,5 +143,5 @@ async fn read(response: &Response) -> Result<Reply, JsValue> {
 }
 
 fn unreachable(_: JsValue) -> ClientError {
-    ClientError::ServerAway
+    ClientError::Unreachable
 }

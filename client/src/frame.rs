@@ -13,7 +13,7 @@ use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::document;
 use protocol::{
-    message::{Answer, CONNECT, FrameRequest, FromFrame, KeyStoreState, READY, Refusal, ToFrame},
+    message::{Answer, CONNECT, FrameRejection, FrameRequest, FromFrame, KeyStoreState, READY, ToFrame},
     token::{Nonce, SessionHandle},
 };
 use wasm_bindgen::{JsCast, JsValue};
@@ -27,10 +27,10 @@ use crate::{
 /// How long the frame may take to load and to greet: ms.
 const LOAD_TIMEOUT: u32 = 20_000;
 
-/// How long the frame may take to answer: ms. Binding a key takes two requests of its own.
+/// How long the frame may take to answer: ms. Binding a key takes two more requests.
 const ANSWER_TIMEOUT: u32 = 45_000;
 
-type AnswerSender = oneshot::Sender<Result<Answer, Refusal>>;
+type AnswerSender = oneshot::Sender<Result<Answer, FrameRejection>>;
 
 /// The signing frame, as the page sees it.
 pub(crate) struct Frame {
@@ -141,22 +141,25 @@ impl Frame {
     /// Sends a request, and waits for the answer.
     ///
     /// # Errors
-    /// The frame's refusal, or [`ClientError::NoFrame`] when it does not answer.
+    /// The frame's rejection, or [`ClientError::NoFrame`] when it does not answer.
     pub(crate) async fn request(&self, request: FrameRequest) -> Result<Answer, ClientError> {
         self.try_request(request).await?.map_err(ClientError::from)
     }
 
-    /// Sends a request, and waits for the answer or the refusal.
+    /// Sends a request, and waits for the answer or the rejection.
     ///
     /// # Errors
     /// [`ClientError::NoFrame`] when the frame does not answer.
-    pub(crate) async fn try_request(&self, request: FrameRequest) -> Result<Result<Answer, Refusal>, ClientError> {
+    pub(crate) async fn try_request(
+        &self,
+        request: FrameRequest,
+    ) -> Result<Result<Answer, FrameRejection>, ClientError> {
         let port = self.connected().await?;
         let id = self.last_id.get().wrapping_add(1);
         self.last_id.set(id);
         let (sender, answer) = oneshot::channel();
         self.awaiting_answer.borrow_mut().push((id, sender));
-        let text = serde_json::to_string(&ToFrame { id, ask: request }).map_err(|_| ClientError::Malformed)?;
+        let text = serde_json::to_string(&ToFrame { id, request }).map_err(|_| ClientError::Malformed)?;
         port.post_message(&JsValue::from_str(&text)).map_err(|_| ClientError::NoFrame)?;
         if let Some(Ok(answer)) = within(ANSWER_TIMEOUT, answer).await {
             return Ok(answer);

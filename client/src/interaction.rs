@@ -1,4 +1,4 @@
-//! The recording of an interaction, and the proof made from it. Knows no browser APIs.
+//! The recording of an interaction, and the proof made from it. Uses no browser API.
 
 use std::collections::VecDeque;
 

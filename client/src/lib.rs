@@ -1,6 +1,6 @@
 //! The browser half of PAN: talks to the signing frame, signs server-function calls, receives push messages.
 //!
-//! It knows Leptos' reactive types, but no pages and no application.
+//! It depends on Leptos' reactive types, but on no pages and no application.
 //!
 //! ```no_run
 //! # use leptos::{prelude::*, server_fn::{codec::{Json, JsonEncoding}, error::{FromServerFnError, ServerFnErrorErr}}};
@@ -38,14 +38,14 @@
 //! | [`push`] | keeps a push connection open and delivers its messages |
 //! | `call` | one call of a protected action: chooses the signer, signs, sends, retries |
 //! | `redirect_answer` | takes the answer when the user returns from a confirmation in the same tab |
-//! | `signed_request` | one signed request: nonce, signature, and what the response says about the session |
-//! | `tab` | everything that one loaded page holds |
+//! | `signed_request` | one signed request: nonce, signature, and the session's state from the response |
+//! | `tab` | the state of one loaded page |
 //! | `confirmation`, `redirect` | the confirmation window, and its substitute where the browser opens no windows |
 //! | `frame` | the page's end of the port to the signing frame |
 //! | `session` | [`Session`], which components read |
 //! | `interaction_recorder`, `interaction` | records how the user last clicked, as an interaction proof |
-//! | `subscribers`, `page_activity`, [`read_cursor`] | who receives push messages, whether a connection is wanted, what was read |
-//! | `tab_sync` | tells the other tabs of this browser when the session changes |
+//! | `subscribers`, `page_activity`, [`read_cursor`] | the receivers of push messages; whether a connection is needed; the last read message |
+//! | `tab_sync` | notifies the other tabs of this browser when the session changes |
 //! | `nonce_pool`, `notify`, `clock` | unspent nonces; wakes waiting tasks; the device's clock |
 //! | `fetch`, `response`, `error` | one POST; the application's response; [`ClientError`] |
 //! | [`markup`] | what the server writes into every page for this crate to find |

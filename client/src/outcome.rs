@@ -29,7 +29,7 @@ impl Tab {
     ) -> Result<Reply, ClientError> {
         let reply = self.send(session, path, request).await;
         let is_lost = match &reply {
-            Err(error) => *error == ClientError::Unsure,
+            Err(error) => *error == ClientError::OutcomeUnknown,
             Ok(reply) => reply.rejection() == Some(Code::NonceUsed),
         };
         match nonce {
@@ -42,7 +42,7 @@ impl Tab {
     ///
     /// # Errors
     /// [`ClientError::NotDone`] if the server has not accepted it, [`ClientError::Executed`] if it has and the response is not
-    /// recorded, [`ClientError::Unsure`] if the server does not answer or does not know.
+    /// recorded, [`ClientError::OutcomeUnknown`] if the server does not answer or does not know.
     pub(crate) async fn outcome(&self, session: SessionHandle, nonce: Nonce) -> Result<Reply, ClientError> {
         for wait in WAITS {
             TimeoutFuture::new(wait).await;
@@ -54,13 +54,13 @@ impl Tab {
                 Ok(Outcome::Answered { status, body: None, .. }) if status < 400 => return Err(ClientError::Executed),
                 Ok(Outcome::Answered { status, body: None, .. }) => return Err(ClientError::from_status(status, None)),
                 Ok(Outcome::Void {}) => return Err(ClientError::NotDone),
-                Ok(Outcome::Unknown {}) => return Err(ClientError::Unsure),
+                Ok(Outcome::Unknown {}) => return Err(ClientError::OutcomeUnknown),
                 Err(error) if error.requires_sign_in() => return Err(error),
                 // Still running, or the server cannot be reached: ask again.
                 Ok(Outcome::Running {}) | Err(_) => {}
             }
         }
-        Err(ClientError::Unsure)
+        Err(ClientError::OutcomeUnknown)
     }
 
     async fn ask_outcome(&self, session: SessionHandle, nonce: Nonce) -> Result<Outcome, ClientError> {

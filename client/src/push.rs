@@ -32,7 +32,7 @@ pub(crate) use reconnect::run;
 
 /// Calls `handler` with every push message, for as long as the calling component lives.
 ///
-/// [`Push::Reset`](protocol::push::Push::Reset) means that messages were missed: reload whatever is shown.
+/// [`Push::Reset`](protocol::push::Push::Reset) means that messages were missed: reload the data that is shown.
 pub fn subscribe(handler: impl Fn(&Payload) + 'static) {
     add(Rc::new(handler));
 }

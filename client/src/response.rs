@@ -15,7 +15,7 @@ impl Response {
     /// Takes the application's response out of a reply.
     ///
     /// # Errors
-    /// What PAN, or something between server and browser, answered instead.
+    /// The rejection of PAN, or the error of a proxy.
     pub(crate) fn from_reply<E: FromServerFnError>(reply: Reply) -> Result<Self, ClientError> {
         if let Some(problem) = reply.problem() {
             return Err(problem.into());

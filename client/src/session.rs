@@ -24,7 +24,7 @@ pub enum SessionState {
     SignedOut,
     /// A session. The first request shows whether its key is in this browser.
     SignedIn(SessionHandle),
-    /// The server has ended the session, and may say why.
+    /// The server has ended the session, for this reason if it is known.
     Ended(Option<Ended>),
     /// The session exists, but this browser has lost its keys.
     KeyLost,

@@ -1,4 +1,4 @@
-//! One signed request: a nonce for it, the signature, and what the response says about the session.
+//! One signed request: a nonce, the signature, and the session's state from the response.
 
 use protocol::{
     action::{Action, Level},
@@ -36,7 +36,7 @@ impl Tab {
         self.nonces.take(now(), max_age).ok_or(ClientError::Unavailable)
     }
 
-    /// Requests more nonces from the server. The response also tells whether the session has ended, and why.
+    /// Requests more nonces from the server. The response also shows whether the session has ended, and why.
     pub(crate) async fn request_nonces(&self, session: SessionHandle) -> Result<(), ClientError> {
         let (path, body) = (Nonces::PATH.to_owned(), "{}".to_owned());
         let request = SignRequest { session, path, body, level: Level::Signed, nonce: None, proof: None };
@@ -73,7 +73,8 @@ impl Tab {
         let reply = fetch::post(path, &body, &headers.each()).await;
         // The request may have arrived. A read can be repeated; the user must check whether a change was made.
         let is_change = self.protected(path).is_some_and(|entry| entry.level > Level::Signed);
-        self.apply_reply(session, reply.map_err(|away| if is_change { ClientError::Unsure } else { away })).await
+        self.apply_reply(session, reply.map_err(|away| if is_change { ClientError::OutcomeUnknown } else { away }))
+            .await
     }
 
     /// Has the frame sign.
@@ -85,11 +86,11 @@ impl Tab {
         match self.frame()?.request(request).await? {
             Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers }),
             Answer::Written { body, headers } => Ok(SignedRequest { body, headers }),
-            Answer::Agreed { .. } | Answer::Heard { .. } | Answer::Done {} => Err(ClientError::NoFrame),
+            Answer::Agreed { .. } | Answer::Verified { .. } | Answer::Done {} => Err(ClientError::NoFrame),
         }
     }
 
-    /// Keeps the nonces of a response, and ends the session if the response says so.
+    /// Keeps the nonces of a response, and ends the session if the response requires it.
     pub(crate) async fn apply_reply(
         &self,
         session: SessionHandle,
@@ -106,7 +107,7 @@ impl Tab {
         reply
     }
 
-    /// Ends the session, or notes that its frame key is lost, if the error says so.
+    /// Ends the session, or notes that its frame key is lost, if the error requires it.
     pub(crate) async fn apply_error(&self, session: SessionHandle, error: &ClientError) {
         match error {
             ClientError::Ended => self.end_session(session, SessionState::Ended(None)).await,

@@ -1,4 +1,4 @@
-//! [`Tab`]: everything that one loaded page holds.
+//! [`Tab`]: the state of one loaded page.
 
 use std::{cell::OnceCell, rc::Rc};
 
@@ -27,7 +27,7 @@ thread_local! {
     static CURRENT: OnceCell<Rc<Tab>> = const { OnceCell::new() };
 }
 
-/// Everything that one loaded page holds.
+/// The state of one loaded page.
 pub(crate) struct Tab {
     /// The application's protected actions.
     catalogue: Catalogue,

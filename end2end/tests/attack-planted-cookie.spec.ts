@@ -106,7 +106,7 @@ test("attack 26: script that also changes local storage ends no session", async 
 
 test("attack 26: a sign-origin cookie planted by a sibling host binds no key to another session", async ({ account, server, page, context }) => {
   const attacker = await NodeClient.registered(server);
-  // Browsers let no other host set this cookie. Here it was set all the same, in place of the right one and mixed with it.
+  // Browsers let no other host set this cookie. The test sets it anyway, in place of the right one and together with it.
   const [, theirs] = attacker.cookie("__Host-pan-sign");
   const own = (await context.cookies(server.sign)).find(({ name }) => name === "__Host-pan-sign")?.value ?? "";
   const body = JSON.stringify(await attacker.bindStatement(await attacker.fetchChallenge()));

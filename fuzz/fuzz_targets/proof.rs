@@ -1,4 +1,4 @@
-//! Every text form of the wire: what is accepted prints back to the text that it was read from, and nothing panics.
+//! Every text encoding of the wire format: an accepted text is the encoding of its value, and no text causes a panic.
 
 #![no_main]
 
@@ -12,14 +12,14 @@ use protocol::{
     json,
     message::{ToFrame, ToWindow},
     proof,
-    push::{Envelope, Order},
+    push::{Envelope, PayloadHeader},
     return_path,
     sign_origin::{Bind, SignIn},
     signature::{Signature, SignatureInput},
     token::{Nonce, SessionHandle},
 };
 
-fn has_one_spelling<T: FromStr + Display>(text: &str) {
+fn has_one_encoding<T: FromStr + Display>(text: &str) {
     if let Ok(value) = text.parse::<T>() {
         assert_eq!(value.to_string(), text);
     }
@@ -36,14 +36,14 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = json::read::<Bind>(bytes);
     let _ = json::read::<SignIn>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    has_one_spelling::<SignatureInput>(text);
-    has_one_spelling::<Signature>(text);
-    has_one_spelling::<ContentDigest>(text);
-    has_one_spelling::<Nonce>(text);
-    has_one_spelling::<SessionHandle>(text);
+    has_one_encoding::<SignatureInput>(text);
+    has_one_encoding::<Signature>(text);
+    has_one_encoding::<ContentDigest>(text);
+    has_one_encoding::<Nonce>(text);
+    has_one_encoding::<SessionHandle>(text);
     let path = return_path::check(text);
     assert!(path.starts_with('/') && !path.starts_with("//") && !path.contains('\\'));
-    let _ = Order::parse(text);
+    let _ = PayloadHeader::parse(text);
     if let Ok(envelope) = Envelope::parse(text) {
         assert_eq!(envelope.to_string(), text);
     }

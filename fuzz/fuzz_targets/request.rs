@@ -1,5 +1,5 @@
-//! The headers of a request with good cookies, as the server reads them: one header a line, `name: value`. Whatever
-//! comes, it is refused or read, and nothing panics.
+//! The headers of a request with valid cookies, as the server reads them: one header per line, `name: value`. No input
+//! causes a panic.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ use protocol::{
     token::{SessionToken, SignSecret},
 };
 
-/// Cookie and handle agree, or nothing behind them would ever be read.
+/// Cookie and handle match. Otherwise the server would reject the request before it reads the other headers.
 static SESSION: LazyLock<HeaderMap> = LazyLock::new(|| {
     let token = SessionToken::new([7; 32]);
     let value = |text: String| HeaderValue::from_str(&text).expect("base64url is visible");

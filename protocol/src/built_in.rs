@@ -53,7 +53,7 @@ pub mod push {
         action::Summary,
         actions,
         key::PublicKey,
-        push::{ConnectionId, Cursor, KeyId, Rejected},
+        push::{ConnectionId, Cursor, KeyId, PushRejection},
     };
 
     actions! {
@@ -78,7 +78,7 @@ pub mod push {
             /// The last event that the page has received; `None` for new events only.
             after: Option<Cursor>,
             /// Why the frame rejected a message of the previous connection, if it did.
-            rejected: Option<Rejected>,
+            rejected: Option<PushRejection>,
         }
         summary |_stream| Summary::plain("Receive notifications", "Continue")
     }

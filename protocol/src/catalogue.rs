@@ -29,7 +29,7 @@ impl Catalogue {
     pub const fn new(own: &'static [ActionEntry]) -> Self {
         let mut at = 0;
         while at < own.len() {
-            let path = own[at].path.as_bytes();
+            let path = own[at].path;
             let mut group = 0;
             while group < BUILT_IN.len() {
                 assert!(!contains(BUILT_IN[group], path), "an action has the path of a built-in action");
@@ -78,10 +78,10 @@ impl Summaries {
     }
 }
 
-const fn contains(entries: &[ActionEntry], path: &[u8]) -> bool {
+const fn contains(entries: &[ActionEntry], path: &str) -> bool {
     let mut at = 0;
     while at < entries.len() {
-        if is_equal(entries[at].path.as_bytes(), path) {
+        if is_same_path(entries[at].path, path) {
             return true;
         }
         at += 1;
@@ -89,8 +89,9 @@ const fn contains(entries: &[ActionEntry], path: &[u8]) -> bool {
     false
 }
 
-/// `==` of slices is not `const` yet.
-const fn is_equal(one: &[u8], other: &[u8]) -> bool {
+/// Compares paths in constants, where `==` of strings is not available.
+pub const fn is_same_path(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut at = 0;
     while at < one.len() && at < other.len() && one[at] == other[at] {
         at += 1;

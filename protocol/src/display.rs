@@ -15,8 +15,8 @@ pub fn visible(text: &str) -> String {
     let mut before = ' ';
     for c in text.chars() {
         // A space is visible only between two other characters.
-        let is_lost_space = c == ' ' && before == ' ';
-        if is_hidden(c) || is_lost_space {
+        let is_repeated_space = c == ' ' && before == ' ';
+        if is_hidden(c) || is_repeated_space {
             // Writing to a String cannot fail.
             let _ = write!(shown, "⟨U+{:04X}⟩", u32::from(c));
         } else {

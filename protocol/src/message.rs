@@ -5,8 +5,7 @@
 //! port, because browsers can lose such a message. The page answers each with [`CONNECT`] and a new `MessagePort`. The
 //! frame accepts the first such port from its parent at the app origin, once, and answers on it with
 //! [`FromFrame::Hello`]. All other messages use that port. The confirmation window connects to its opener in the same
-//! way, receives one
-//! [`ToWindow`], and answers with [`FromWindow`].
+//! way, receives one [`ToWindow`], and answers with [`FromWindow`].
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +55,8 @@ pub struct ToFrame {
     /// Chosen by the page and returned in the answer.
     pub id: u32,
     /// The request.
-    pub ask: FrameRequest,
+    #[serde(rename = "ask")]
+    pub request: FrameRequest,
 }
 
 /// A request of the page to the frame. There is no request to sign arbitrary bytes.
@@ -89,9 +89,11 @@ pub enum FrameRequest {
     },
     /// Verify the connection's next push message. One at a time: the page sends the next one after the answer to this
     /// one.
-    Hear {
+    #[serde(rename = "hear")]
+    Verify {
         /// The push message as received.
-        frame: String,
+        #[serde(rename = "frame")]
+        message: String,
     },
 }
 
@@ -131,7 +133,7 @@ pub enum FromFrame {
         /// [`ToFrame::id`].
         id: u32,
         /// The answer.
-        answer: Result<Answer, Refusal>,
+        answer: Result<Answer, FrameRejection>,
     },
 }
 
@@ -141,7 +143,7 @@ pub enum FromFrame {
 pub enum KeyStoreState {
     /// The key store opened.
     Open,
-    /// The browser refused to open the key store.
+    /// The browser did not let the frame open the key store.
     Closed,
 }
 
@@ -163,8 +165,9 @@ pub enum Answer {
         /// The headers.
         headers: SignedHeaders,
     },
-    /// A push message that was accepted.
-    Heard {
+    /// The push message is accepted.
+    #[serde(rename = "heard")]
+    Verified {
         /// The JSON text of the [`crate::push::Payload`].
         payload: String,
     },
@@ -214,7 +217,7 @@ pub struct Hello {
 /// Why the frame rejected a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Refusal {
+pub enum FrameRejection {
     /// Not a message of this module.
     Malformed,
     /// The path is not in the catalogue.
@@ -238,13 +241,15 @@ pub enum Refusal {
         key: KeyThumbprint,
     },
     /// Requests at level Confirmed are signed in the confirmation window only.
-    NotHere,
+    #[serde(rename = "not_here")]
+    WindowOnly,
     /// There is no push connection, or none was requested.
     NoConnection,
     /// A push message was rejected. The page does not learn the reason.
     Rejected,
-    /// The browser refused to open the key store.
-    VaultClosed,
+    /// The browser did not let the frame open its key store.
+    #[serde(rename = "vault_closed")]
+    KeyStoreClosed,
     /// The frame cannot reach the sign origin.
     Unreachable,
     /// The sign origin rejected the frame's request to bind its key or to agree a push key.
@@ -307,8 +312,9 @@ pub enum WindowRejection {
     NoKey,
     /// The request is not a confirmed action of the catalogue.
     Malformed,
-    /// The browser refused to open the key store.
-    StorageClosed,
+    /// The browser did not let the window open the key store.
+    #[serde(rename = "storage_closed")]
+    KeyStoreClosed,
     /// The window cannot reach the sign origin.
     Unreachable,
 }

@@ -45,7 +45,7 @@ codes! {
     NonceUsed = "nonce_used", 409, "This request was received before.";
     /// The user must confirm this in the confirmation window.
     StepUpRequired = "step_up_required", 403, "This must be confirmed.";
-    /// Too many requests; `Retry-After` says how many seconds to wait.
+    /// Too many requests; `Retry-After` has the seconds to wait.
     RateLimited = "rate_limited", 429, "Too many requests.";
     /// The server cannot decide at the moment, for example because the store is unavailable.
     Unavailable = "unavailable", 503, "The service is not available.";
@@ -59,7 +59,7 @@ codes! {
     WrongCredentials = "wrong_credentials", 401, "The user name or the password is wrong.";
     /// Another account has the user name.
     NameTaken = "name_taken", 409, "The user name is taken.";
-    /// The password is not accepted; `detail` says why.
+    /// The password is not accepted; `detail` has the reason.
     WeakPassword = "weak_password", 422, "Choose another password.";
     /// The user has the maximum number of sessions, and the server is set to end none of them automatically.
     TooManySessions = "too_many_sessions", 409, "Sign out on another device first.";

@@ -83,7 +83,7 @@ impl Proof {
     /// Checks the rules that the types do not express: version, limits, and the fields that each recorder may set.
     ///
     /// # Errors
-    /// [`Malformed`] for a proof that no honest recorder writes.
+    /// [`Malformed`] for a proof that the recorder cannot have written.
     pub fn check(&self) -> Result<(), Malformed> {
         let of_recorder = match self.by {
             Recorder::App => self.kind != Kind::Confirm && self.dwell.is_none(),

@@ -1,6 +1,6 @@
 //! Jitterbug: push messages and their signatures (docs/PROTOCOL.md §9).
 //!
-//! A push message is one JSON text in its canonical form (JCS, RFC 8785), of at most [`MAX_FRAME`] bytes as sent:
+//! A push message is one JSON text in its canonical form (JCS, RFC 8785), of at most [`MAX_MESSAGE`] bytes as sent:
 //!
 //! ```text
 //! {"kid":…,"nonce":…,"payload":{"conn":…,"data":…,"id":…,"seq":…,"type":…},"sig":…,"ts":…}
@@ -20,11 +20,11 @@ use crate::{
 mod envelope;
 mod verifier;
 
-pub use envelope::{Envelope, Mac, Order, PushNonce};
-pub use verifier::{PushVerifier, Rejected, Tolerance};
+pub use envelope::{Envelope, Mac, PayloadHeader, PushNonce};
+pub use verifier::{PushRejection, PushVerifier, Tolerance};
 
 /// The longest push message, in bytes as sent.
-pub const MAX_FRAME: usize = 1024;
+pub const MAX_MESSAGE: usize = 1024;
 
 /// The path of the WebSocket. Its first message is a [`crate::message::Hello`].
 pub const SOCKET: &str = "/api/jitterbug/socket";
@@ -139,13 +139,15 @@ pub struct Payload {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Push {
-    /// Heartbeat: shows that the connection is alive.
-    Hb {
+    /// Shows that the connection is alive.
+    #[serde(rename = "hb")]
+    Heartbeat {
         /// The `seq` of the previous message.
         latest: u64,
     },
-    /// Telemetry of the server's process.
-    Tm {
+    /// Load of the server's process.
+    #[serde(rename = "tm")]
+    Telemetry {
         /// CPU usage in thousandths of one core.
         cpu: u32,
         /// Memory in bytes.
@@ -154,7 +156,8 @@ pub enum Push {
         connections: u32,
     },
     /// Activity of all users.
-    Ua {
+    #[serde(rename = "ua")]
+    UserActivity {
         /// Users with an open connection.
         users: u32,
         /// Requests verified in the last minute.
@@ -220,12 +223,15 @@ pub enum Security {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Topic {
-    /// [`Push::Hb`].
-    Hb,
-    /// [`Push::Tm`].
-    Tm,
-    /// [`Push::Ua`].
-    Ua,
+    /// [`Push::Heartbeat`].
+    #[serde(rename = "hb")]
+    Heartbeat,
+    /// [`Push::Telemetry`].
+    #[serde(rename = "tm")]
+    Telemetry,
+    /// [`Push::UserActivity`].
+    #[serde(rename = "ua")]
+    UserActivity,
     /// [`Push::Security`].
     Security,
     /// [`Push::Activity`].
@@ -238,9 +244,9 @@ impl Push {
     /// The type of the message.
     pub fn topic(&self) -> Topic {
         match self {
-            Self::Hb { .. } => Topic::Hb,
-            Self::Tm { .. } => Topic::Tm,
-            Self::Ua { .. } => Topic::Ua,
+            Self::Heartbeat { .. } => Topic::Heartbeat,
+            Self::Telemetry { .. } => Topic::Telemetry,
+            Self::UserActivity { .. } => Topic::UserActivity,
             Self::Security(_) => Topic::Security,
             Self::Activity { .. } => Topic::Activity,
             Self::Rekey { .. } | Self::Reset {} | Self::Dropped { .. } => Topic::Control,

@@ -85,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_proxy_the_header_is_not_looked_at() {
+    fn header_without_proxy_is_ignored() {
         assert_eq!(of(&["203.0.113.9"], 0).as_deref(), Some("192.0.2.1"));
     }
 
     #[test]
-    fn only_what_trusted_proxies_appended_counts() {
+    fn only_addresses_from_trusted_proxies_count() {
         let forged = ["10.1.1.1, 10.2.2.2", "198.51.100.7,203.0.113.9"];
         assert_eq!(of(&forged, 1).as_deref(), Some("203.0.113.9"));
         assert_eq!(of(&forged, 2).as_deref(), Some("198.51.100.7"));

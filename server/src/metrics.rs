@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_told_of_after_ten_failures_in_a_minute() {
+    fn address_fails_after_ten_failures_per_minute() {
         let metrics = Metrics::new();
         for now in 0..10 {
             metrics.count_failure(address(1), now);

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_has_one_spelling() {
+    fn origin_has_one_encoding() {
         for good in ["http://pan.localhost:3000", "https://example.com", "https://sign.example.com:8443"] {
             let origin = Origin::parse(good).expect(good);
             assert_eq!(origin.to_string(), good);

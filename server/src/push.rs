@@ -24,17 +24,19 @@ use protocol::{
 mod connection;
 mod hub;
 mod keys;
+mod message_stream;
 mod queue;
 mod telemetry;
 mod token_bucket;
 mod transport;
 
-use connection::{CloseReason, MessageStream};
+use connection::CloseReason;
 use hub::HubError;
+use message_stream::MessageStream;
 
 pub(crate) use hub::Hub;
 pub(crate) use keys::Root;
-pub(crate) use telemetry::start as start_sources;
+pub(crate) use telemetry::start as start_telemetry;
 
 use crate::{
     Server, Verified,
@@ -118,7 +120,7 @@ fn record_close(server: &Server, messages: &MessageStream, reason: CloseReason) 
     let connection = messages.connection();
     let lost = connection.lost();
     tracing::debug!(session = %connection.session, reason = reason.name(), lost, "push connection closed");
-    if matches!(reason, CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost) {
+    if matches!(reason, CloseReason::Disconnected | CloseReason::ShuttingDown | CloseReason::EventLogLost) {
         return;
     }
     record(server, &connection.session, &connection.user, "push_ended", reason.name());

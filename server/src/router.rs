@@ -58,8 +58,7 @@ impl Server {
             .action(outcomes::read_outcome)
             .action(push::stream)
             .with_state(self.clone())
-            // As a fallback service, so that the middleware also stands before paths that the application does not
-            // route.
+            // As a fallback service, so that the middleware also covers paths that the application does not route.
             .fallback_service(app)
             .layer(verification(Target::App, public));
         let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);

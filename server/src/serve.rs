@@ -43,7 +43,7 @@ impl Server {
         let router = self.router(app, &functions)?;
         let listener = listen(self.settings().listen).await?;
         let (stop, stopping) = watch::channel(false);
-        if let Some(address) = self.settings().observe.listen {
+        if let Some(address) = self.settings().monitoring.listen {
             let operator_listener = listen(address).await?;
             tracing::info!("metrics at http://{address}/metrics");
             let serving = axum::serve(operator_listener, self.observer()).into_future();
@@ -62,7 +62,7 @@ impl Server {
         self.hub().stop();
         // This fails only if the listener has stopped already.
         let _ = stop.send(true);
-        let deadline = Duration::from_secs(self.settings().observe.drain);
+        let deadline = Duration::from_secs(self.settings().monitoring.drain);
         if timeout(deadline, serving).await.is_err() {
             tracing::warn!("aborting requests still in flight after {} s", deadline.as_secs());
         }

@@ -159,7 +159,7 @@ impl Server {
         let inner = Arc::new(Inner { settings, stores, credentials, audit, hub, metrics, stopping, verified, clock });
         let weak = Arc::downgrade(&inner);
         let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
-        push::start_sources(&inner.hub, verified);
+        push::start_telemetry(&inner.hub, verified);
         Ok(Self(inner))
     }
 

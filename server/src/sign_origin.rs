@@ -79,7 +79,7 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     response
 }
 
-/// Whether an item of `Accept-Encoding` takes brotli: `br;q=0` says that it does not (RFC 9110 §12.4.2).
+/// Whether an item of `Accept-Encoding` accepts brotli: `br;q=0` does not (RFC 9110 §12.4.2).
 fn is_brotli(item: &str) -> bool {
     let mut parts = item.split(';').map(str::trim);
     let is_refused = |weight: &str| weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0);

@@ -27,9 +27,9 @@ const SYSTEMS: &[(&str, &str)] = &[
 /// Returns brand and system, such as "Firefox on Windows".
 ///
 /// ```
-/// assert_eq!(server::user_agent::in_words("curl/8.5.0"), "Unknown browser");
+/// assert_eq!(server::user_agent::describe("curl/8.5.0"), "Unknown browser");
 /// ```
-pub fn in_words(agent: &str) -> String {
+pub fn describe(agent: &str) -> String {
     let find =
         |list: &[(&str, &'static str)]| list.iter().find(|(token, _)| agent.contains(token)).map(|&(_, name)| name);
     match (find(BRANDS), find(SYSTEMS)) {
@@ -70,7 +70,7 @@ mod tests {
             ),
             ("", "Unknown browser"),
         ] {
-            assert_eq!(in_words(agent), words, "{agent}");
+            assert_eq!(describe(agent), words, "{agent}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may register and sign in (attack 17).
+//! Registration, sign-in and the password rules (attack 17).
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ async fn weak_password_is_rejected_with_reason() {
     for (password, reason) in [
         ("", WeakPassword::TooShort),
         ("sevenßß", WeakPassword::TooShort),
-        // Eight code points as sent, four composed.
+        // Eight code points as sent, four after composition.
         ("a\u{308}o\u{308}u\u{308}e\u{308}", WeakPassword::TooShort),
         (&"vT9#plover-quartz".repeat(61), WeakPassword::TooLong),
         ("correct\thorse", WeakPassword::Control('\t')),
@@ -121,7 +121,7 @@ async fn guessable_password_is_rejected_with_advice() {
     }
 }
 
-/// No rules of composition, and room for a passphrase (ASVS 6.2.5 and 6.2.9).
+/// No composition rules, and room for a passphrase (ASVS 6.2.5 and 6.2.9).
 #[tokio::test]
 async fn hard_passwords_of_any_composition_are_accepted() {
     let accounts = accounts();
@@ -140,12 +140,12 @@ async fn hard_passwords_of_any_composition_are_accepted() {
         register(&accounts, &name, accepted).await.expect(accepted);
         assert!(signs_in(&accounts, &name, accepted).await, "{}", accepted);
     }
-    // Every character counts, up to the last.
+    // The hash covers every character up to the last.
     let other = format!("{}!", &long[..MAX_PASSWORD_BYTES - 1]);
     assert!(!signs_in(&accounts, &name("user-6"), &other).await);
 }
 
-/// Case 12, with other scripts, and with a password that is at the limit only when it is composed.
+/// Case 12, with other scripts, and with a password that is within the limit only after composition.
 #[tokio::test]
 async fn composed_and_decomposed_passwords_are_one() {
     let accounts = accounts();

@@ -1,4 +1,4 @@
-//! Interaction proofs as risk: machines are raised, people are not, whatever they work with.
+//! Interaction proofs as risk: synthetic paths are raised; people pass with every kind of input device.
 
 #[path = "support/synthetic_paths.rs"]
 mod synthetic_paths;
@@ -13,7 +13,7 @@ use synthetic_paths::Rate;
 
 const MANY: usize = 1000;
 
-/// Of so many paths of this kind, each in a session of its own, how many are raised.
+/// The number of raised paths of this kind, each in a new session.
 fn raised(make: fn(&mut Rng, Rate) -> RecordedInteraction, rate: Rate) -> usize {
     let mut rng = Rng::with_seed(7);
     (0..MANY).filter(|_| Sessions::default().judge(&make(&mut rng, rate)).is_raised()).count()
@@ -36,7 +36,7 @@ fn mouse_of_browser_tests_passes() {
     assert!(raised * 100 <= MANY, "{raised} of {MANY}");
 }
 
-/// A hand: slow, fast, slow, along a curve, with uneven sampling.
+/// A path of a hand: slow, fast, slow, along a curve, with uneven sampling.
 fn hand() -> RecordedInteraction {
     let path = [
         [400., 300., 0.],

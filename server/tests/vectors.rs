@@ -1,5 +1,5 @@
-//! What pushed frames are made of, held against the RFCs' own test data: the MAC (RFC 4231) and the canonical form of JSON
-//! (RFC 8785). The data is read from where the packages keep it that the server is built with.
+//! The RFCs' test vectors for push messages: HMAC (RFC 4231) and canonical JSON (RFC 8785). The data comes from the sources
+//! of the packages that the server depends on.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-/// Where the sources of a package are that the server depends on.
+/// The source folder of a package that the server depends on.
 fn source_of(package: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--locked"]).current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -29,7 +29,7 @@ fn mac_matches_rfc_4231() {
     for case in blobs.chunks_exact(3) {
         let [key, message, tag] = [case[0], case[1], case[2]];
         let mac = Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(message);
-        // One case is cut to 128 bits.
+        // One case is truncated to 128 bits.
         mac.verify_truncated_left(tag).unwrap();
         tested += 1;
     }

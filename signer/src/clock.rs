@@ -34,21 +34,21 @@ struct Offset {
     /// The server's clock minus the device's wall clock, in ms.
     ms: f64,
     /// When the response arrived.
-    learned: Moment,
+    measured: Moment,
 }
 
 impl Offset {
     /// Measures the offset, assuming that the server read its clock half a round trip before its response arrived.
     /// `None` when the round trip was too long.
-    fn learn(server: f64, sent: Moment, received: Moment) -> Option<Self> {
+    fn measure(server: f64, sent: Moment, received: Moment) -> Option<Self> {
         let round_trip = received.steady - sent.steady;
-        let offset = Self { ms: server + round_trip / 2.0 - received.wall, learned: received };
+        let offset = Self { ms: server + round_trip / 2.0 - received.wall, measured: received };
         (round_trip <= MAX_ROUND_TRIP).then_some(offset)
     }
 
     fn is_valid(&self, now: Moment) -> bool {
-        let age = now.steady - self.learned.steady;
-        age <= FRESH && (now.wall - self.learned.wall - age).abs() <= DRIFT
+        let age = now.steady - self.measured.steady;
+        age <= FRESH && (now.wall - self.measured.wall - age).abs() <= DRIFT
     }
 }
 
@@ -58,10 +58,10 @@ pub(crate) struct Clock(Cell<Option<Offset>>);
 
 impl Clock {
     /// Sets the offset from a response of the sign origin with the server's time, unless the response was slow.
-    pub(crate) fn learn(&self, server_now: u64, exchange: &Exchange) {
+    pub(crate) fn update(&self, server_now: u64, exchange: &Exchange) {
         #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
         let server_now = server_now as f64;
-        if let Some(offset) = Offset::learn(server_now, exchange.sent, exchange.received) {
+        if let Some(offset) = Offset::measure(server_now, exchange.sent, exchange.received) {
             self.0.set(Some(offset));
         }
     }
@@ -75,10 +75,10 @@ impl Clock {
         }
         // Without the server's time nothing can be signed, whatever the reason.
         let exchange = http::get("/time").await.map_err(|_| HttpError::Unreachable)?;
-        self.learn(exchange.read::<Time>()?.now, &exchange);
+        self.update(exchange.read::<Time>()?.now, &exchange);
         // A slow response does not set the offset, and the previous one may be invalid.
-        let learned = self.0.get().filter(|offset| offset.is_valid(Moment::now()));
-        learned.map(|offset| offset.ms).ok_or(HttpError::Unreachable)
+        let measured = self.0.get().filter(|offset| offset.is_valid(Moment::now()));
+        measured.map(|offset| offset.ms).ok_or(HttpError::Unreachable)
     }
 
     /// The server's time: Unix ms.
@@ -104,13 +104,14 @@ mod tests {
     }
 
     fn three_hours_slow() -> Offset {
-        let offset = Offset::learn(10.0 * HOUR + 50.0, moment(7.0 * HOUR, 1000.0), moment(7.0 * HOUR + 100.0, 1100.0));
+        let offset =
+            Offset::measure(10.0 * HOUR + 50.0, moment(7.0 * HOUR, 1000.0), moment(7.0 * HOUR + 100.0, 1100.0));
         offset.expect("a quick reply")
     }
 
     #[test]
     fn slow_response_sets_no_offset() {
-        let received = |steady| Offset::learn(0.0, moment(0.0, 0.0), moment(0.0, steady));
+        let received = |steady| Offset::measure(0.0, moment(0.0, 0.0), moment(0.0, steady));
         assert!(received(MAX_ROUND_TRIP).is_some());
         assert!(received(MAX_ROUND_TRIP + 1.0).is_none());
     }
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn wall_clock_set_during_request_does_not_matter() {
-        let offset = Offset::learn(500.0, moment(9.0 * HOUR, 0.0), moment(100.0, 100.0)).expect("a quick reply");
+        let offset = Offset::measure(500.0, moment(9.0 * HOUR, 0.0), moment(100.0, 100.0)).expect("a quick reply");
         assert_eq!(server_time(100.0, offset.ms), 550);
     }
 

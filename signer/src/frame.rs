@@ -6,7 +6,7 @@ use actions::CATALOGUE;
 use js_sys::{JSON, Reflect};
 use protocol::{
     json,
-    message::{Answer, FrameRequest, FromFrame, KeyStoreState, Refusal, ToFrame},
+    message::{Answer, FrameRejection, FrameRequest, FromFrame, KeyStoreState, ToFrame},
     push::Tolerance,
 };
 use wasm_bindgen::JsValue;
@@ -87,28 +87,28 @@ impl Frame {
 
     async fn answer(&self, text: &str) {
         let (id, answer) = match json::read::<ToFrame>(text.as_bytes()) {
-            Ok(ToFrame { id, ask }) => (id, self.execute(ask).await),
+            Ok(ToFrame { id, request }) => (id, self.execute(request).await),
             // An answer needs an id, so a message without one gets no answer.
             Err(_) => match id_of(text) {
-                Some(id) => (id, Err(Refusal::Malformed)),
+                Some(id) => (id, Err(FrameRejection::Malformed)),
                 None => return,
             },
         };
         self.port.send(&FromFrame::Answer { id, answer });
     }
 
-    async fn execute(&self, request: FrameRequest) -> Result<Answer, Refusal> {
+    async fn execute(&self, request: FrameRequest) -> Result<Answer, FrameRejection> {
         match request {
-            FrameRequest::Sign(request) if push::is_frame_only(&request.path) => Err(Refusal::UnknownAction),
+            FrameRequest::Sign(request) if push::is_frame_only(&request.path) => Err(FrameRejection::UnknownAction),
             FrameRequest::Sign(request) => request::sign(self, &request).await.map(Answer::Signed),
             FrameRequest::Forget { session } => {
-                let store = KeyStore::open().await.map_err(|_| Refusal::VaultClosed)?;
-                store.forget_frame_key(&session).await.map_err(|_| Refusal::VaultClosed)?;
+                let store = KeyStore::open().await.map_err(|_| FrameRejection::KeyStoreClosed)?;
+                store.forget_frame_key(&session).await.map_err(|_| FrameRejection::KeyStoreClosed)?;
                 Ok(Answer::Done {})
             }
             FrameRequest::Agree { session, nonce, renew } => push::agree(self, session, nonce, renew).await,
             FrameRequest::Open { nonce, after } => push::open(self, nonce, after).await,
-            FrameRequest::Hear { frame } => push::verify_message(self, &frame).await,
+            FrameRequest::Verify { message } => push::verify_message(self, &message).await,
         }
     }
 }

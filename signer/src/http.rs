@@ -3,7 +3,7 @@
 use js_sys::Promise;
 use protocol::{
     json,
-    message::{Refusal, WindowRejection, header},
+    message::{FrameRejection, WindowRejection, header},
     problem::{Code, Problem},
     token::Nonce,
 };
@@ -26,7 +26,7 @@ pub(crate) enum HttpError {
     Rejected(Box<Problem>),
 }
 
-impl From<HttpError> for Refusal {
+impl From<HttpError> for FrameRejection {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Unreachable => Self::Unreachable,

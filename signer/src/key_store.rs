@@ -34,10 +34,10 @@ const MADE: &str = "made";
 
 /// The most records that an object store keeps. One session is live in a browser at a time; the other records belong to
 /// sessions that ended without this browser's knowledge.
-const KEPT: f64 = 8.0;
+const MAX_RECORDS: f64 = 8.0;
 
 /// The age at which a confirmation key without a session is deleted, in ms: its sign-in was abandoned.
-const ABANDONED: f64 = 600_000.0;
+const ABANDONED_AFTER: f64 = 600_000.0;
 
 /// The number of a record.
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ impl KeyStore {
         Reflect::set(&record, &BOUND.into(), &is_bound.into())?;
         let RecordId(id) = self.keep(FRAME_KEYS, id, &record).await?;
         let (transaction, store) = self.begin(FRAME_KEYS, IdbTransactionMode::Readwrite)?;
-        store.delete(&IdbKeyRange::upper_bound(&(id - KEPT).into())?.into())?;
+        store.delete(&IdbKeyRange::upper_bound(&(id - MAX_RECORDS).into())?.into())?;
         committed(&transaction).await?;
         Ok(RecordId(id))
     }
@@ -114,7 +114,7 @@ impl KeyStore {
         key: &Key,
         user: &str,
     ) -> Result<RecordId, JsValue> {
-        self.tidy(id).await?;
+        self.delete_old_confirmation_keys(id).await?;
         let record = record_of(session, key)?;
         Reflect::set(&record, &USER.into(), &user.into())?;
         Reflect::set(&record, &MADE.into(), &js_sys::Date::now().into())?;
@@ -122,7 +122,7 @@ impl KeyStore {
     }
 
     /// Deletes the confirmation keys of abandoned sign-ins and of the oldest sessions, but not `own`.
-    async fn tidy(&self, own: Option<RecordId>) -> Result<(), JsValue> {
+    async fn delete_old_confirmation_keys(&self, own: Option<RecordId>) -> Result<(), JsValue> {
         let (transaction, store) = self.begin(CONFIRMATION_KEYS, IdbTransactionMode::Readwrite)?;
         let ids: Array = result(&store.get_all_keys()?).await?.unchecked_into();
         let records: Array = result(&store.get_all()?).await?.unchecked_into();
@@ -133,7 +133,8 @@ impl KeyStore {
             let made = Reflect::get(&record, &MADE.into())?.as_f64().unwrap_or_default();
             let is_of_session = Reflect::has(&record, &SESSION.into())?;
             sessions += f64::from(u8::from(is_of_session));
-            let is_old = if is_of_session { sessions >= KEPT } else { js_sys::Date::now() - made > ABANDONED };
+            let is_old =
+                if is_of_session { sessions >= MAX_RECORDS } else { js_sys::Date::now() - made > ABANDONED_AFTER };
             if is_old && own.map(|RecordId(own)| own.into()) != Some(id.clone()) {
                 store.delete(&id)?;
             }

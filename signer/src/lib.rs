@@ -4,7 +4,7 @@
 //! there by one message port; it signs requests that need no confirmation with the frame key. The **pages** are
 //! top-level documents where users sign in, register and confirm; no other page can style, cover or shrink them, and
 //! the confirmation key is used nowhere else. Script injected into the application can ask the frame for signatures and
-//! open a confirmation; it cannot read a key, sign bytes of its own choosing, or confirm.
+//! open a confirmation; it cannot read a key, sign arbitrary bytes, or confirm.
 //!
 //! | module | contents |
 //! |---|---|

@@ -10,7 +10,7 @@ mod worked_example;
 // </demo>
 mod values;
 
-/// `#[test]`, on either machine. Every module takes it from here.
+/// `#[test]` for both targets. Every module imports it from here.
 #[cfg(not(target_family = "wasm"))]
 use core::prelude::v1::test;
 #[cfg(target_family = "wasm")]

@@ -206,6 +206,6 @@ mod tests {
         assert_eq!((received.at, received.action.as_str()), (17, "received"));
         assert_eq!(pushed(transfer(Some(session))).unwrap().action, "transfer");
         assert_eq!(pushed(Push::Security(Security::Theft { session, times: 1 })).unwrap().action, "theft");
-        assert_eq!(pushed(Push::Hb { latest: 3 }), None);
+        assert_eq!(pushed(Push::Heartbeat { latest: 3 }), None);
     }
 }

@@ -10,8 +10,8 @@ pub fn ConnectionStatus() -> impl IntoView {
     let session = expect_context::<Session>();
     let (server_load, active_users) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     push::subscribe(move |message| match &message.push {
-        Push::Tm { cpu, memory, connections } => server_load.set(describe(*cpu, *memory, *connections)),
-        Push::Ua { users, verified } => {
+        Push::Telemetry { cpu, memory, connections } => server_load.set(describe(*cpu, *memory, *connections)),
+        Push::UserActivity { users, verified } => {
             let count = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
             active_users.set(format!("{count} online, {verified} requests verified in the last minute"));
         }

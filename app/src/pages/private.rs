@@ -118,7 +118,7 @@ impl<T: Send + Sync> PrivateData<T> {
 /// Whether this page missed messages. Telemetry does not count: only the newest value matters.
 pub fn is_gap(push: &Push) -> bool {
     matches!(push, Push::Reset {})
-        || matches!(push, Push::Dropped { of, .. } if !matches!(of, Topic::Tm | Topic::Ua | Topic::Hb))
+        || matches!(push, Push::Dropped { of, .. } if !matches!(of, Topic::Telemetry | Topic::UserActivity | Topic::Heartbeat))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -46,9 +46,9 @@ async fn event_stream(tab: &Tab, session: SessionHandle, signed: &SignedRequest)
         Err(error) => (Err(error), None),
     };
     tab.apply_reply(session, reply).await?;
-    let bytes = ReadableStream::from_raw(body.ok_or(ClientError::ServerAway)?)
+    let bytes = ReadableStream::from_raw(body.ok_or(ClientError::Unreachable)?)
         .try_into_stream()
-        .map_err(|_| ClientError::ServerAway)?;
+        .map_err(|_| ClientError::Unreachable)?;
     let messages = bytes
         .map(|chunk| chunk.unwrap_or(JsValue::NULL))
         // A read error ends the stream, as does anything that is not an event stream.
@@ -63,11 +63,11 @@ async fn event_stream(tab: &Tab, session: SessionHandle, signed: &SignedRequest)
 
 async fn socket(SignedRequest { body, headers }: SignedRequest) -> Result<Messages, ClientError> {
     let hello = serde_json::to_string(&Hello { headers, body }).map_err(|_| ClientError::Malformed)?;
-    let origin = window().location().origin().map_err(|_| ClientError::ServerAway)?;
+    let origin = window().location().origin().map_err(|_| ClientError::Unreachable)?;
     // http becomes ws, https becomes wss.
     let url = format!("{}{SOCKET}", origin.replacen("http", "ws", 1));
-    let mut socket = WebSocket::open(&url).map_err(|_| ClientError::ServerAway)?;
-    socket.send(Message::Text(hello)).await.map_err(|_| ClientError::ServerAway)?;
+    let mut socket = WebSocket::open(&url).map_err(|_| ClientError::Unreachable)?;
+    socket.send(Message::Text(hello)).await.map_err(|_| ClientError::Unreachable)?;
     let messages = socket
         .map(|message| match message {
             Ok(Message::Text(text)) => Some(text),

@@ -8,7 +8,7 @@ use futures::{
 };
 use gloo_timers::future::TimeoutFuture;
 use protocol::{
-    message::{Answer, FrameRequest, Refusal},
+    message::{Answer, FrameRejection, FrameRequest},
     problem::Code,
     push::{Payload, Push},
     token::SessionHandle,
@@ -111,8 +111,8 @@ impl Connection<'_> {
     }
 
     async fn receive(&mut self, message: String) -> Result<(), ClientError> {
-        let answer = self.tab.frame()?.request(FrameRequest::Hear { frame: message }).await?;
-        let Answer::Heard { payload } = answer else { return Err(ClientError::NoFrame) };
+        let answer = self.tab.frame()?.request(FrameRequest::Verify { message }).await?;
+        let Answer::Verified { payload } = answer else { return Err(ClientError::NoFrame) };
         // A newer server may push messages that this page does not know. They are signed, and skipped.
         let Ok(payload) = serde_json::from_str::<Payload>(&payload) else { return Ok(()) };
         self.accepted += 1;
@@ -144,7 +144,7 @@ async fn open(tab: &Tab, session: SessionHandle, transport: Transport) -> Result
     connection::open(tab, session, transport).await
 }
 
-/// Has the frame agree a key with its own origin: the first one of a new connection, or the next one of the open connection.
+/// Makes the frame agree a key with the sign origin: the first one of a new connection, or the next one of the open connection.
 async fn agree_key(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(), ClientError> {
     let mut may_refresh = true;
     loop {
@@ -156,16 +156,18 @@ async fn agree_key(tab: &Tab, session: SessionHandle, renew: bool) -> Result<(),
                 return Ok(());
             }
             Ok(_) => return Err(ClientError::NoFrame),
-            Err(Refusal::OriginRejected(Code::UseFreshNonce | Code::NonceUsed)) if std::mem::take(&mut may_refresh) => {
+            Err(FrameRejection::OriginRejected(Code::UseFreshNonce | Code::NonceUsed))
+                if std::mem::take(&mut may_refresh) =>
+            {
                 tab.nonces.clear();
             }
-            Err(Refusal::OriginRejected(Code::InvalidSession)) => {
+            Err(FrameRejection::OriginRejected(Code::InvalidSession)) => {
                 // The frame does not pass on the reason. The app origin does, unless the session still exists there.
                 tab.request_nonces(session).await?;
                 return Err(ClientError::Unavailable);
             }
-            Err(refusal) => {
-                let error = ClientError::from(refusal);
+            Err(rejection) => {
+                let error = ClientError::from(rejection);
                 tab.apply_error(session, &error).await;
                 return Err(error);
             }

@@ -1,7 +1,7 @@
 //! Parses an event stream (WHATWG HTML §9.2.6) from chunks of any size.
 
 /// The longest event in bytes: a push message and its framing.
-const MAX_EVENT: usize = protocol::push::MAX_FRAME * 2;
+const MAX_EVENT: usize = protocol::push::MAX_MESSAGE * 2;
 
 /// Parses an event stream. Keeps what has arrived of the next event.
 #[derive(Default)]

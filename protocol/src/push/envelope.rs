@@ -4,7 +4,7 @@ use core::fmt;
 
 use base64ct::{Base64, Encoding};
 
-use super::{ConnectionId, Cursor, KeyId, MAX_FRAME};
+use super::{ConnectionId, Cursor, KeyId, MAX_MESSAGE};
 use crate::{Malformed, text_newtype};
 
 macro_rules! bytes_in_base64 {
@@ -74,10 +74,10 @@ impl<'a> Envelope<'a> {
     /// Parses a message that is exactly as [`Envelope`] displays it. The payload is only checked to be between braces.
     ///
     /// # Errors
-    /// [`Malformed`] for any other text, and for one over [`MAX_FRAME`].
+    /// [`Malformed`] for any other text, and for one over [`MAX_MESSAGE`].
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let malformed = Malformed("push frame");
-        if text.len() > MAX_FRAME {
+        let malformed = Malformed("push message");
+        if text.len() > MAX_MESSAGE {
             return Err(malformed);
         }
         // Splits at quotation marks, from the front and from the end; the comparison below checks the rest. Searching
@@ -113,9 +113,9 @@ impl fmt::Display for Envelope<'_> {
     }
 }
 
-/// The recipient and position of a payload, which are checked before it is accepted.
+/// The recipient connection and the sequence number of a payload, which are checked before it is accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Order {
+pub struct PayloadHeader {
     /// The connection.
     pub conn: ConnectionId,
     /// [`super::Payload::id`].
@@ -124,7 +124,7 @@ pub struct Order {
     pub seq: u64,
 }
 
-impl Order {
+impl PayloadHeader {
     /// Parses the first and the last members of a payload. Their positions in the canonical form do not depend on
     /// `data`.
     ///
@@ -137,12 +137,12 @@ impl Order {
         let (kind, seq, id) = (back.nth(1), back.nth(2), back.nth(2));
         let (kind, seq, id) = (kind.ok_or(malformed)?, seq.ok_or(malformed)?, id.ok_or(malformed)?);
         let seq = seq.strip_prefix(':').and_then(|seq| seq.strip_suffix(',')?.parse().ok()).ok_or(malformed)?;
-        let order = Self { conn: conn.parse()?, id: id.parse()?, seq };
+        let header = Self { conn: conn.parse()?, id: id.parse()?, seq };
         let is_name = !kind.is_empty() && kind.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
-        let Self { conn, id, seq } = order;
+        let Self { conn, id, seq } = header;
         let first = format!(r#"{{"conn":"{conn}","data":{{"#);
         let last = format!(r#"}},"id":"{id}","seq":{seq},"type":"{kind}"}}"#);
         let data = payload.strip_prefix(&*first).and_then(|rest| rest.strip_suffix(&*last));
-        data.filter(|_| is_name).map(|_| order).ok_or(malformed)
+        data.filter(|_| is_name).map(|_| header).ok_or(malformed)
     }
 }

@@ -1,13 +1,13 @@
 //! Verifies the push messages of a connection.
 //!
-//! It computes no MAC: the caller verifies the MAC between [`PushVerifier::judge`] and [`PushVerifier::accept`]. So the
+//! It computes no MAC: the caller verifies the MAC between [`PushVerifier::check`] and [`PushVerifier::accept`]. So the
 //! signing frame uses it with `WebCrypto` keys, and the tests with another HMAC implementation.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, Envelope, KeyId, Order, PushNonce};
+use super::{ConnectionId, Envelope, KeyId, PayloadHeader, PushNonce};
 
 /// The number of keys that are kept: the current one and, around a rotation, the previous one.
 const KEYS: usize = 2;
@@ -16,7 +16,7 @@ const KEYS: usize = 2;
 /// connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rejected {
+pub enum PushRejection {
     /// Not a push message.
     Malformed,
     /// The key was never agreed for this connection, or has expired.
@@ -31,7 +31,7 @@ pub enum Rejected {
     BadMac,
 }
 
-impl Rejected {
+impl PushRejection {
     /// The name in metrics and the audit log.
     pub fn name(self) -> &'static str {
         match self {
@@ -96,8 +96,8 @@ impl<K> PushVerifier<K> {
         self.conn
     }
 
-    /// Whether any message was accepted.
-    pub const fn has_heard(&self) -> bool {
+    /// Whether a message was accepted.
+    pub const fn has_accepted(&self) -> bool {
         self.seq > 0
     }
 
@@ -119,28 +119,29 @@ impl<K> PushVerifier<K> {
     ///
     /// # Errors
     /// The reason for the rejection.
-    pub fn judge(&self, message: &Envelope<'_>, now: u64) -> Result<&K, Rejected> {
+    pub fn check(&self, message: &Envelope<'_>, now: u64) -> Result<&K, PushRejection> {
         let stored = self.keys.iter().find(|stored| stored.kid == message.kid);
-        let stored =
-            stored.filter(|stored| now <= stored.until && message.ts < stored.expires).ok_or(Rejected::UnknownKey)?;
+        let stored = stored
+            .filter(|stored| now <= stored.until && message.ts < stored.expires)
+            .ok_or(PushRejection::UnknownKey)?;
         if now.abs_diff(message.ts) > self.tolerance.skew {
-            return Err(Rejected::Stale);
+            return Err(PushRejection::Stale);
         }
         if self.nonces.iter().any(|(_, nonce)| *nonce == message.nonce) {
-            return Err(Rejected::Replayed);
+            return Err(PushRejection::Replayed);
         }
-        let order = Order::parse(message.payload).map_err(|_| Rejected::Malformed)?;
-        let is_next = order.conn == self.conn && order.seq.checked_sub(1) == Some(self.seq);
-        if is_next { Ok(&stored.key) } else { Err(Rejected::OutOfOrder) }
+        let header = PayloadHeader::parse(message.payload).map_err(|_| PushRejection::Malformed)?;
+        let is_next = header.conn == self.conn && header.seq.checked_sub(1) == Some(self.seq);
+        if is_next { Ok(&stored.key) } else { Err(PushRejection::OutOfOrder) }
     }
 
     /// Accepts a message whose signature is valid. Repeats the checks, because another message may have been accepted
     /// while the signature was verified: of two identical concurrent messages, one is accepted.
     ///
     /// # Errors
-    /// As [`PushVerifier::judge`]. The state is then unchanged.
-    pub fn accept(&mut self, message: &Envelope<'_>, now: u64) -> Result<(), Rejected> {
-        self.judge(message, now)?;
+    /// As [`PushVerifier::check`]. The state is then unchanged.
+    pub fn accept(&mut self, message: &Envelope<'_>, now: u64) -> Result<(), PushRejection> {
+        self.check(message, now)?;
         // Removing old nonces allows no replay even if a clock is set back, because the sequence number has advanced.
         let replay = self.tolerance.replay;
         while self.nonces.front().is_some_and(|&(at, _)| now.abs_diff(at) > replay) {

@@ -1,4 +1,4 @@
-//! The catalogue, and that a body is exactly one action or none.
+//! The catalogue, and the parsing of a body as exactly one action.
 
 use std::collections::HashSet;
 

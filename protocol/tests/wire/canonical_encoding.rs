@@ -1,4 +1,4 @@
-//! Every value of the wire has one accepted spelling, and no text makes a parser panic.
+//! Every value of the wire format has one accepted encoding, and no text makes a parser panic.
 
 use core::fmt::{Debug, Display};
 use core::str::FromStr;
@@ -20,7 +20,7 @@ use crate::{
     test_actions::{Remark, Title},
 };
 
-/// A value is read from its spelling, in headers and in JSON alike.
+/// Checks that a value round-trips through its text, in headers and in JSON.
 fn round_trips<T>(value: &T) -> TestCaseResult
 where
     T: FromStr<Err = Malformed> + Display + Debug + PartialEq + serde::Serialize + serde::de::DeserializeOwned,
@@ -33,7 +33,7 @@ where
     Ok(())
 }
 
-/// Whatever is accepted spells itself as it was written, so no two texts are one value.
+/// Checks that an accepted text is the encoding of its value, so no two texts encode one value.
 fn is_canonical<T: FromStr<Err = Malformed> + Display>(text: &str) -> TestCaseResult {
     if let Ok(value) = text.parse::<T>() {
         prop_assert_eq!(value.to_string(), text);
@@ -154,7 +154,7 @@ mod interaction_proof {
         #[test]
         fn round_trips(proof in strategies::proof()) {
             let Ok(text) = proof.to_header() else {
-                // Honest, and too long for the header: the recorder must thin it out.
+                // A valid proof that is too long for the header: the recorder must thin the path.
                 return Ok(());
             };
             prop_assert!(text.len() <= proof::MAX_HEADER);

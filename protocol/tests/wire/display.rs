@@ -1,4 +1,4 @@
-//! Text as a person is shown it: what is read is what is signed.
+//! The text that the confirmation window shows is the text that is signed.
 
 use core::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use regex::Regex;
 
 use crate::{strategies, test};
 
-/// Undoes [`visible`]: that this is possible shows that no two texts look the same.
+/// The inverse of [`visible`], which shows that no two texts look the same.
 fn meant(shown: &str) -> String {
     let mark = Regex::new("⟨U\\+([0-9A-F]{4,6})⟩").unwrap();
     let unmarked = mark.replace_all(shown, |found: &regex::Captures<'_>| {
@@ -17,7 +17,7 @@ fn meant(shown: &str) -> String {
     unmarked.into_owned()
 }
 
-/// What the Unicode database says cannot be seen: the crate under test has a table of its own.
+/// The invisible characters according to the Unicode database. The crate under test has a separate table.
 fn unseen() -> Regex {
     Regex::new(r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}--\x20]").unwrap()
 }
@@ -43,7 +43,7 @@ proptest! {
     }
 }
 
-/// Mostly what an attacker would choose.
+/// Mostly characters that an attacker would choose.
 fn hostile_char() -> impl Strategy<Value = char> {
     let mean = " ⟨⟩U+0AF\u{202e}\u{2066}\u{200b}\u{200d}\u{a0}\u{7f}\n\u{feff}\u{3164}\u{e0041}é字";
     prop_oneof![2 => proptest::sample::select(mean.chars().collect::<Vec<_>>()), 1 => any::<char>()]

@@ -1,4 +1,4 @@
-//! The reader of JSON, held against `serde_json`.
+//! Compares the JSON parser with `serde_json`.
 
 use proptest::prelude::*;
 use protocol::{
@@ -15,7 +15,7 @@ use crate::{
     test_actions::{Order, Rename},
 };
 
-/// What is accepted is what `serde_json` reads, too; the other way round, what is spelled is read.
+/// Checks that `serde_json` reads an accepted text as the same value, and that its output is accepted.
 fn agrees<T: Serialize + DeserializeOwned>(text: &str) -> Result<(), TestCaseError> {
     if let Ok(value) = json::read::<T>(text.as_bytes()) {
         let other: T = serde_json::from_str(text).map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;

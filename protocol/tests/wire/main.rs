@@ -1,4 +1,4 @@
-//! The wire crate's tests. The same tests run natively and as WebAssembly, because both ends compile the crate in:
+//! Tests of the protocol crate. They run natively and as WebAssembly, because both ends contain the crate:
 //!
 //! ```text
 //! cargo test -p protocol
@@ -22,7 +22,7 @@ mod test_actions;
 mod user;
 mod vectors;
 
-/// `#[test]`, on either machine. Every module takes it from here.
+/// `#[test]` for both targets. Every module imports it from here.
 #[cfg(not(target_family = "wasm"))]
 use core::prelude::v1::test;
 #[cfg(target_family = "wasm")]

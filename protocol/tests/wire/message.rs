@@ -1,4 +1,4 @@
-//! What page, frame and server say to each other.
+//! The messages between page, signing frame, confirmation window and server.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use protocol::{
     action::Level,
     key::{Jwk, KeyThumbprint, PublicKey},
     message::{
-        Answer, FrameRequest, FromFrame, FromWindow, KeyStoreState, Refusal, SignRequest, SignedHeaders, ToFrame,
-        ToWindow, WindowLink, WindowRejection,
+        Answer, FrameRejection, FrameRequest, FromFrame, FromWindow, KeyStoreState, SignRequest, SignedHeaders,
+        ToFrame, ToWindow, WindowLink, WindowRejection,
     },
     problem::{Code, Problem},
     sign_origin::Bind,
@@ -29,7 +29,7 @@ fn round_trips<T: Serialize + DeserializeOwned + PartialEq + core::fmt::Debug>(v
 fn to_sign() -> ToFrame {
     ToFrame {
         id: 7,
-        ask: FrameRequest::Sign(Box::new(SignRequest {
+        request: FrameRequest::Sign(Box::new(SignRequest {
             session: SessionToken::new([1; 32]).handle(),
             path: "/api/account".to_owned(),
             body: "{}".to_owned(),
@@ -44,16 +44,18 @@ fn to_sign() -> ToFrame {
 fn messages_round_trip() {
     let session = SessionToken::new([1; 32]).handle();
     round_trips(&to_sign());
-    round_trips(&ToFrame { id: 1, ask: FrameRequest::Agree { session, nonce: Nonce::new([2; 16]), renew: true } });
-    round_trips(&ToFrame { id: u32::MAX, ask: FrameRequest::Forget { session } });
+    round_trips(&ToFrame { id: 1, request: FrameRequest::Agree { session, nonce: Nonce::new([2; 16]), renew: true } });
+    round_trips(&ToFrame { id: u32::MAX, request: FrameRequest::Forget { session } });
     round_trips(&FromFrame::Hello(KeyStoreState::Open));
     round_trips(&FromFrame::Hello(KeyStoreState::Closed));
     round_trips(&FromFrame::Nonces { session, nonces: vec![Nonce::new([3; 16])] });
     let agreed = Answer::Agreed { nonces: vec![Nonce::new([3; 16])] };
     round_trips(&FromFrame::Answer { id: 2, answer: Ok(agreed) });
-    let lost = Refusal::KeyLost { key: KeyThumbprint::new([4; 32]) };
-    for refusal in [lost, Refusal::NotHere, Refusal::NoKey, Refusal::OriginRejected(Code::InvalidSession)] {
-        round_trips(&FromFrame::Answer { id: 3, answer: Err(refusal) });
+    let lost = FrameRejection::KeyLost { key: KeyThumbprint::new([4; 32]) };
+    for rejection in
+        [lost, FrameRejection::WindowOnly, FrameRejection::NoKey, FrameRejection::OriginRejected(Code::InvalidSession)]
+    {
+        round_trips(&FromFrame::Answer { id: 3, answer: Err(rejection) });
     }
 }
 
@@ -75,6 +77,20 @@ fn window_messages_round_trip() {
     }
     let unknown = r#"{"session":"AAAAAAAAAAAAAAAAAAAAAA","path":"/","body":"","nonce":null,"level":"signed"}"#;
     assert!(serde_json::from_str::<ToWindow>(unknown).is_err());
+}
+
+#[test]
+fn wire_names_differ_from_rust_names_where_kept() {
+    let verify = ToFrame { id: 1, request: FrameRequest::Verify { message: "m".to_owned() } };
+    assert_eq!(serde_json::to_string(&verify).unwrap(), r#"{"id":1,"ask":{"hear":{"frame":"m"}}}"#);
+    let verified = Answer::Verified { payload: "p".to_owned() };
+    assert_eq!(serde_json::to_string(&verified).unwrap(), r#"{"heard":{"payload":"p"}}"#);
+    for (rejection, name) in
+        [(FrameRejection::WindowOnly, r#""not_here""#), (FrameRejection::KeyStoreClosed, r#""vault_closed""#)]
+    {
+        assert_eq!(serde_json::to_string(&rejection).unwrap(), name);
+    }
+    assert_eq!(serde_json::to_string(&WindowRejection::KeyStoreClosed).unwrap(), r#""storage_closed""#);
 }
 
 #[test]
@@ -145,7 +161,7 @@ fn public_codes_are_few_and_distinct() {
     for &code in Code::ALL {
         assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{}\"", code.as_str()));
         assert!((400..=599).contains(&code.status()), "{code:?}");
-        assert!(code.title().ends_with('.'), "{code:?} is told in a sentence");
+        assert!(code.title().ends_with('.'), "{code:?} has a sentence as title");
         round_trips(&Problem::from(code));
         round_trips(&Problem { detail: Some("Too short.".to_owned()), ..code.into() });
     }

@@ -1,4 +1,4 @@
-//! What an interaction proof may say.
+//! The rules of interaction proofs.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use protocol::{

@@ -1,9 +1,12 @@
-//! Pushed frames have one spelling, and say whom they are for and where they come in order.
+//! A push message has one encoding, and names its recipient and its position.
 
 use proptest::prelude::*;
 use protocol::{
     problem::Ended,
-    push::{ConnectionId, Cursor, Envelope, KeyId, MAX_FRAME, Mac, Order, Payload, Push, PushNonce, Security, Topic},
+    push::{
+        ConnectionId, Cursor, Envelope, KeyId, MAX_MESSAGE, Mac, Payload, PayloadHeader, Push, PushNonce, Security,
+        Topic,
+    },
 };
 
 use crate::{
@@ -55,12 +58,12 @@ fn noncanonical_message_is_rejected() {
 
 #[test]
 fn recipient_is_parsed_before_verification() {
-    let expected = Order { conn: ConnectionId::new([0; 16]), id: Cursor::default(), seq: 1 };
+    let expected = PayloadHeader { conn: ConnectionId::new([0; 16]), id: Cursor::default(), seq: 1 };
     let payload = Envelope::parse(FRAME).unwrap().payload;
-    assert_eq!(Order::parse(payload), Ok(expected));
+    assert_eq!(PayloadHeader::parse(payload), Ok(expected));
     // Data that looks like what follows it.
     let nested = payload.replace("{\"latest\":0}", r#"{"a":{"b":1},"id":"9-9","seq":7,"type":"x","z":{}}"#);
-    assert_eq!(Order::parse(&nested), Ok(expected));
+    assert_eq!(PayloadHeader::parse(&nested), Ok(expected));
     for (from, to) in [
         ("\"seq\":1", "\"seq\":01"),
         ("\"seq\":1", "\"seq\":-1"),
@@ -73,7 +76,7 @@ fn recipient_is_parsed_before_verification() {
     ] {
         let changed = payload.replacen(from, to, 1);
         assert_ne!(changed, payload);
-        assert!(Order::parse(&changed).is_err(), "{changed}");
+        assert!(PayloadHeader::parse(&changed).is_err(), "{changed}");
     }
 }
 
@@ -81,10 +84,10 @@ fn recipient_is_parsed_before_verification() {
 fn message_length_is_limited_in_bytes() {
     let frame = Envelope::parse(FRAME).unwrap();
     let payload = |length: usize| format!("{{{}}}", "x".repeat(length - 2));
-    let length = MAX_FRAME - (FRAME.len() - frame.payload.len());
+    let length = MAX_MESSAGE - (FRAME.len() - frame.payload.len());
     let longest = payload(length);
     let text = Envelope { payload: &longest, ..frame.clone() }.to_string();
-    assert_eq!(text.len(), MAX_FRAME);
+    assert_eq!(text.len(), MAX_MESSAGE);
     assert!(Envelope::parse(&text).is_ok());
     let longer = payload(length + 1);
     assert!(Envelope::parse(&Envelope { payload: &longer, ..frame }.to_string()).is_err());
@@ -94,9 +97,9 @@ fn message_length_is_limited_in_bytes() {
 fn payloads_have_recipient_type_and_data() {
     let session = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
     let pushes = [
-        (Push::Hb { latest: 3 }, Topic::Hb, "hb"),
-        (Push::Tm { cpu: 12, memory: 1 << 30, connections: 4 }, Topic::Tm, "tm"),
-        (Push::Ua { users: 2, verified: 9 }, Topic::Ua, "ua"),
+        (Push::Heartbeat { latest: 3 }, Topic::Heartbeat, "hb"),
+        (Push::Telemetry { cpu: 12, memory: 1 << 30, connections: 4 }, Topic::Telemetry, "tm"),
+        (Push::UserActivity { users: 2, verified: 9 }, Topic::UserActivity, "ua"),
         (Push::Security(Security::Ended { session, why: Ended::Revoked }), Topic::Security, "security"),
         (Push::Security(Security::Theft { session, times: 2 }), Topic::Security, "security"),
         (
@@ -106,7 +109,7 @@ fn payloads_have_recipient_type_and_data() {
         ),
         (Push::Rekey { expires: 7 }, Topic::Control, "rekey"),
         (Push::Reset {}, Topic::Control, "reset"),
-        (Push::Dropped { of: Topic::Tm, count: 3 }, Topic::Control, "dropped"),
+        (Push::Dropped { of: Topic::Telemetry, count: 3 }, Topic::Control, "dropped"),
     ];
     for (push, topic, name) in pushes {
         assert_eq!(push.topic(), topic);
@@ -124,7 +127,7 @@ proptest! {
     fn any_message_round_trips(kid in strategies::key_id(), random in (strategies::bytes(), strategies::bytes()), ts: u64, inside in "[^\u{0}]{0,80}") {
         let payload = format!("{{{inside}}}");
         let text = envelope(kid, random, ts, &payload).to_string();
-        // What stands inside cannot be taken for what stands around it.
+        // Members inside `data` are not taken for members of the payload.
         let read = Envelope::parse(&text);
         prop_assert_eq!(read.as_ref().map(ToString::to_string), Ok(text.clone()));
         prop_assert_eq!(read.unwrap().payload, payload);
@@ -141,6 +144,6 @@ proptest! {
 
     #[test]
     fn arbitrary_text_does_not_panic(text: String) {
-        let _ = (Envelope::parse(&text), Order::parse(&text));
+        let _ = (Envelope::parse(&text), PayloadHeader::parse(&text));
     }
 }

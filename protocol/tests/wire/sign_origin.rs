@@ -1,4 +1,4 @@
-//! What is signed on the sign origin, and what is derived there.
+//! The statements that are signed on the sign origin, and the values that are derived there.
 
 use protocol::{
     key::KeyThumbprint,

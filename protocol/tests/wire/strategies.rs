@@ -1,4 +1,4 @@
-//! Any value of each type, and text that is nearly right.
+//! Strategies for arbitrary values of each type, and for slightly damaged text.
 
 use proptest::{
     collection::vec,
@@ -74,7 +74,7 @@ pub(crate) fn remark() -> impl Strategy<Value = Remark> {
     vec(any::<char>(), 0..=140).prop_map(|chars| String::from_iter(chars).parse().unwrap())
 }
 
-/// A proof that an honest recorder could write.
+/// A proof that the recorder could write.
 pub(crate) fn proof() -> impl Strategy<Value = Proof> {
     let kind = select(vec![Kind::Pointer, Kind::Touch, Kind::Pen, Kind::Keyboard]);
     let point = (-4000..4000_i32, -4000..4000_i32, 0..1000_i32).prop_map(|(dx, dy, dt)| [dx, dy, dt]);
@@ -97,7 +97,7 @@ pub(crate) fn proof() -> impl Strategy<Value = Proof> {
     )
 }
 
-/// Secrets can neither be compared nor printed, so a test holds their spelling.
+/// Secrets can be neither compared nor printed, so tests keep their text.
 pub(crate) trait Secret: Sized {
     fn parse(text: &str) -> Result<Self, protocol::Malformed>;
     fn reveal(&self) -> String;
@@ -138,7 +138,7 @@ pub(crate) fn damage() -> impl Strategy<Value = Damage> {
 }
 
 impl Damage {
-    /// The text, changed. It may come out as it was.
+    /// The changed text. It may equal the original.
     pub(crate) fn of(&self, text: &str) -> String {
         let mut chars: Vec<char> = text.chars().collect();
         let length = chars.len();

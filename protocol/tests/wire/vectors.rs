@@ -1,4 +1,4 @@
-//! Test vectors of the RFCs that the wire is made of, and `p256` as the other party.
+//! Test vectors of the RFCs that the wire format uses, and `p256` as an independent implementation.
 
 use p256::ecdsa::{
     Signature as P256Signature, SigningKey, VerifyingKey,
@@ -85,8 +85,8 @@ fn other_or_several_digests_are_rejected() {
     }
 }
 
-/// The base is one line a component and the parameters, and what is signed over it verifies: with one character
-/// changed in any of the lines it does not.
+/// The base has one line per component and one for the parameters. A signature over it is valid, and no longer valid after
+/// a change of one character in any line.
 #[test]
 fn every_request_component_is_covered() {
     let signer = SigningKey::from_slice(&[7; 32]).unwrap();

@@ -78,7 +78,7 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
         outcome: Outcome::Passed,
         reason: None,
     });
-    let (device, network) = (user_agent::in_words(&session.agent), session.ip);
+    let (device, network) = (user_agent::describe(&session.agent), session.ip);
     server.publish(&session.user, Push::Security(Security::SignedIn { session: handle, device, network })).await;
     let headers = AppendHeaders([
         // In this order: a browser without support for `Partitioned` (WebKitGTK) would otherwise remove the new cookie.

@@ -8,35 +8,35 @@ use crate::{
     settings::{Environment, Settings},
 };
 
-/// What every response of either origin carries.
-const EVERYWHERE: [(HeaderName, &str); 3] = [
+/// Headers of every response of both origins.
+const COMMON: [(HeaderName, &str); 3] = [
     // A same-site frame may then get its own process.
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (HeaderName::from_static("permissions-policy"), DENIED),
+    (HeaderName::from_static("permissions-policy"), DENIED_FEATURES),
 ];
 
-/// What no page of a security-critical application needs (Permissions Policy, and the registry of its features):
-/// sensors and devices, what can hide or imitate the browser's own user interface, identity that another origin could
-/// ask for in its place, and what advertisers measure.
-const DENIED: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
+/// Browser features that no page of a security-critical application needs (Permissions Policy):
+/// sensors and devices, features that can hide or imitate the browser's user interface, identity providers, and
+/// advertising.
+const DENIED_FEATURES: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
     compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
     gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
     magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
     screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
 
-/// The policy of a response that has none: it may load nothing, and no page may frame it.
-const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// The Content-Security-Policy of a response that has none: it may load nothing, and no page may frame it.
+const ALLOW_NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 const HSTS: &str = "max-age=63072000; includeSubDomains";
 
-/// Adds to a response what every response must carry, without replacing a policy or a cache rule that it brings.
+/// Adds the headers that every response must have. Keeps a policy or cache rule that the handler has set.
 pub(crate) async fn add(State(server): State<Server>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    for (name, value) in EVERYWHERE {
+    for (name, value) in COMMON {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(ALLOW_NOTHING));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     // A page keeps a port to the confirmation window that it opens, and nothing else keeps one to the page.
@@ -61,7 +61,7 @@ pub fn content_security_policy(settings: &Settings, nonce: &str) -> String {
     let (sign, app) = (&settings.origins.sign, &settings.origins.app);
     // Not every browser counts the sockets of the page's own host as 'self'.
     let socket = app.as_str().replacen("http", "ws", 1);
-    // cargo-leptos' reload socket, on its own port of the same host.
+    // cargo-leptos' reload socket, on another port of the same host.
     let reload = match settings.environment {
         Environment::Development => format!(" ws://{}:*", app.host()),
         Environment::Production => String::new(),

@@ -1,4 +1,4 @@
-//! Where a request comes from: `Origin`, `Sec-Fetch-Site` and the content type.
+//! The source of a request: `Origin`, `Sec-Fetch-Site` and the content type.
 
 use http::HeaderMap;
 use protocol::action::Target;
@@ -20,7 +20,7 @@ pub(crate) fn check_source(settings: &Settings, headers: &HeaderMap, target: Tar
     }
     match single(headers, "sec-fetch-site") {
         Ok(value) if value == "same-origin" => {}
-        // Old browsers and clients that are no browser do not send it; Origin has been checked. Only browsers use the
+        // Old browsers and other clients do not send it; Origin has been checked. Only browsers use the
         // sign origin.
         Err(Rejection::HeaderMissing(_)) if target == Target::App => {}
         _ => return Err(Rejection::CrossSite),
@@ -31,7 +31,7 @@ pub(crate) fn check_source(settings: &Settings, headers: &HeaderMap, target: Tar
     }
 }
 
-/// Whether a browser says that the request comes from another origin than the application's.
+/// Whether the browser's headers show another origin than the application's.
 pub(crate) fn is_from_elsewhere(settings: &Settings, headers: &HeaderMap) -> bool {
     let differs = |name, expected: &str| match single(headers, name) {
         Ok(value) => value != expected,

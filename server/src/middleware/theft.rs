@@ -1,8 +1,8 @@
 //! Theft signals: the token of a live session was presented without a signature by its key.
 //!
 //! The user's own pages never send such a request: the frame signs everything, and what it cannot sign is not sent. So
-//! a rejected request that carries a valid token is examined: if the session's key has signed it, it is the user's,
-//! however late, repeated or rate-limited; if not, someone else has the token.
+//! a rejected request that carries a valid token is examined. If the session's key has signed it, it is the user's, even
+//! when it is late, repeated or rate-limited. Otherwise another party has the token.
 //!
 //! Two cases are no signal. A request that another origin made the user's browser send shows an attack, but not that
 //! the token is known; otherwise a sibling origin could raise false alarms. And a session header that names another
@@ -34,14 +34,14 @@ use crate::{
 pub(crate) struct Known {
     /// Its headers, once they were parsed.
     pub(crate) unverified: Option<UnverifiedRequest>,
-    /// Its session, once the store gave it.
+    /// Its session, once the store has returned it.
     pub(crate) session: Option<Session>,
     /// Whether its signature is valid, once that was checked.
     pub(crate) is_signed: Option<bool>,
 }
 
 /// The live session whose token a rejected request carried.
-pub(crate) struct Presented {
+pub(crate) struct PresentedSession {
     pub(crate) handle: SessionHandle,
     pub(crate) session: Session,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn examine(
     parts: &Parts,
     reason: &Rejection,
     known: Known,
-) -> Result<Option<Presented>, StoreError> {
+) -> Result<Option<PresentedSession>, StoreError> {
     let Known { unverified, session, is_signed } = known;
     if matches!(reason, Rejection::NoSession(_) | Rejection::Store(_) | Rejection::Randomness(_)) {
         return Ok(None);
@@ -79,7 +79,7 @@ pub(crate) async fn examine(
             record_theft(server, &handle, &session, reason).await?;
         }
     }
-    Ok(Some(Presented { handle, session }))
+    Ok(Some(PresentedSession { handle, session }))
 }
 
 async fn record_theft(

@@ -71,8 +71,7 @@ impl UnverifiedRequest {
     }
 }
 
-/// The session token of the cookie that the request means: the one that agrees with the session header, and without
-/// such a header the first one.
+/// The request's session token: the cookie that agrees with the session header; without such a header, the first cookie.
 ///
 /// # Errors
 /// [`Rejection::NoCookie`] without a well-formed one, [`Rejection::HandleMismatch`] when none agrees.

@@ -1,15 +1,17 @@
-//! The verification middleware: it stands in front of every handler and lets only verified requests through.
+//! The verification middleware: only verified requests reach a handler.
 //!
-//! Order, cheap first, failing closed at each step (docs/PROTOCOL.md §7):
+//! The order, cheap checks first; a failed check rejects the request (docs/PROTOCOL.md §7):
 //!
-//! 1. method, `Origin`, `Sec-Fetch-Site`, content type;
-//! 2. path: protected (in the catalogue), public (declared), or rejected;
+//! 1. path and method: protected (in the catalogue), observed, public (declared), or rejected;
+//! 2. `Origin`, `Sec-Fetch-Site`, content type;
 //! 3. headers into an [`UnverifiedRequest`], body within its limit, digest over the body, body into an action;
-//! 4. level, the proof's action and freshness, the signature's freshness: all without the store;
+//! 4. the signature's freshness, the proof's action and freshness, the level: all without the store;
 //! 5. one store operation: session, nonce, rate limit;
-//! 6. the signature: by the confirmation key for what is Confirmed, by the frame key for everything else;
+//! 6. the signature: by the confirmation key for a proof of the window, by the frame key otherwise;
 //! 7. the risk of a proof that the page recorded;
-//! 8. a [`VerifiedRequest`] in the request's extensions, which is the only way that a handler learns who asks.
+//! 8. a [`VerifiedRequest`] in the request's extensions, from which alone a handler learns the user.
+//!
+//! Requests with a client-generated nonce (`client_nonce.rs`) have their signature checked before step 5.
 
 use std::sync::Arc;
 
@@ -54,7 +56,7 @@ use crate::{
 /// What the middleware protects.
 #[derive(Clone, Copy)]
 pub(crate) struct Protected {
-    /// The origin that it stands on.
+    /// The origin that it protects.
     pub(crate) target: Target,
     /// The actions that it verifies, if they are for this origin.
     pub(crate) catalogue: Catalogue,
@@ -123,7 +125,7 @@ async fn check_observed(
     Ok((handle, session.user, body))
 }
 
-/// Verifies a request and gives it to its handler.
+/// Verifies a request and passes it to its handler.
 async fn run_verified(
     server: &Server,
     target: Target,
@@ -202,7 +204,7 @@ fn with_session_headers(mut response: Response, nonces: &[Nonce], (policy, quota
 /// Verifies a request, in the order of the module's documentation. An accepted request is recorded.
 ///
 /// # Errors
-/// The first rule that the request breaks. `known` is then what was known of it.
+/// The first rule that the request breaks. `known` then has what is known about the request.
 pub(crate) async fn verify_request(
     server: &Server,
     target: Target,
@@ -258,7 +260,7 @@ fn record_verified(server: &Server, request: &VerifiedRequest) {
     }
 }
 
-/// Checks everything that needs only the request and the clock. Gives the action and the level that the proof reaches.
+/// Checks everything that needs only the request and the clock. Returns the action and the level that the proof reaches.
 fn check_offline(
     server: &Server,
     entry: &ActionEntry,
@@ -297,8 +299,8 @@ fn counter_of(entry: &ActionEntry) -> &'static str {
     }
 }
 
-/// Session, nonce and rate limit in one round trip to the store. Gives the session and the next nonce; when it rejects,
-/// the session is left in `known`.
+/// Checks session, nonce and rate limit in one round trip to the store. Returns the session and the next nonce. On a
+/// rejection the session is in `known`.
 async fn authorize(
     server: &Server,
     entry: &ActionEntry,
@@ -311,7 +313,7 @@ async fn authorize(
         "reads" => settings.limits.reads_per_minute,
         _ => settings.limits.changes_per_minute,
     };
-    // A proof that is raised regardless of the history says nothing about its session.
+    // A proof that is raised regardless of the history does not describe its session.
     let proof = unverified.proof.as_ref().filter(|proof| proof.by == Recorder::App);
     let sample = proof.filter(|proof| !risk::judge(proof, &History::default()).is_raised()).and_then(risk::sample);
     let next = Nonce::new(random()?);
@@ -343,7 +345,7 @@ async fn authorize(
     }
 }
 
-/// Judges what the page recorded as a risk: a suspicious proof is not refused, but the user must confirm.
+/// Assesses the risk of a proof that the page recorded. A suspicious proof is not rejected, but requires a confirmation.
 fn check_risk(unverified: &UnverifiedRequest, history: &History) -> Result<(), Rejection> {
     match &unverified.proof {
         Some(proof) if proof.by == Recorder::App => {

@@ -15,8 +15,9 @@ use protocol::{
 };
 
 use super::{
-    connection::{CloseReason, Connection, ConnectionGuard, MessageStream, ResumeState},
+    connection::{CloseReason, Connection},
     keys::{KeyError, Root},
+    message_stream::{ConnectionGuard, MessageStream, ResumeState},
 };
 use crate::{
     clock::Clock,
@@ -154,9 +155,9 @@ impl Hub {
         let guard = Box::new(HubGuard { hub: self.clone(), id: conn, session });
         let from_now = |first| ResumeState { first, missed: Vec::new(), cursor: known, expires };
         let resume = match after {
-            None => from_now(Push::Hb { latest: 0 }),
+            None => from_now(Push::Heartbeat { latest: 0 }),
             Some(after) => match self.missed(&user, after, known).await? {
-                Some(missed) => ResumeState { first: Push::Hb { latest: 0 }, missed, cursor: after, expires },
+                Some(missed) => ResumeState { first: Push::Heartbeat { latest: 0 }, missed, cursor: after, expires },
                 None => from_now(Push::Reset {}),
             },
         };
@@ -209,7 +210,7 @@ impl Hub {
                 let mut state = self.state();
                 state.known = None;
                 for connection in state.open.values() {
-                    connection.close(CloseReason::Lost);
+                    connection.close(CloseReason::EventLogLost);
                 }
             }
         }
@@ -243,14 +244,14 @@ impl Hub {
     pub(crate) fn end(&self, session: &SessionHandle) {
         let state = self.state();
         for connection in state.open.values().filter(|connection| connection.session == *session) {
-            connection.close(CloseReason::Session);
+            connection.close(CloseReason::SessionEnded);
         }
     }
 
     /// Closes all connections because the server is shutting down.
     pub(crate) fn stop(&self) {
         for connection in self.state().open.values() {
-            connection.close(CloseReason::Stopping);
+            connection.close(CloseReason::ShuttingDown);
         }
     }
 

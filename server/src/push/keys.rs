@@ -184,7 +184,7 @@ impl ConnectionKey {
         let mut envelope = Envelope { kid: self.kid.clone(), nonce, payload: &text, sig: Mac::new([0; 32]), ts };
         envelope.sig = Mac::new(mac(&envelope.message()));
         let message = envelope.to_string();
-        if message.len() <= protocol::push::MAX_FRAME { Ok(message) } else { Err(KeyError::TooLong) }
+        if message.len() <= protocol::push::MAX_MESSAGE { Ok(message) } else { Err(KeyError::TooLong) }
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn payload(conn: ConnectionId) -> Payload {
-        Payload { conn, id: Cursor { ms: 5, n: 0 }, seq: 1, push: Push::Hb { latest: 0 } }
+        Payload { conn, id: Cursor { ms: 5, n: 0 }, seq: 1, push: Push::Heartbeat { latest: 0 } }
     }
 
     fn holds(key: &ConnectionKey, frame: &str) -> bool {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_derive_one_key_and_nobody_else_does() {
+    fn only_both_sides_derive_the_key() {
         let root = root(None);
         let (session, conn) = names();
         let theirs = SecretKey::from_slice(&[7; 32]).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn every_agreement_has_its_own_name_point_and_key() {
+    fn each_agreement_has_new_id_point_and_key() {
         let root = root(Some([9; 32]));
         let (session, conn) = names();
         let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_with_the_same_root_derives_the_key_again_and_no_other_does() {
+    fn only_servers_with_same_root_derive_the_key() {
         let (one, same, other) = (root(Some([9; 32])), root(Some([9; 32])), root(Some([8; 32])));
         let (session, conn) = names();
         let theirs = public(&SecretKey::from_slice(&[7; 32]).unwrap());
@@ -302,12 +302,12 @@ mod tests {
             assert!(matches!(again(root, now), Err(KeyError::Unknown)), "{now}");
         }
         // A key ID that no server has issued.
-        let invented = KeyId::parse(&format!("pan.{}", ConnectionId::new([1; 16]))).unwrap();
-        assert!(matches!(one.agreed(&session, &conn, &invented, &theirs, 1_000_000), Err(KeyError::Unknown)));
+        let unknown = KeyId::parse(&format!("pan.{}", ConnectionId::new([1; 16]))).unwrap();
+        assert!(matches!(one.agreed(&session, &conn, &unknown, &theirs, 1_000_000), Err(KeyError::Unknown)));
     }
 
     #[test]
-    fn a_point_off_the_curve_agrees_nothing() {
+    fn point_off_the_curve_agrees_no_key() {
         let root = root(None);
         let (session, conn) = names();
         let off = PublicKey::from_sec1(&[4; 65]).unwrap();
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_sent_in_its_canonical_form() {
+    fn payload_is_sent_in_canonical_form() {
         let key = ConnectionKey::new("dev.AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), &[0; 32], 0, 0).unwrap();
         let frame = key.sign(&payload(ConnectionId::new([0; 16])), 7).unwrap();
         let canonical = r#"{"conn":"AAAAAAAAAAAAAAAAAAAAAA","data":{"latest":0},"id":"5-0","seq":1,"type":"hb"}"#;
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_known_before_it_is_sent() {
+    fn too_long_message_does_not_fit() {
         let note = |length| {
             let (session, _) = names();
             Push::Activity { action: "order".into(), session: Some(session), note: "ü".repeat(length) }

@@ -18,7 +18,7 @@ pub(crate) enum Policy {
 /// The policy of a topic.
 pub(crate) fn policy(topic: Topic) -> Policy {
     match topic {
-        Topic::Hb | Topic::Tm | Topic::Ua => Policy::Coalesce,
+        Topic::Heartbeat | Topic::Telemetry | Topic::UserActivity => Policy::Coalesce,
         Topic::Activity => Policy::DropOldest,
         Topic::Security | Topic::Control => Policy::Close,
     }
@@ -128,21 +128,21 @@ mod tests {
             prop_oneof![
                 Just(activity(number)),
                 Just(security(number)),
-                Just(Push::Tm { cpu: 1, memory: number, connections: 0 }),
-                Just(Push::Ua { users: 1, verified: 2 }),
+                Just(Push::Telemetry { cpu: 1, memory: number, connections: 0 }),
+                Just(Push::UserActivity { users: 1, verified: 2 }),
             ]
         })
     }
 
     proptest! {
         #[test]
-        fn sent_and_lost_and_waiting_are_all_that_was_put(
+        fn every_message_is_sent_lost_or_queued(
             capacity in 1_usize..20, pushes in prop::collection::vec((any_push(), any::<bool>()), 0..200),
         ) {
             let mut queue = Queue::new(capacity);
-            let (mut put, mut sent, mut told) = (0, 0, 0_u64);
-            let mut count = |taken: Option<(Option<Cursor>, Push)>, told: &mut u64| match taken {
-                Some((_, Push::Dropped { count, .. })) => *told += u64::from(count),
+            let (mut put, mut sent, mut reported) = (0, 0, 0_u64);
+            let mut count = |taken: Option<(Option<Cursor>, Push)>, reported: &mut u64| match taken {
+                Some((_, Push::Dropped { count, .. })) => *reported += u64::from(count),
                 Some(_) => sent += 1,
                 None => {}
             };
@@ -150,26 +150,26 @@ mod tests {
                 put += u64::from(queue.put(None, push).is_ok());
                 prop_assert!(queue.waiting.len() <= capacity);
                 if and_take {
-                    count(queue.take(), &mut told);
+                    count(queue.take(), &mut reported);
                 }
             }
             while !queue.is_empty() {
-                count(queue.take(), &mut told);
+                count(queue.take(), &mut reported);
             }
             prop_assert_eq!(sent + queue.lost, put);
-            prop_assert!(told <= queue.lost);
+            prop_assert!(reported <= queue.lost);
         }
 
         #[test]
-        fn of_what_is_dropped_the_newest_are_left_in_order(capacity in 1_usize..20, many in 0_u64..60) {
+        fn newest_messages_remain_in_order(capacity in 1_usize..20, many in 0_u64..60) {
             let mut queue = Queue::new(capacity);
             for number in 0..many {
                 prop_assert!(queue.put(None, activity(number)).is_ok());
             }
             let lost = many.saturating_sub(capacity as u64);
             if lost > 0 {
-                let told = Push::Dropped { of: Topic::Activity, count: u32::try_from(lost).expect("small") };
-                prop_assert_eq!(queue.take(), Some((None, told)));
+                let reported = Push::Dropped { of: Topic::Activity, count: u32::try_from(lost).expect("small") };
+                prop_assert_eq!(queue.take(), Some((None, reported)));
             }
             for number in lost..many {
                 prop_assert_eq!(queue.take(), Some((None, activity(number))));
@@ -179,24 +179,24 @@ mod tests {
     }
 
     #[test]
-    fn what_must_arrive_displaces_what_need_not_and_else_closes() {
+    fn required_message_displaces_droppable_or_closes() {
         let mut queue = Queue::new(2);
         queue.put(None, activity(1)).expect("room");
         queue.put(None, security(1)).expect("room");
-        queue.put(None, security(2)).expect("the activity goes");
+        queue.put(None, security(2)).expect("displaces the activity");
         assert_eq!(queue.put(None, security(3)), Err(Full));
-        queue.put(None, activity(2)).expect("it is given up itself");
+        queue.put(None, activity(2)).expect("the message itself is dropped");
         assert_eq!(queue.take(), Some((None, Push::Dropped { of: Topic::Activity, count: 2 })));
         assert_eq!(queue.take(), Some((None, security(1))));
     }
 
     #[test]
-    fn telemetry_is_only_ever_the_newest() {
+    fn newer_telemetry_replaces_older() {
         let mut queue = Queue::new(3);
         for memory in 0..5 {
-            queue.put(None, Push::Tm { cpu: 0, memory, connections: 0 }).expect("it takes the older one's place");
+            queue.put(None, Push::Telemetry { cpu: 0, memory, connections: 0 }).expect("replaces the older one");
         }
-        assert_eq!(queue.take(), Some((None, Push::Tm { cpu: 0, memory: 4, connections: 0 })));
+        assert_eq!(queue.take(), Some((None, Push::Telemetry { cpu: 0, memory: 4, connections: 0 })));
         assert_eq!(queue.lost, 4);
         assert!(queue.is_empty());
     }

@@ -33,10 +33,13 @@ async fn publish_telemetry(hub: Weak<Hub>, verified: impl Fn() -> u64) {
             continue;
         }
         if let Some((cpu, memory)) = measure(&mut system) {
-            hub.broadcast(&Push::Tm { cpu, memory, connections: saturate(connections) });
+            hub.broadcast(&Push::Telemetry { cpu, memory, connections: saturate(connections) });
         }
         let last_minute = verified().saturating_sub(before.unwrap_or_default());
-        hub.broadcast(&Push::Ua { users: saturate(users), verified: u32::try_from(last_minute).unwrap_or(u32::MAX) });
+        hub.broadcast(&Push::UserActivity {
+            users: saturate(users),
+            verified: u32::try_from(last_minute).unwrap_or(u32::MAX),
+        });
     }
 }
 

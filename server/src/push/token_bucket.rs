@@ -49,7 +49,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_never_lets_through_more_than_capacity_and_rate(
+        fn capacity_and_rate_are_never_exceeded(
             capacity in 1_u32..50, rate in 1_u32..2000, steps in prop::collection::vec(0_u64..5000, 1..200),
         ) {
             let (mut bucket, mut now, mut passed) = (TokenBucket::full(capacity, rate, 7), 7, 0_u64);
@@ -63,7 +63,7 @@ mod tests {
         }
 
         #[test]
-        fn it_reaches_its_rate_however_it_is_asked(
+        fn rate_is_reached_for_any_call_pattern(
             capacity in 2_u32..50, rate in 1_u32..300, steps in prop::collection::vec(0_u64..3, 1..400),
         ) {
             // Taken before the bucket is full: a full bucket gains no tokens.
@@ -79,7 +79,7 @@ mod tests {
         }
 
         #[test]
-        fn it_is_ready_when_it_says_and_not_before(capacity in 1_u32..5, rate in 1_u32..2000, start in 0_u64..9999) {
+        fn ready_time_is_exact(capacity in 1_u32..5, rate in 1_u32..2000, start in 0_u64..9999) {
             let mut bucket = TokenBucket::full(capacity, rate, start);
             while bucket.take(start) {}
             let ready = bucket.ready();
@@ -89,7 +89,7 @@ mod tests {
         }
 
         #[test]
-        fn a_clock_that_goes_back_gives_nothing(back in 0_u64..1000) {
+        fn clock_set_back_adds_no_tokens(back in 0_u64..1000) {
             let mut bucket = TokenBucket::full(1, 1, 1000);
             prop_assert!(bucket.take(1000));
             prop_assert!(!bucket.take(1000 - back));

@@ -19,7 +19,7 @@ use protocol::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use super::connection::{CloseReason, MessageStream};
+use super::{connection::CloseReason, message_stream::MessageStream};
 use crate::{
     Server,
     extract::Verified,
@@ -52,13 +52,13 @@ pub(super) fn stream(server: Server, mut messages: MessageStream) -> Response {
         let reason = loop {
             let next = tokio::select! {
                 next = messages.next() => next,
-                () = sender.closed() => Err(CloseReason::Gone),
+                () = sender.closed() => Err(CloseReason::Disconnected),
             };
             match next {
                 Ok(message) => match timeout(SEND_TIMEOUT, sender.send(format!("data: {message}\n\n").into())).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => break CloseReason::Gone,
-                    Err(_) => break CloseReason::Slow,
+                    Ok(Err(_)) => break CloseReason::Disconnected,
+                    Err(_) => break CloseReason::TooSlow,
                 },
                 Err(reason) => break reason,
             }
@@ -158,24 +158,24 @@ async fn send_messages(server: Server, mut messages: MessageStream, mut socket: 
             next = messages.next() => match next {
                 Ok(message) => match timeout(SEND_TIMEOUT, socket.send(Message::text(message))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => break CloseReason::Gone,
-                    Err(_) => break CloseReason::Slow,
+                    Ok(Err(_)) => break CloseReason::Disconnected,
+                    Err(_) => break CloseReason::TooSlow,
                 },
                 Err(reason) => break reason,
             },
             received = socket.recv() => match received {
                 // The library answers pings. A page sends nothing else.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                _ => break CloseReason::Gone,
+                _ => break CloseReason::Disconnected,
             },
         }
     };
     super::record_close(&server, &messages, reason);
     let code = match reason {
-        CloseReason::Session => 4401,
-        CloseReason::Slow => 4408,
-        CloseReason::Key => 4403,
-        CloseReason::Gone | CloseReason::Stopping | CloseReason::Lost => 1001,
+        CloseReason::SessionEnded => 4401,
+        CloseReason::TooSlow => 4408,
+        CloseReason::KeyExpired => 4403,
+        CloseReason::Disconnected | CloseReason::ShuttingDown | CloseReason::EventLogLost => 1001,
     };
     let _ = timeout(SEND_TIMEOUT, socket.send(close_message(code))).await;
 }

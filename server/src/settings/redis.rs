@@ -9,7 +9,7 @@ use super::{
     macros::group,
     secret::Password,
     sources::Sources,
-    value::{Form, Value},
+    value::{TomlType, Value},
 };
 
 /// The default port of Redis.
@@ -144,8 +144,8 @@ struct Url {
 }
 
 impl Value for Url {
-    const FORM: Form = Form::Text;
-    const TAKES: &'static str = "redis[s]://[user:password@]host[:port][,host[:port]…][/database]";
+    const TOML_TYPE: TomlType = TomlType::Text;
+    const EXPECTED: &'static str = "redis[s]://[user:password@]host[:port][,host[:port]…][/database]";
 
     /// Parses with the crate `redis`, once for each host.
     fn parse(text: &str) -> Option<Self> {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_everything() {
+    fn url_sets_every_field() {
         let all = RedisSettings::at("rediss://ada:p%40ss@redis.example:7000/3").expect("a URL");
         assert_eq!(all.nodes, [("redis.example".to_owned(), 7000)]);
         assert_eq!((all.user.as_deref(), password(&all), all.database), (Some("ada"), Some("p@ss"), 3));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_redis_is_refused_without_showing_it() {
+    fn invalid_url_is_rejected_and_not_shown() {
         for url in [
             "redis.example",
             "http://redis.example",
@@ -225,7 +225,7 @@ mod tests {
             "redis://a/-1",
             "redis://a:65536",
             "redis://0.0.0.0",
-            // The crate would not check certificates then.
+            // The redis crate would then not check certificates.
             "rediss://:hidden@a/#insecure",
             "redis://a?protocol=resp3",
         ] {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_are_as_good_as_a_url() {
+    fn parts_can_replace_the_url() {
         let parts = [("REDIS_HOST", "redis"), ("REDIS_PORT", "7000"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")];
         let one = redis("", &parts);
         assert_eq!((one.to_string(), password(&one), one.database), ("redis:7000".to_owned(), Some("a/b@c"), 2));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_goes_before_what_the_file_says_in_another_way() {
+    fn variable_overrides_the_file() {
         let file = "[redis]\nurl = \"redis://:old@in-file:1/1\"";
         let other = redis(file, &[("REDIS_HOST", "elsewhere"), ("REDIS_PASSWORD", "new"), ("REDIS_DB", "2")]);
         assert_eq!((other.to_string(), password(&other)), ("elsewhere:6379".to_owned(), Some("new")));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_the_url_in_the_same_place_is_refused() {
+    fn part_contradicting_the_url_is_rejected() {
         let url = ("REDIS_URL", "redis://:hidden@a:1/1");
         for part in [("REDIS_HOST", "b"), ("REDIS_PORT", "2"), ("REDIS_PASSWORD", "secret"), ("REDIS_DB", "2")] {
             let error = read("", &[url, part]).err().unwrap_or_else(|| panic!("{part:?} is accepted"));
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused() {
+    fn impossible_combination_is_rejected() {
         for (variables, names) in [
             (&[("REDIS_PORT", "7000")][..], "REDIS_PORT"),
             (&[("REDIS_PASSWORD", "pw")], "REDIS_PASSWORD"),

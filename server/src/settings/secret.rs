@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use super::value::{Form, Value};
+use super::value::{TomlType, Value};
 
 /// A 256-bit secret, written as base64 (RFC 4648 §4).
 #[derive(Clone)]
@@ -39,8 +39,8 @@ impl Default for Secret {
 }
 
 impl Value for Secret {
-    const FORM: Form = Form::Text;
-    const TAKES: &'static str = "32 random bytes as base64, such as `openssl rand -base64 32` prints";
+    const TOML_TYPE: TomlType = TomlType::Text;
+    const EXPECTED: &'static str = "32 random bytes as base64, such as `openssl rand -base64 32` prints";
 
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text)
@@ -67,8 +67,8 @@ impl Password {
 }
 
 impl Value for Password {
-    const FORM: Form = Form::Text;
-    const TAKES: &'static str = "a password";
+    const TOML_TYPE: TomlType = TomlType::Text;
+    const EXPECTED: &'static str = "a password";
 
     fn parse(text: &str) -> Option<Self> {
         Some(Self(Zeroizing::new(text.to_owned())))
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_256_bits() {
+    fn secret_has_256_bits() {
         let secret = Secret::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("32 bytes");
         assert_eq!(secret.reveal().to_vec(), (0..32).collect::<Vec<u8>>());
         assert!(!secret.is_development());

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     SettingsError,
-    value::{Form, Value},
+    value::{TomlType, Value},
 };
 
 /// Variables with this prefix must be settings, so that misspelled names are reported.
@@ -48,8 +48,8 @@ impl fmt::Display for Source {
 }
 
 /// A value in the file.
-struct Written {
-    form: Form,
+struct FileValue {
+    toml_type: TomlType,
     text: String,
     source: Source,
 }
@@ -70,7 +70,7 @@ pub(super) struct Taken {
 /// The settings file and the environment.
 #[derive(Default)]
 pub(super) struct Sources {
-    file: BTreeMap<String, Written>,
+    file: BTreeMap<String, FileValue>,
     variables: BTreeMap<String, String>,
     /// The settings taken so far, by path.
     pub(super) taken: BTreeMap<&'static str, Taken>,
@@ -90,8 +90,8 @@ impl Sources {
             SettingsError::Wrong(vec![format!("{source}: {}", error.message())])
         })?;
         let mut file = BTreeMap::new();
-        flatten(table.get_ref(), "", &mut |path, form, text, at| {
-            file.insert(path, Written { form, text, source: Source::File(name.to_owned(), line(at)) });
+        flatten(table.get_ref(), "", &mut |path, toml_type, text, at| {
+            file.insert(path, FileValue { toml_type, text, source: Source::File(name.to_owned(), line(at)) });
         });
         let is_given = |(name, text): &(String, String)| !text.is_empty() && !is_service_link(name, text);
         let variables = variables.into_iter().filter(is_given).collect();
@@ -101,16 +101,17 @@ impl Sources {
     /// Takes a setting. `variable` is its environment variable, if that is not named after the path.
     pub(super) fn take<T: Value>(&mut self, path: &'static str, variable: Option<&str>, default: T) -> T {
         let variable = variable.map_or_else(|| variable_of(path), str::to_owned);
-        let written = self.file.remove(path);
+        let in_file = self.file.remove(path);
         let given = match self.variables.get(&variable) {
             Some(text) => Some((T::parse(text), Source::Variable(variable.clone()))),
-            None => written
-                .map(|Written { form, text, source }| (if form == T::FORM { T::parse(&text) } else { None }, source)),
+            None => in_file.map(|FileValue { toml_type, text, source }| {
+                (if toml_type == T::TOML_TYPE { T::parse(&text) } else { None }, source)
+            }),
         };
         let (value, source) = match given {
             Some((Some(value), source)) => (value, source),
             Some((None, source)) => {
-                self.errors.push(format!("{source}: {path} takes {}", T::TAKES));
+                self.errors.push(format!("{source}: {path} takes {}", T::EXPECTED));
                 (default, source)
             }
             None => (default, Source::Default),
@@ -190,10 +191,11 @@ impl Sources {
 
     /// Reports every setting of the file and the environment that was not taken.
     pub(super) fn reject_unknown(&mut self) {
-        for (path, Written { form, source, .. }) in std::mem::take(&mut self.file) {
+        for (path, FileValue { toml_type, source, .. }) in std::mem::take(&mut self.file) {
             let group = path.rsplit_once('.').map_or("", |(group, _)| group);
             let known: Vec<_> = self.taken.keys().filter_map(|known| in_group(known, group)).collect();
-            let is_empty_group = form == Form::Table && self.taken.keys().any(|known| in_group(known, &path).is_some());
+            let is_empty_group =
+                toml_type == TomlType::Table && self.taken.keys().any(|known| in_group(known, &path).is_some());
             if !is_empty_group {
                 self.errors.push(format!("{source}: {path} is not a setting. Known here: {}", known.join(", ")));
             }
@@ -254,24 +256,24 @@ fn in_group<'a>(path: &'a str, group: &str) -> Option<&'a str> {
     (!name.contains('.')).then_some(name)
 }
 
-/// Calls `each` for every value with its path, form, text and position.
-fn flatten(table: &DeTable<'_>, above: &str, each: &mut impl FnMut(String, Form, String, usize)) {
+/// Calls `each` for every value with its path, type, text and position.
+fn flatten(table: &DeTable<'_>, above: &str, each: &mut impl FnMut(String, TomlType, String, usize)) {
     for (key, value) in table {
         let path = if above.is_empty() { key.get_ref().to_string() } else { format!("{above}.{}", key.get_ref()) };
-        let (form, text) = match value.get_ref() {
+        let (toml_type, text) = match value.get_ref() {
             DeValue::Table(table) if !table.is_empty() => {
                 flatten(table, &path, each);
                 continue;
             }
-            DeValue::Table(_) => (Form::Table, String::new()),
-            DeValue::String(text) => (Form::Text, text.to_string()),
+            DeValue::Table(_) => (TomlType::Table, String::new()),
+            DeValue::String(text) => (TomlType::Text, text.to_string()),
             DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => (Form::Number, number.to_string()),
-                Err(_) => (Form::Other, String::new()),
+                Ok(number) => (TomlType::Number, number.to_string()),
+                Err(_) => (TomlType::Other, String::new()),
             },
-            DeValue::Boolean(truth) => (Form::Truth, truth.to_string()),
-            _ => (Form::Other, String::new()),
+            DeValue::Boolean(truth) => (TomlType::Truth, truth.to_string()),
+            _ => (TomlType::Other, String::new()),
         };
-        each(path, form, text, key.span().start);
+        each(path, toml_type, text, key.span().start);
     }
 }

@@ -7,7 +7,7 @@ use crate::{model::AtCap, origin::Origin};
 
 /// The TOML type of a value. Environment variables are always text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
+pub(super) enum TomlType {
     /// `"in quotes"`
     Text,
     /// `60`
@@ -23,9 +23,9 @@ pub(super) enum Form {
 /// The type of a setting.
 pub(super) trait Value: Sized {
     /// The TOML type.
-    const FORM: Form;
+    const TOML_TYPE: TomlType;
     /// Completes the error message "… takes …".
-    const TAKES: &'static str;
+    const EXPECTED: &'static str;
 
     /// Parses a text. `None` if it is not a valid value.
     fn parse(text: &str) -> Option<Self>;
@@ -40,10 +40,10 @@ pub(super) trait Value: Sized {
 }
 
 macro_rules! values {
-    ($form:ident, $takes:literal: $($type:ty)+) => {$(
+    ($toml_type:ident, $expected:literal: $($type:ty)+) => {$(
         impl Value for $type {
-            const FORM: Form = Form::$form;
-            const TAKES: &'static str = $takes;
+            const TOML_TYPE: TomlType = TomlType::$toml_type;
+            const EXPECTED: &'static str = $expected;
 
             fn parse(text: &str) -> Option<Self> {
                 text.parse().ok()
@@ -65,8 +65,8 @@ values!(Text, "end_oldest or refuse_new": AtCap);
 values!(Text, "report or end": OnTheft);
 
 impl Value for PathBuf {
-    const FORM: Form = Form::Text;
-    const TAKES: &'static str = "a path";
+    const TOML_TYPE: TomlType = TomlType::Text;
+    const EXPECTED: &'static str = "a path";
 
     fn parse(text: &str) -> Option<Self> {
         Some(text.into())
@@ -78,8 +78,8 @@ impl Value for PathBuf {
 }
 
 impl Value for Origin {
-    const FORM: Form = Form::Text;
-    const TAKES: &'static str = "http:// or https://, a lower-case host, no default port and no path";
+    const TOML_TYPE: TomlType = TomlType::Text;
+    const EXPECTED: &'static str = "http:// or https://, a lower-case host, no default port and no path";
 
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text).ok()
@@ -92,8 +92,8 @@ impl Value for Origin {
 
 /// An optional setting.
 impl<T: Value> Value for Option<T> {
-    const FORM: Form = T::FORM;
-    const TAKES: &'static str = T::TAKES;
+    const TOML_TYPE: TomlType = T::TOML_TYPE;
+    const EXPECTED: &'static str = T::EXPECTED;
 
     fn parse(text: &str) -> Option<Self> {
         T::parse(text).map(Some)

@@ -1,4 +1,4 @@
-//! The pages of the sign origin and what they load, as the build script made them.
+//! The pages of the sign origin and their assets, built by the build script.
 
 use crate::{
     auth::credentials::{CredentialStore, LoginField},
@@ -10,7 +10,7 @@ pub(crate) struct Asset {
     path: &'static str,
     /// The value of `Content-Type`.
     pub(crate) content_type: &'static str,
-    /// As it is.
+    /// Uncompressed.
     pub(crate) bytes: &'static [u8],
     /// Compressed for `Content-Encoding: br`.
     pub(crate) brotli: &'static [u8],
@@ -75,8 +75,8 @@ impl Page {
             .replace("{{user}}", &escape(login))
     }
 
-    /// The Content-Security-Policy of the page: its own script, style and endpoints. Text can never become markup or
-    /// script there, not even by mistake: no Trusted Types policy may be made.
+    /// The Content-Security-Policy of the page: only its script, style and endpoints. Text cannot become markup or
+    /// script, not even by a bug: no Trusted Types policy may be created.
     pub(crate) fn content_security_policy(self, settings: &Settings) -> String {
         let app = &settings.origins.app;
         let varying = match self {
@@ -124,7 +124,7 @@ mod tests {
 
     const PAGES: [Page; 4] = [Page::Frame, Page::SignIn, Page::Register, Page::Confirm];
 
-    /// The most that pages load, in bytes as sent with brotli: a name and a number a line.
+    /// The budgets of the pages, in bytes as sent with brotli: one name and number per line.
     const BUDGETS: &str = include_str!("../../../scripts/budgets.txt");
 
     fn accounts() -> Accounts {

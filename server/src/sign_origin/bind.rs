@@ -54,23 +54,23 @@ async fn try_challenge(server: &Server, parts: &Parts, body: Body) -> Result<Cha
     Ok(Challenged { challenge, now })
 }
 
-/// Takes a challenge that this server, or one with the same store, gave out.
+/// Takes a challenge that this server, or one with the same store, has issued.
 ///
 /// # Errors
-/// [`Rejection::BadChallenge`] when it was taken before, expired, or was never given out.
+/// [`Rejection::BadChallenge`] when it was taken before, expired, or was never issued.
 pub(crate) async fn take_challenge(server: &Server, challenge: &Challenge) -> Result<(), Rejection> {
     let is_taken = server.stores().challenges.take(challenge, server.now()).await?;
     if is_taken { Ok(()) } else { Err(Rejection::BadChallenge) }
 }
 
-/// `POST /bind`: binds the frame key of a session, once. Only the frame can ask: page script can neither send this
-/// origin's `Origin`, nor read the cookie.
+/// `POST /bind`: binds the frame key of a session, once. Only the frame can send it: page script can neither send this
+/// origin's `Origin` nor read the cookie.
 pub(crate) async fn bind(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match try_bind(&server, &parts, body).await {
         Ok(bound) => Json(bound).into_response(),
         Err(reason) => {
-            // What another site makes a browser send is no failed authentication of that browser.
+            // A request that another site makes a browser send is no failed authentication of that browser.
             if matches!(reason, Rejection::NoSession(_) | Rejection::BadSignature | Rejection::BadChallenge) {
                 server.record_auth_failure(&parts);
             }
@@ -82,7 +82,7 @@ pub(crate) async fn bind(State(server): State<Server>, request: Request) -> Resp
 async fn try_bind(server: &Server, parts: &Parts, body: Body) -> Result<Bound, Rejection> {
     let settings = server.settings();
     check_source(settings, &parts.headers, Target::Sign)?;
-    // Counted after that: what other sites make a browser send here must not use up its address's limit.
+    // Counted after the origin check: requests that other sites make a browser send must not use up its limit.
     server.count_address("binds", parts, settings.limits.binds_per_minute_and_address).await?;
     let cookie = sign_cookies(&parts.headers).into_iter().next().ok_or(Rejection::NoSignCookie)?;
     let SignCookie { handle, secret: sign_secret } = cookie;

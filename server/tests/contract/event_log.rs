@@ -28,7 +28,7 @@ static EXCLUSIVE: Mutex<()> = Mutex::const_new(());
 const KEEP: usize = 1000;
 
 fn event(number: u64) -> UserEvent {
-    UserEvent { user: user(), push: Push::Hb { latest: number } }
+    UserEvent { user: user(), push: Push::Heartbeat { latest: number } }
 }
 
 async fn publish(store: &dyn EventStore, event: &UserEvent) -> Cursor {

@@ -1,4 +1,4 @@
-//! The two keys of a session: how the frame's is bound and replaced, and what each may sign (attacks 4 and 9).
+//! The two keys of a session: binding and replacing the frame key, and what each key may sign (attacks 4 and 9).
 
 use crate::test_actions::{Order, ReadNotes, Rename};
 use axum::body::Body;
@@ -23,7 +23,7 @@ use crate::{
     order, owner_still_acts, read, rename,
 };
 
-fn invented() -> Nonce {
+fn client_nonce() -> Nonce {
     Nonce::new(random().unwrap())
 }
 
@@ -31,7 +31,7 @@ fn invented() -> Nonce {
 async fn another_frame_key_is_pending() {
     let app = app();
     let mut browser = app.entered("ada").await;
-    let early = browser.sign::<ReadNotes>(app.now() / 1000, invented(), "{}".into(), None);
+    let early = browser.sign::<ReadNotes>(app.now() / 1000, client_nonce(), "{}".into(), None);
     assert_eq!(app.send(early.build()).await.code(), Code::UseFreshNonce, "no nonce yet");
     let bound: Bound = browser.bind(&app).await.json();
     assert_eq!((bound.session, bound.nonces.len(), bound.pending), (browser.handle, 4, false));
@@ -44,7 +44,7 @@ async fn another_frame_key_is_pending() {
     owner_still_acts(&app, &mut browser).await;
 }
 
-/// The reply to `/bind` got lost, or a second tab binds the same key.
+/// The response of `/bind` was lost, or a second tab binds the same key.
 #[tokio::test]
 async fn lost_reply_of_bind_is_repeated() {
     let app = app();
@@ -86,21 +86,21 @@ async fn attack_4_only_the_frame_binds_a_valid_key() {
             assert_eq!(app.send(request).await.code(), Code::ForbiddenOrigin, "{path} {name} {value}");
         }
     }
-    let bent = |bend: &dyn Fn(&mut serde_json::Value)| {
+    let changed = |change: &dyn Fn(&mut serde_json::Value)| {
         let mut statement = good.clone();
-        bend(&mut statement);
+        change(&mut statement);
         statement
     };
     let der = "pan=:MEQCIGP7c2h5c2xhbmQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAiBj+3NoeXNsYW5kAAAAAAAAAAAAAAAAAAAAAAAAAAAA:";
     let other = serde_json::to_value(public(&new_key()).to_jwk()).unwrap();
     let bad = [
-        ("d in the JWK", bent(&|s| s["jwk"]["d"] = "AAAA".into()), Code::Malformed),
-        ("P-384", bent(&|s| s["jwk"]["crv"] = "P-384".into()), Code::Malformed),
-        ("RSA", bent(&|s| s["jwk"]["kty"] = "RSA".into()), Code::Malformed),
-        ("x and y of two keys", bent(&|s| s["jwk"]["y"] = other["y"].clone()), Code::Malformed),
-        ("DER", bent(&|s| s["signature"] = der.into()), Code::Malformed),
-        ("another key", bent(&|s| s["jwk"] = other.clone()), Code::InvalidProof),
-        ("no challenge", bent(&|s| drop(s.as_object_mut().unwrap().remove("challenge"))), Code::Malformed),
+        ("d in the JWK", changed(&|s| s["jwk"]["d"] = "AAAA".into()), Code::Malformed),
+        ("P-384", changed(&|s| s["jwk"]["crv"] = "P-384".into()), Code::Malformed),
+        ("RSA", changed(&|s| s["jwk"]["kty"] = "RSA".into()), Code::Malformed),
+        ("x and y of two keys", changed(&|s| s["jwk"]["y"] = other["y"].clone()), Code::Malformed),
+        ("DER", changed(&|s| s["signature"] = der.into()), Code::Malformed),
+        ("another key", changed(&|s| s["jwk"] = other.clone()), Code::InvalidProof),
+        ("no challenge", changed(&|s| drop(s.as_object_mut().unwrap().remove("challenge"))), Code::Malformed),
         ("not JSON", "pan".into(), Code::Malformed),
     ];
     for (what, statement, code) in bad {
@@ -109,7 +109,7 @@ async fn attack_4_only_the_frame_binds_a_valid_key() {
     let secret = SignSecret::new(random().unwrap()).reveal();
     let guessed = Browser { sign: format!("__Host-pan-sign={}.{secret}", browser.handle), ..browser.clone() };
     let statement = guessed.statement(browser.challenge(&app).await);
-    assert_eq!(guessed.send_bind(&app, statement).await.code(), Code::InvalidSession, "a secret that is guessed");
+    assert_eq!(guessed.send_bind(&app, statement).await.code(), Code::InvalidSession, "a guessed secret");
     for cookie in ["", "a=b", &browser.session, &format!("__Host-pan-sign={}", browser.handle)] {
         let bare = Browser { sign: cookie.to_owned(), ..browser.clone() };
         assert_eq!(bare.send_bind(&app, &good).await.code(), Code::InvalidSession, "{cookie:?}");
@@ -126,15 +126,15 @@ async fn confirmation_key_cannot_become_the_frame_key() {
     let mut both = Browser { key: browser.confirmation.clone(), ..browser.clone() };
     assert_eq!(both.bind(&app).await.code(), Code::InvalidProof);
     assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
-    assert_eq!(both.bind(&app).await.code(), Code::InvalidProof, "nor wait to become it");
-    // Nor does what it signed at sign-in bind it.
+    assert_eq!(both.bind(&app).await.code(), Code::InvalidProof, "nor become the pending key");
+    // Its signature of the sign-in does not bind it either.
     let challenge = browser.challenge(&app).await;
     let credentials = browser.credentials(challenge, "ada", "any");
     let body = Bind { jwk: credentials.jwk, challenge, signature: credentials.signature };
     assert_eq!(browser.send_bind(&app, body).await.code(), Code::InvalidProof);
 }
 
-/// The request of an action, at a level, signed with a key for whatever level that may be.
+/// A request of an action at this level, signed with this key even if it is the wrong one for the level.
 fn signed_with<A: Action>(app: &TestApp, browser: &Browser, action: &A, level: Level, key: &SigningKey) -> Signed {
     let browser = Browser { key: key.clone(), confirmation: key.clone(), ..browser.clone() };
     let proof = proof_of::<A>(level, app.now());
@@ -158,13 +158,13 @@ async fn attack_9_each_level_accepts_only_its_key() {
     ] {
         let rejected = app.send(by(level, wrong, &browser).build()).await;
         assert_eq!((rejected.status, rejected.code()), (StatusCode::FORBIDDEN, Code::InvalidProof), "{level:?}");
-        // The nonce went with it.
+        // The rejected request has spent the nonce.
         browser.nonces.remove(0);
         let passed = app.send(by(level, right, &browser).build()).await;
         assert_eq!(passed.status, StatusCode::OK, "{level:?}");
         browser.issue_nonces(&app).await;
     }
-    // A frame's signature with the other key's name on it.
+    // A signature of the frame key under the key ID of the confirmation key.
     let claims = signed_with(&app, &browser, &order(), Level::Confirmed, &confirmation);
     let forged = signed_with(&app, &browser, &order(), Level::Confirmed, &frame);
     let forged = claims.with("signature", forged.headers["signature"].to_str().unwrap());
@@ -189,18 +189,18 @@ async fn keyid_names_the_key_that_signs() {
 async fn without_frame_key_only_confirmation_key_signs() {
     let app = app();
     let browser = app.entered("ada").await;
-    let asking = |key: &SigningKey, level| {
-        let browser = Browser { nonces: vec![invented()], ..browser.clone() };
+    let request_nonces = |key: &SigningKey, level| {
+        let browser = Browser { nonces: vec![client_nonce()], ..browser.clone() };
         signed_with(&app, &browser, &Nonces {}, level, key)
     };
-    assert_eq!(app.send(asking(&new_key(), Level::Signed).build()).await.code(), Code::InvalidProof);
-    assert_eq!(app.send(asking(&browser.confirmation, Level::Signed).build()).await.code(), Code::InvalidProof);
-    // What is Confirmed does for less.
-    assert_eq!(app.send(asking(&browser.confirmation, Level::Confirmed).build()).await.status, StatusCode::OK);
+    assert_eq!(app.send(request_nonces(&new_key(), Level::Signed).build()).await.code(), Code::InvalidProof);
+    assert_eq!(app.send(request_nonces(&browser.confirmation, Level::Signed).build()).await.code(), Code::InvalidProof);
+    // A Confirmed request satisfies the lower level.
+    assert_eq!(app.send(request_nonces(&browser.confirmation, Level::Confirmed).build()).await.status, StatusCode::OK);
 }
 
 fn restore(app: &TestApp, browser: &Browser, key: &SigningKey, level: Level, by: &SigningKey) -> Signed {
-    let browser = Browser { nonces: vec![invented()], ..browser.clone() };
+    let browser = Browser { nonces: vec![client_nonce()], ..browser.clone() };
     signed_with(app, &browser, &RestoreBrowser { key: public(key).thumbprint() }, level, by)
 }
 
@@ -210,19 +210,19 @@ async fn confirmation_key_restores_lost_frame_key() {
     let mut old = app.browser("ada").await;
     let mut new = Browser { key: new_key(), nonces: Vec::new(), ..old.clone() };
     let confirmation = old.confirmation.clone();
-    let ask = async |signed: Signed| app.send(signed.build()).await;
-    let nothing_offered = ask(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
-    assert_eq!((nothing_offered.status, nothing_offered.code()), (StatusCode::CONFLICT, Code::Malformed));
+    let send = async |signed: Signed| app.send(signed.build()).await;
+    let no_pending_key = send(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
+    assert_eq!((no_pending_key.status, no_pending_key.code()), (StatusCode::CONFLICT, Code::Malformed));
     assert!(new.bind(&app).await.json::<Bound>().pending);
 
-    // Only what the user has confirmed, and only the key that they were shown.
+    // Only a confirmed request is accepted, and only for the key that the window showed.
     for (why, signed, code) in [
         ("the bound frame key", restore(&app, &new, &new.key, Level::Confirmed, &old.key), Code::InvalidProof),
         ("the pending frame key", restore(&app, &new, &new.key, Level::Confirmed, &new.key), Code::InvalidProof),
         ("not confirmed", restore(&app, &new, &new.key, Level::Interaction, &old.key), Code::StepUpRequired),
         ("another key", restore(&app, &new, &new_key(), Level::Confirmed, &confirmation), Code::Malformed),
     ] {
-        let reply = ask(signed).await;
+        let reply = send(signed).await;
         assert_eq!(reply.code(), code, "{why}");
         // A signature by the confirmation key gets nonces, whatever becomes of the key.
         assert_eq!(reply.nonces().len(), if code == Code::Malformed { 4 } else { 0 }, "{why}");
@@ -230,15 +230,15 @@ async fn confirmation_key_restores_lost_frame_key() {
     owner_still_acts(&app, &mut old).await;
 
     let signed = restore(&app, &new, &new.key, Level::Confirmed, &confirmation);
-    let reply: Reply = ask(signed.clone()).await;
+    let reply: Reply = send(signed.clone()).await;
     assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
     new.take_nonces(&reply.headers);
     owner_still_acts(&app, &mut new).await;
     assert_eq!(old.call(&app, &read()).await.code(), Code::InvalidProof, "the old key has ended");
-    assert_eq!(ask(signed).await.code(), Code::NonceUsed, "replayed");
-    let again = ask(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
+    assert_eq!(send(signed).await.code(), Code::NonceUsed, "replayed");
+    let again = send(restore(&app, &new, &new.key, Level::Confirmed, &confirmation)).await;
     assert_eq!((again.status, again.nonces().len()), (StatusCode::OK, 4), "the reply got lost");
-    let back = ask(restore(&app, &new, &old.key, Level::Confirmed, &confirmation)).await;
+    let back = send(restore(&app, &new, &old.key, Level::Confirmed, &confirmation)).await;
     assert_eq!(back.code(), Code::Malformed, "the old key waits for nothing");
     assert!(!new.bind(&app).await.json::<Bound>().pending, "the frame tries again and is bound");
 }
@@ -270,12 +270,12 @@ async fn audit_log_names_both_keys() {
 async fn push_keys_are_agreed_with_the_sign_origin() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    let asked = || PushKeys { key: public(&new_key()), conn: ConnectionId::new(random().unwrap()) };
-    let good = browser.request(&app, &asked());
+    let push_keys = || PushKeys { key: public(&new_key()), conn: ConnectionId::new(random().unwrap()) };
+    let good = browser.request(&app, &push_keys());
     let secret = SignSecret::new(random().unwrap()).reveal();
     let other = app.browser("bob").await;
     for (why, signed, code) in [
-        ("the page asks", good.clone().with("origin", "http://pan.localhost:3000"), Code::ForbiddenOrigin),
+        ("sent by the page", good.clone().with("origin", "http://pan.localhost:3000"), Code::ForbiddenOrigin),
         ("same-site", good.clone().with("sec-fetch-site", "same-site"), Code::ForbiddenOrigin),
         ("no cookie", good.clone().without("cookie"), Code::InvalidSession),
         ("the page's cookie", good.clone().with("cookie", &browser.session), Code::InvalidSession),
@@ -300,9 +300,9 @@ async fn push_keys_are_agreed_with_the_sign_origin() {
     assert_eq!(app.send(good.build()).await.status, StatusCode::OK);
 
     let guessed = format!("__Host-pan-sign={}.{secret}", browser.handle);
-    let signed = browser.request(&app, &asked()).with("cookie", &guessed);
+    let signed = browser.request(&app, &push_keys()).with("cookie", &guessed);
     assert_eq!(app.send(signed.build()).await.code(), Code::InvalidSession);
-    // What was signed for the app origin is no request here, even with this origin's cookie.
+    // A request that was signed for the app origin is rejected here, even with this origin's cookie.
     let of_page = browser.request(&app, &read());
     let moved = Signed { path: PushKeys::PATH.to_owned(), ..of_page }.with("cookie", &browser.sign);
     assert!(app.send(moved.build()).await.status.is_client_error());

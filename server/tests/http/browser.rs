@@ -1,4 +1,4 @@
-//! What a browser does, in plain Rust: sign in, enter, bind a frame key, sign requests. Every header can be bent.
+//! A browser in plain Rust: signs in, enters, binds a frame key, signs requests. Tests can change every header.
 
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -66,15 +66,15 @@ pub(crate) fn enter_form(form: String) -> Request<Body> {
         .expect("a request")
 }
 
-/// The password of every user of these tests.
+/// The password of every test user.
 pub(crate) const PASSWORD: &str = "vT9#plover-quartz-41";
 
 /// One user's browser: cookies, keys and nonces.
 #[derive(Clone)]
 pub(crate) struct Browser {
-    /// The app origin's cookie, name and value.
+    /// The app origin's cookie: name and value.
     pub session: String,
-    /// The sign origin's.
+    /// The sign origin's cookie: name and value.
     pub sign: String,
     pub handle: SessionHandle,
     pub ticket: Option<EntryTicket>,
@@ -110,7 +110,7 @@ impl Browser {
         }
     }
 
-    /// Posts credentials to `/sign-in` or `/register`, and keeps ticket and cookie.
+    /// Posts credentials to `/sign-in` or `/register`. Stores ticket and cookie.
     pub(crate) async fn post(&mut self, app: &TestApp, path: &str, user: &str, password: &str) -> Reply {
         let body = serde_json::to_vec(&self.credentials(self.challenge(app).await, user, password)).expect("JSON");
         let request = from_frame(path).header(header::COOKIE, &self.sign).body(body.into());
@@ -124,7 +124,7 @@ impl Browser {
         reply
     }
 
-    /// The form that enters the app origin and returns to this path.
+    /// The fields of the form that enters the app origin and returns to this path.
     pub(crate) fn form(&self, return_path: &str) -> Vec<(&'static str, String)> {
         let statement = enter_statement("pan.localhost:3000", &self.handle, return_path);
         vec![
@@ -134,13 +134,13 @@ impl Browser {
         ]
     }
 
-    /// Enters, and keeps the cookie.
+    /// Enters the app origin. Stores the cookie.
     pub(crate) async fn enter(&mut self, app: &TestApp) -> Reply {
         let mut request = enter_form(encoded(&self.form("/account")));
         request.headers_mut().insert(header::COOKIE, self.session.parse().expect("a header value"));
         let reply = app.send(request).await;
         if reply.status == StatusCode::SEE_OTHER {
-            // The last of one name is the one that a browser keeps.
+            // Of two cookies of one name, a browser keeps the last.
             self.session.clone_from(reply.cookies().last().expect("a cookie"));
         }
         reply
@@ -173,7 +173,7 @@ impl Browser {
         reply
     }
 
-    /// A request as an honest browser makes it, at the level that the action needs. Spends a nonce.
+    /// A valid request at the level that the action needs. Uses a nonce.
     pub(crate) fn request<A: Action>(&mut self, app: &TestApp, action: &A) -> Signed {
         let nonce = self.nonces.pop().expect("a nonce");
         let proof = proof_of::<A>(A::LEVEL, app.now());
@@ -186,7 +186,7 @@ impl Browser {
         self.sign_as::<A>(created, nonce, body, proof, key, public(key).thumbprint())
     }
 
-    /// Signs with any key, under any name.
+    /// Signs with any key under any key ID.
     pub(crate) fn sign_as<A: Action>(
         &self,
         created: u64,
@@ -225,14 +225,14 @@ impl Browser {
         Signed { path: A::PATH.to_owned(), headers, body }
     }
 
-    /// Asks for nonces with one that it invents, as the page does when it has run out.
+    /// Requests nonces with a client-generated nonce, as the frame does when the page has none left.
     pub(crate) async fn issue_nonces(&mut self, app: &TestApp) {
         self.nonces = vec![Nonce::new(random().expect("randomness"))];
         let reply = self.call(app, &Nonces {}).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     }
 
-    /// Sends an honest request; keeps the nonces of the reply.
+    /// Sends a valid request. Stores the nonces of the reply.
     pub(crate) async fn call<A: Action>(&mut self, app: &TestApp, action: &A) -> Reply {
         let reply = app.send(self.request(app, action).build()).await;
         self.take_nonces(&reply.headers);
@@ -244,7 +244,7 @@ impl Browser {
     }
 }
 
-/// The proof that reaches a level.
+/// A proof that satisfies the level.
 pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
     let by = match level {
         Level::Signed => return None,
@@ -256,7 +256,7 @@ pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
         v: 1,
         by,
         action: A::NAME.to_owned(),
-        // A key press: a pointer's way could be used once only.
+        // A key press: the server accepts each pointer path only once.
         kind: if is_confirmed { Kind::Confirm } else { Kind::Keyboard },
         at,
         hold: 80,
@@ -267,7 +267,7 @@ pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
     })
 }
 
-/// A signed request before it is sent, to be bent.
+/// A signed request that tests can change before they send it.
 #[derive(Clone)]
 pub(crate) struct Signed {
     pub path: String,
@@ -281,7 +281,7 @@ impl Signed {
         self
     }
 
-    pub(crate) fn twice(mut self, name: &'static str) -> Self {
+    pub(crate) fn doubled(mut self, name: &'static str) -> Self {
         let value = self.headers[name].clone();
         self.headers.append(name, value);
         self
@@ -301,7 +301,7 @@ impl Signed {
     pub(crate) fn build(&self) -> Request<Body> {
         let request = if self.path == PushKeys::PATH { from_frame(&self.path) } else { from_app(&self.path) };
         let mut request = request.body(Body::from(self.body.clone())).expect("a request");
-        // A bent header replaces the honest one.
+        // A changed header replaces the original one.
         for name in self.headers.keys() {
             request.headers_mut().remove(name);
         }
@@ -312,7 +312,7 @@ impl Signed {
     }
 }
 
-/// A reply, read whole.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub status: StatusCode,
@@ -332,7 +332,7 @@ impl Reply {
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, String::from_utf8_lossy(&self.body)))
     }
 
-    /// The public code of a refusal.
+    /// The code of the problem document.
     pub(crate) fn code(&self) -> Code {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
         let problem = self.json::<Problem>();
@@ -340,7 +340,7 @@ impl Reply {
         problem.code
     }
 
-    /// Name and value of each cookie that is set.
+    /// Name and value of each cookie that the response sets.
     pub(crate) fn cookies(&self) -> Vec<String> {
         let set = self.headers.get_all(header::SET_COOKIE).iter();
         set.map(|cookie| cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned()).collect()

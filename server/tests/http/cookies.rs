@@ -1,5 +1,5 @@
-//! Cookies that script or a sibling host has planted (attack 26, and cases 4 to 6 of the real world): they neither lock the
-//! user out nor outlive the next sign-in.
+//! Cookies that script or a sibling host has planted (attack 26, and real-world cases 4 to 6): they do not lock the user
+//! out, and the next sign-in removes them.
 
 use http::{HeaderValue, StatusCode, header};
 use protocol::{built_in::SignOut, problem::Code, token::SessionToken};
@@ -22,7 +22,7 @@ fn shadow(token: &str) -> String {
     format!("__Host-pan={token}")
 }
 
-/// Case 4: `Partitioned` makes a second cookie of the same name, which no ordinary `Set-Cookie` replaces.
+/// Case 4: `Partitioned` creates a second cookie of the same name, which `Set-Cookie` without it does not replace.
 #[tokio::test]
 async fn attack_26_partitioned_shadow_does_not_lock_out() {
     let app = app();
@@ -38,11 +38,11 @@ async fn attack_26_partitioned_shadow_does_not_lock_out() {
         }
     }
     assert_eq!(app.logged("theft", Outcome::Noticed).await, 0);
-    // Signing out works, and takes the shadow with it.
+    // Signing out works, and removes the shadow.
     let signed = browser.request(&app, &SignOut {});
     let reply = send(&app, &signed, format!("{}; {}", shadow(&stranger), browser.session).as_bytes()).await;
     assert_eq!((reply.status, reply.cookies().len()), (StatusCode::OK, 2));
-    // So does signing in, whatever is planted.
+    // Signing in does too.
     let again = app.signed_in("ada").await;
     let mut request = enter_form(encoded(&again.form("/account")));
     request.headers_mut().insert(header::COOKIE, shadow(&"A".repeat(43)).parse().unwrap());
@@ -54,7 +54,7 @@ async fn attack_26_partitioned_shadow_does_not_lock_out() {
     assert!(reply.status == StatusCode::SEE_OTHER && cleared, "{reply:?}");
 }
 
-/// A shadow is not believed either: without the session's own token nothing passes.
+/// A shadow is no session: a request without the session's own token is rejected.
 #[tokio::test]
 async fn attack_26_shadow_cookie_alone_is_rejected() {
     let app = app();
@@ -72,7 +72,7 @@ async fn attack_26_shadow_cookie_alone_is_rejected() {
     owner_still_acts(&app, &mut browser).await;
 }
 
-/// Case 5: cookies of the names of before, for every path of the sign origin, and three times out and in.
+/// Case 5: cookies with former and current names on the sign origin, over three sign-outs and sign-ins.
 #[tokio::test]
 async fn attack_26_planted_cookies_end_no_other_session() {
     let app = app();
@@ -92,7 +92,7 @@ async fn attack_26_planted_cookies_end_no_other_session() {
     }
 }
 
-/// Case 6: bytes that are no ASCII, as browsers send them.
+/// Case 6: bytes that are not ASCII, which browsers do send.
 #[tokio::test]
 async fn attack_26_non_ascii_cookie_is_ignored() {
     let app = app();
@@ -108,7 +108,7 @@ async fn attack_26_non_ascii_cookie_is_ignored() {
             browser.take_nonces(&reply.headers);
         }
     }
-    // In a header of their own (RFC 9113 §8.2.3), too.
+    // In a separate header too (RFC 9113 §8.2.3).
     let signed = browser.request(&app, &read());
     let mut request = signed.build();
     request.headers_mut().append(header::COOKIE, HeaderValue::from_bytes(b"name=Jos\xe9").unwrap());

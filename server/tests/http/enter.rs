@@ -21,7 +21,7 @@ use crate::{
     owner_still_acts, read,
 };
 
-/// A reply that let nobody in: a page with a way on, and no cookie.
+/// Checks that the reply opens no session: a page with a link to the sign-in, and no cookie.
 fn assert_rejected(reply: &Reply, status: StatusCode, why: &str) {
     assert_eq!(reply.status, status, "{why}");
     assert_eq!(reply.cookies().len(), 0, "{why}");
@@ -52,21 +52,21 @@ async fn entering_sets_the_cookie_and_returns() {
     assert_eq!(
         set,
         [
-            // First, so that a browser that does not know `Partitioned` keeps the second.
+            // First, so that a browser without support for `Partitioned` keeps the second.
             "__Host-pan=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax; Partitioned".to_owned(),
             format!("__Host-pan={token}; Path=/; Max-Age=86400; Secure; HttpOnly; SameSite=Lax"),
         ]
     );
     assert_eq!(app.logged("enter", Outcome::Passed).await, 1);
-    let Since::Events(news) = app.server.stores().event_log.since(Cursor::default(), 10).await.unwrap() else {
+    let Since::Events(events) = app.server.stores().event_log.since(Cursor::default(), 10).await.unwrap() else {
         panic!("no log")
     };
-    let told = news.into_iter().any(|(_, news)| {
-        news.is_some_and(
-            |news| matches!(news.push, Push::Security(Security::SignedIn { session, .. }) if session == browser.handle),
+    let is_published = events.into_iter().any(|(_, event)| {
+        event.is_some_and(
+            |event| matches!(event.push, Push::Security(Security::SignedIn { session, .. }) if session == browser.handle),
         )
     });
-    assert!(told);
+    assert!(is_published);
 }
 
 #[tokio::test]
@@ -105,9 +105,9 @@ async fn attack_25_stolen_ticket_is_rejected() {
     let mut form = owner.form("/account");
     form[2].1 = "/order?to=eve".to_owned();
     assert_rejected(&app.send(enter_form(encoded(&form))).await, StatusCode::FORBIDDEN, "redirected");
-    let invented = Browser { ticket: Some(EntryTicket::new(random().unwrap())), ..owner.clone() };
-    assert_rejected(&post(&app, &invented).await, StatusCode::UNAUTHORIZED, "invented");
-    // None of that has used it up.
+    let unknown = Browser { ticket: Some(EntryTicket::new(random().unwrap())), ..owner.clone() };
+    assert_rejected(&post(&app, &unknown).await, StatusCode::UNAUTHORIZED, "unknown");
+    // The rejected attempts have not used up the tickets.
     assert_eq!(owner.enter(&app).await.status, StatusCode::SEE_OTHER);
     assert_eq!(thief.enter(&app).await.status, StatusCode::SEE_OTHER);
 }
@@ -119,7 +119,7 @@ async fn attack_25_unused_ticket_leaves_no_session() {
     let mut browser = app.signed_in("ada").await;
     let listed: Vec<(SessionHandle, Session)> = owner.call(&app, &ReadSessions {}).await.json();
     assert_eq!(listed.iter().map(|(handle, _)| *handle).collect::<Vec<_>>(), [owner.handle]);
-    // Its token can be derived already, and does nothing.
+    // The token can be derived from the ticket, but opens nothing yet.
     browser.session = format!("__Host-pan={}", browser.ticket.as_ref().unwrap().token().reveal());
     browser.nonces = vec![Nonce::new(random().unwrap())];
     assert_eq!(browser.call(&app, &read()).await.code(), Code::InvalidSession);
@@ -129,7 +129,7 @@ async fn attack_25_unused_ticket_leaves_no_session() {
     assert_eq!(app.signed_in("ada").await.enter(&app).await.status, StatusCode::SEE_OTHER);
 }
 
-/// The attacker has signed in, and makes a victim's browser enter the attacker's session.
+/// An attacker who has signed in makes the victim's browser enter the attacker's session.
 #[tokio::test]
 async fn attack_25_login_csrf_is_rejected() {
     let app = app();
@@ -152,7 +152,7 @@ async fn attack_25_login_csrf_is_rejected() {
         }
         assert_rejected(&app.send(request).await, StatusCode::FORBIDDEN, &format!("{name} {value:?}"));
     }
-    // From the sign origin's own page it passes, with the headers of browsers that have no Fetch Metadata, too.
+    // The sign origin's own page is accepted, also in browsers without Fetch Metadata.
     let mut old = enter_form(encoded(&attacker.form("/account")));
     for name in ["sec-fetch-site", "sec-fetch-mode"] {
         old.headers_mut().remove(name);

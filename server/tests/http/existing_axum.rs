@@ -42,7 +42,7 @@ async fn observed_path_lets_unsigned_request_through() {
     assert_eq!(app.logged("nickname", Outcome::Noticed).await, 1);
     assert!(app.metrics().await.contains(r#"pan_noticed_total{action="nickname",reason="unsigned"} 1"#));
     assert_eq!(app.logged("theft", Outcome::Noticed).await, 0, "an unsigned request is expected here");
-    // The other path is protected already.
+    // The other path is already protected.
     assert_eq!(unsigned(&app, "/api/close_account", &browser.session).await.code(), Code::InvalidSession);
 }
 
@@ -73,7 +73,7 @@ async fn only_own_actions_can_be_observed() {
     let app = crate::app();
     for path in ["/api/revoke", "/api/nonces", "/api/unknown"] {
         let paths: &'static [&'static str] = vec![path].leak();
-        let refused = app.server.router(axum::Router::new(), &Functions::new(CATALOGUE).observed(paths));
-        assert!(matches!(refused, Err(StartError::NotObservable(_))), "{path}");
+        let result = app.server.router(axum::Router::new(), &Functions::new(CATALOGUE).observed(paths));
+        assert!(matches!(result, Err(StartError::NotObservable(_))), "{path}");
     }
 }

@@ -1,5 +1,5 @@
-//! Several app instances on one Redis are one: what was spent, ended or counted at one is so at all of them. And what a
-//! request costs that Redis.
+//! Several app instances share one Redis: a nonce that is spent, a session that is ended or a request that is counted at one
+//! instance is so at all. Also the number of Redis commands per request.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::{TestApp, browser::Reply, order, push_client::PushClient, read, redis_server::RedisServer, rename};
 
-/// Started once; it ends with the tests.
+/// Started once. Ends with the tests.
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
 
 async fn instance(server: &RedisServer) -> TestApp {
@@ -42,13 +42,13 @@ async fn session_opens_across_instances() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nonce_is_spent_once_across_instances() {
-    let houses = two().await;
-    let mut browser = houses[0].browser("everywhere").await;
+    let apps = two().await;
+    let mut browser = apps[0].browser("everywhere").await;
     for _ in 0..3 {
-        let signed = browser.request(&houses[0], &read());
+        let signed = browser.request(&apps[0], &read());
         let mut sending = JoinSet::new();
         for at in 0..100 {
-            let (app, request) = (houses[at % 2].clone(), signed.build());
+            let (app, request) = (apps[at % 2].clone(), signed.build());
             sending.spawn(async move { app.send(request).await });
         }
         let replies = sending.join_all().await;
@@ -81,21 +81,21 @@ async fn attack_18_end_at_other_instance_closes_connection() {
     let mut page = PushClient::open(&other, &mut stolen, None).await;
     page.next().await;
     assert!(owner.call(&one, &Revoke { session: stolen.handle }).await.json::<bool>());
-    // Its own sign-in may be told before.
-    while let Some(push) = page.news().await {
+    // The event of its own sign-in may come first.
+    while let Some(push) = page.event().await {
         assert!(matches!(push, Push::Security(Security::SignedIn { .. })), "{push:?}");
     }
 }
 
 #[tokio::test]
 async fn limit_holds_across_instances() {
-    let houses = two().await;
-    let mut browser = houses[0].browser("busy").await;
+    let apps = two().await;
+    let mut browser = apps[0].browser("busy").await;
     for at in 0..60 {
-        assert_eq!(browser.call(&houses[at % 2], &rename()).await.status, StatusCode::OK, "{at}");
+        assert_eq!(browser.call(&apps[at % 2], &rename()).await.status, StatusCode::OK, "{at}");
     }
-    let limited = browser.request(&houses[1], &rename());
-    for app in &houses {
+    let limited = browser.request(&apps[1], &rename());
+    for app in &apps {
         assert_eq!(app.send(limited.build()).await.code(), Code::RateLimited);
     }
 }
@@ -103,7 +103,7 @@ async fn limit_holds_across_instances() {
 /// The claim of docs/PROTOCOL.md §7: one store round trip for a verified request, whatever its level.
 #[tokio::test]
 async fn verified_request_is_one_redis_command() {
-    // Its own, so that nobody else sends anything.
+    // A separate server, so that other tests send nothing to it.
     let server = RedisServer::start();
     let app = instance(&server).await;
     let mut browser = app.browser("frugal").await;
@@ -115,16 +115,17 @@ async fn verified_request_is_one_redis_command() {
     assert_eq!(accepted(&replies), 3, "{replies:?}");
     app.server.flush().await;
     let sent = watch.stop();
-    // The audit log is written, and the log of events read, beside the requests; no reply waits for that.
-    let requests = sent.iter().filter(|command| !command.contains("\"push:{news}\""));
-    let (written, asked): (Vec<_>, Vec<_>) = requests.partition(|command| command.contains("\"audit:{log}"));
+    // Other tasks write the audit log and read the event log. No response waits for them.
+    let commands = sent.iter().filter(|command| !command.contains("\"push:{news}\""));
+    let (audit, commands): (Vec<_>, Vec<_>) = commands.partition(|command| command.contains("\"audit:{log}"));
     // The outcome of a change is recorded after its handler.
-    let (outcomes, asked): (Vec<_>, Vec<_>) = asked.into_iter().partition(|command| command.contains("\"outcome:{"));
+    let (outcomes, requests): (Vec<_>, Vec<_>) =
+        commands.into_iter().partition(|command| command.contains("\"outcome:{"));
     assert_eq!(outcomes.len(), 2, "{outcomes:#?}");
-    assert_eq!(asked.len(), 3, "{asked:#?}");
+    assert_eq!(requests.len(), 3, "{requests:#?}");
     assert!(
-        asked.iter().all(|command| command.starts_with("\"EVALSHA\"") && command.contains("\"authorize_request\"")),
-        "{asked:#?}"
+        requests.iter().all(|command| command.starts_with("\"EVALSHA\"") && command.contains("\"authorize_request\"")),
+        "{requests:#?}"
     );
-    assert!((1..=3).contains(&written.len()), "{written:#?}");
+    assert!((1..=3).contains(&audit.len()), "{audit:#?}");
 }

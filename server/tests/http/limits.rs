@@ -1,4 +1,4 @@
-//! How often and how long: nonces, limits, the ends of sessions.
+//! Lifetimes of nonces and sessions, and rate limits.
 
 use std::net::SocketAddr;
 
@@ -27,8 +27,8 @@ async fn nonce_passes_once_in_its_session_only() {
     let good = browser.request(&app, &read());
     assert_eq!(app.send(good.build()).await.status, StatusCode::OK);
     assert_eq!(app.send(good.build()).await.code(), Code::NonceUsed, "replayed");
-    let invented = Nonce::new(random().unwrap());
-    for nonce in [other.nonces[0], invented] {
+    let generated = Nonce::new(random().unwrap());
+    for nonce in [other.nonces[0], generated] {
         let signed = browser.sign::<ReadNotes>(app.now() / 1000, nonce, "{}".into(), None);
         assert_eq!(app.send(signed.build()).await.code(), Code::UseFreshNonce);
     }
@@ -43,11 +43,11 @@ async fn nonces_are_issued_for_a_signature_only() {
     let app = app();
     let mut browser = app.browser("ada").await;
     browser.nonces = vec![Nonce::new(random().unwrap())];
-    let invented = browser.nonces[0];
+    let generated = browser.nonces[0];
     let reply = browser.call(&app, &Nonces {}).await;
     assert_eq!((reply.status, reply.nonces().len()), (StatusCode::OK, 4));
     owner_still_acts(&app, &mut browser).await;
-    let replayed = browser.sign::<Nonces>(app.now() / 1000, invented, "{}".into(), None);
+    let replayed = browser.sign::<Nonces>(app.now() / 1000, generated, "{}".into(), None);
     assert_eq!(app.send(replayed.build()).await.code(), Code::NonceUsed, "replayed");
     let thief = Browser { key: new_key(), ..browser.clone() };
     for _ in 0..50 {
@@ -55,7 +55,7 @@ async fn nonces_are_issued_for_a_signature_only() {
         let signed = thief.sign::<Nonces>(app.now() / 1000, nonce, "{}".into(), None);
         assert_eq!(app.send(signed.build()).await.code(), Code::InvalidProof);
     }
-    // The thief has used up none of the owner's allowance.
+    // The thief's requests have not used up the owner's limit.
     browser.nonces.push(Nonce::new(random().unwrap()));
     assert_eq!(browser.call(&app, &Nonces {}).await.status, StatusCode::OK);
 }
@@ -84,7 +84,7 @@ async fn thief_cannot_use_up_the_change_limit() {
     assert_eq!(browser.call(&app, &rename()).await.status, StatusCode::OK);
 }
 
-/// That a refusal says of which limit it is, and how long to wait: which it gives.
+/// Checks that a rejection names its limit. Returns the time to wait, in seconds.
 fn limited(reply: &Reply, policy: &str, max: u32) -> u64 {
     assert_eq!((reply.status, reply.code()), (StatusCode::TOO_MANY_REQUESTS, Code::RateLimited));
     let wait = reply.json::<Problem>().retry_after.expect("how long to wait");
@@ -99,18 +99,18 @@ fn limited(reply: &Reply, policy: &str, max: u32) -> u64 {
 async fn challenges_and_bindings_are_limited_by_address() {
     let app = app();
     let browser = app.entered("ada").await;
-    // Registering took one challenge.
+    // The registration has used one challenge.
     app.wait(60_000);
-    let ask = |last: u8| {
+    let challenge = |last: u8| {
         let mut request = from_frame("/challenge").body(Body::from("{}")).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, last], 4000))));
         request
     };
     for _ in 0..60 {
-        assert_eq!(app.send(ask(1)).await.status, StatusCode::OK);
+        assert_eq!(app.send(challenge(1)).await.status, StatusCode::OK);
     }
-    let wait = limited(&app.send(ask(1)).await, "challenges", 60);
-    assert_eq!(app.send(ask(2)).await.status, StatusCode::OK, "another address");
+    let wait = limited(&app.send(challenge(1)).await, "challenges", 60);
+    assert_eq!(app.send(challenge(2)).await.status, StatusCode::OK, "another address");
     let statement = browser.statement(Challenge::new([7; 32]));
     for _ in 0..60 {
         assert_eq!(browser.send_bind(&app, &statement).await.code(), Code::UseFreshNonce);

@@ -1,4 +1,4 @@
-//! The verification layer and the sign origin over HTTP, without a network: every way in, honest and bent.
+//! HTTP tests of the verification layer and the sign origin, without a network: valid and manipulated requests.
 
 #![allow(clippy::unwrap_used)]
 
@@ -53,7 +53,7 @@ fn order() -> Order {
     Order { to: "bob".parse().unwrap(), amount: NonZeroU32::new(1200).unwrap(), note: "rent".parse().unwrap() }
 }
 
-/// What was refused has cost the owner nothing: the same nonce still works.
+/// Checks that the session still works: rejected requests have not spent the owner's nonce.
 async fn owner_still_acts(app: &TestApp, browser: &mut Browser) {
     let reply = browser.call(app, &read()).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");

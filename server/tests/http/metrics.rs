@@ -1,4 +1,4 @@
-//! What operators see: the store's answers, sessions, and addresses that fail.
+//! Metrics of store calls, sessions and failing addresses.
 
 use axum::body::Body;
 use http::{StatusCode, header};
@@ -48,7 +48,7 @@ async fn failed_bindings_count_towards_a_failing_address() {
     for _ in 0..5 {
         assert_eq!(browser.send_bind(&app, &forged).await.code(), Code::InvalidProof);
         assert_eq!(browser.send_bind(&app, &unknown).await.code(), Code::UseFreshNonce);
-        // What another site makes a browser send is no attempt of its address.
+        // A request that another site makes a browser send does not count for its address.
         let mut foreign = from_frame("/bind").header(header::COOKIE, &browser.sign).body(Body::empty()).unwrap();
         foreign.headers_mut().insert("sec-fetch-site", "cross-site".parse().unwrap());
         assert_eq!(app.send(foreign).await.code(), Code::ForbiddenOrigin);

@@ -1,4 +1,4 @@
-//! Each noun can have its own store: here sessions are in Redis and everything else is in memory.
+//! Each store trait can have a different store: here sessions are in Redis and all other data is in memory.
 
 use http::StatusCode;
 use redis::cmd;
@@ -28,7 +28,7 @@ async fn sessions_in_redis_work_with_records_in_memory() {
     let reply = browser.call(&app, &read()).await;
     assert_eq!((reply.status, reply.body.as_slice()), (StatusCode::OK, &b"ada"[..]));
 
-    // The account and the application's record are in memory, the sessions in Redis and nothing else.
+    // The account and the application's record are in memory. Redis has only the sessions.
     let keys = ["account:ada", "balance:ada"].map(|key| RecordKey(key.to_owned()));
     assert!(memory.records.read(&keys).await.unwrap().iter().all(Option::is_some));
     let found: Vec<String> = cmd("KEYS").arg("*").query(&mut server.aside()).unwrap();

@@ -1,4 +1,4 @@
-//! The two origins, and what each serves.
+//! Routing and security headers of the two origins.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn both_origins_carry_the_security_headers() {
     }
 }
 
-/// RFC 6797 §7.2: never over http, where it could not be believed.
+/// RFC 6797 §7.2: not over http, where browsers ignore it.
 #[tokio::test]
 async fn hsts_lasts_two_years_and_is_sent_on_https_only() {
     let variables = [("ALLOWED_ORIGINS".to_owned(), "https://example.com".to_owned())];
@@ -72,8 +72,8 @@ async fn hsts_lasts_two_years_and_is_sent_on_https_only() {
     ] {
         let reply = get(&secure, host, path).await;
         assert_eq!(reply.status, status);
-        let demanded = &reply.headers[header::STRICT_TRANSPORT_SECURITY];
-        assert_eq!(demanded, "max-age=63072000; includeSubDomains", "{host}");
+        let hsts = &reply.headers[header::STRICT_TRANSPORT_SECURITY];
+        assert_eq!(hsts, "max-age=63072000; includeSubDomains", "{host}");
         let reply = get(&plain, &host.replace("example.com", "pan.localhost:3000"), path).await;
         assert_eq!(reply.status, status);
         assert!(!reply.headers.contains_key(header::STRICT_TRANSPORT_SECURITY), "{host}");
@@ -115,11 +115,11 @@ async fn unprotected_function_prevents_start() {
     let accounts = Arc::new(accounts(&stores, &settings));
     let server = Server::with(settings, stores, accounts, Clock::system()).unwrap();
     let app = || Router::new().route("/api/new", post(async || "open"));
-    let undecided = Functions::new(CATALOGUE).served(vec!["/api/new"]);
-    assert!(matches!(server.router(app(), &undecided), Err(StartError::Unprotected(path)) if path == "/api/new"));
+    let undeclared = Functions::new(CATALOGUE).served(vec!["/api/new"]);
+    assert!(matches!(server.router(app(), &undeclared), Err(StartError::Unprotected(path)) if path == "/api/new"));
     let both = Functions::new(CATALOGUE).public(&["/api/order"]);
     assert!(matches!(server.router(app(), &both), Err(StartError::Ambiguous(_))));
-    // And served without being declared at all, it is not reached.
+    // A function that is served but not declared cannot be reached.
     let router = server.router(app(), &Functions::new(CATALOGUE)).unwrap();
     let reply = tower::ServiceExt::oneshot(router, from_app("/api/new").body(Body::from("{}")).unwrap()).await.unwrap();
     assert_eq!(reply.status(), StatusCode::NOT_FOUND);

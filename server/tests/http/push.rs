@@ -1,4 +1,5 @@
-//! What is pushed: signed, for one connection, in order, and over at once when the session is (attacks 18 and 20).
+//! Push messages are signed, for one connection and in order, and the connection closes when the session ends (attacks 18
+//! and 20).
 
 use base64ct::Encoding;
 use http::StatusCode;
@@ -33,7 +34,7 @@ async fn event_reaches_only_its_users_pages() {
     for browser in [&mut ada, &mut bob] {
         for _ in 0..2 {
             let mut page = PushClient::open(&app, browser, None).await;
-            assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
+            assert_eq!(page.next().await, Some(Push::Heartbeat { latest: 0 }));
             pages.push(page);
         }
     }
@@ -43,7 +44,7 @@ async fn event_reaches_only_its_users_pages() {
     }
     for (page, browser) in pages.iter_mut().zip([&ada, &ada, &bob, &bob]) {
         for action in ["one", "two"] {
-            assert_eq!(page.news().await, Some(activity(browser, action)));
+            assert_eq!(page.event().await, Some(activity(browser, action)));
         }
     }
 }
@@ -56,21 +57,21 @@ async fn page_resumes_at_its_cursor() {
     let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     app.server.publish(&user, activity(&ada, "seen")).await;
-    assert_eq!(page.news().await, Some(activity(&ada, "seen")));
+    assert_eq!(page.event().await, Some(activity(&ada, "seen")));
     let cursor = page.cursor;
     drop(page);
     app.server.publish(&user, activity(&ada, "missed")).await;
-    app.server.publish(&"bob".parse().unwrap(), activity(&ada, "of somebody else")).await;
+    app.server.publish(&"bob".parse().unwrap(), activity(&ada, "of another user")).await;
     app.server.publish(&user, activity(&ada, "missed too")).await;
     let mut page = PushClient::open(&app, &mut ada, Some(cursor)).await;
-    assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
+    assert_eq!(page.next().await, Some(Push::Heartbeat { latest: 0 }));
     for action in ["missed", "missed too"] {
-        assert_eq!(page.news().await, Some(activity(&ada, action)));
+        assert_eq!(page.event().await, Some(activity(&ada, action)));
     }
     app.server.publish(&user, activity(&ada, "live")).await;
-    assert_eq!(page.news().await, Some(activity(&ada, "live")));
+    assert_eq!(page.event().await, Some(activity(&ada, "live")));
 
-    // A place that the log does not know: everything must be asked for anew.
+    // A cursor that the log does not have: the page must reload its data.
     let mut page = PushClient::open(&app, &mut ada, Some(Cursor { ms: 7, n: 7 })).await;
     assert_eq!(page.next().await, Some(Push::Reset {}));
 }
@@ -89,7 +90,7 @@ async fn overflowing_backlog_causes_a_reset() {
         app.server.publish(&"ada".parse().unwrap(), activity(&ada, "missed")).await;
     }
     app.server.publish(&"bob".parse().unwrap(), activity(&bob, "all of them are in the log")).await;
-    assert!(last.news().await.is_some());
+    assert!(last.event().await.is_some());
     let mut page = PushClient::open(&app, &mut ada, Some(cursor)).await;
     assert_eq!(page.next().await, Some(Push::Reset {}));
 }
@@ -102,13 +103,13 @@ async fn rekeying_loses_no_messages() {
     let mut page = PushClient::open(&app, &mut ada, None).await;
     page.next().await;
     app.server.publish(&user, activity(&ada, "before")).await;
-    assert_eq!(page.news().await, Some(activity(&ada, "before")));
+    assert_eq!(page.event().await, Some(activity(&ada, "before")));
     let first = page.agreed[0].kid.clone();
     page.agree(&app, &mut ada).await;
     app.server.publish(&user, activity(&ada, "after")).await;
     let mut last = String::new();
     while !last.contains("after") {
-        last = page.frame().await.unwrap();
+        last = page.message().await.unwrap();
     }
     let kid = Envelope::parse(&last).unwrap().kid;
     assert!(kid != first && kid == page.agreed[1].kid, "{last}");
@@ -123,14 +124,14 @@ async fn expired_push_key_closes_the_connection() {
     let expires = page.agreed[0].expires_at;
     app.wait(479_000);
     app.server.publish(&"ada".parse().unwrap(), activity(&ada, "early")).await;
-    assert_eq!(page.news().await, Some(activity(&ada, "early")));
+    assert_eq!(page.event().await, Some(activity(&ada, "early")));
     app.wait(1_000);
     app.server.publish(&"ada".parse().unwrap(), activity(&ada, "late")).await;
-    assert_eq!(page.news().await, Some(Push::Rekey { expires }));
-    assert_eq!(page.news().await, Some(activity(&ada, "late")));
+    assert_eq!(page.event().await, Some(Push::Rekey { expires }));
+    assert_eq!(page.event().await, Some(activity(&ada, "late")));
     app.wait(120_000);
     app.server.publish(&"ada".parse().unwrap(), activity(&ada, "too late")).await;
-    assert_eq!(page.news().await, None);
+    assert_eq!(page.event().await, None);
 }
 
 #[tokio::test]
@@ -142,10 +143,10 @@ async fn attack_18_ended_session_closes_connection_at_once() {
     other.next().await;
     page.next().await;
     assert_eq!(ada.call(&app, &SignOut {}).await.status, StatusCode::OK);
-    assert_eq!(page.news().await, None);
-    // The user's other pages hear of it, and go on.
+    assert_eq!(page.event().await, None);
+    // The user's other pages receive the event and stay connected.
     let ended = Security::Ended { session: ada.handle, why: Ended::SignedOut };
-    assert_eq!(other.news().await, Some(Push::Security(ended)));
+    assert_eq!(other.event().await, Some(Push::Security(ended)));
 }
 
 #[tokio::test]
@@ -159,17 +160,17 @@ async fn attack_18_idle_timeout_closes_connection() {
     busy.next().await;
     app.wait(200_000);
     assert_eq!(bob.call(&app, &read()).await.status, StatusCode::OK);
-    // To go on listening is no use of the session.
+    // Renewing a push key does not reset the idle timeout.
     idle.agree(&app, &mut ada).await;
-    // Both first keys are still good.
+    // Both first keys are still valid.
     app.wait(250_000);
     for (name, browser, page, is_over) in [("ada", &ada, &mut idle, true), ("bob", &bob, &mut busy, false)] {
         app.server.publish(&name.parse().unwrap(), activity(browser, "late")).await;
-        assert_eq!(page.news().await, (!is_over).then(|| activity(browser, "late")));
+        assert_eq!(page.event().await, (!is_over).then(|| activity(browser, "late")));
     }
 }
 
-/// Its end is an event, too. This one nobody was told of.
+/// The end of a session is usually an event. Here the event is missing.
 #[tokio::test]
 async fn attack_18_missed_end_closes_connection_in_a_minute() {
     let app = app();
@@ -180,7 +181,7 @@ async fn attack_18_missed_end_closes_connection_in_a_minute() {
     assert!(app.server.stores().sessions.end(&ada.handle, &user, Ended::Revoked, app.now()).await.unwrap());
     app.wait(60_001);
     app.server.publish(&user, activity(&ada, "late")).await;
-    assert_eq!(page.news().await, None);
+    assert_eq!(page.event().await, None);
 }
 
 #[tokio::test]
@@ -194,24 +195,24 @@ async fn servers_with_same_root_share_push_keys() {
     let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
     page.attach(&other, &mut ada, None).await;
-    assert_eq!(page.next().await, Some(Push::Hb { latest: 0 }));
-    one.server.publish(&"ada".parse().unwrap(), activity(&ada, "told at one, heard at the other")).await;
-    assert_eq!(page.news().await, Some(activity(&ada, "told at one, heard at the other")));
+    assert_eq!(page.next().await, Some(Push::Heartbeat { latest: 0 }));
+    one.server.publish(&"ada".parse().unwrap(), activity(&ada, "published at one, received at the other")).await;
+    assert_eq!(page.event().await, Some(activity(&ada, "published at one, received at the other")));
 
-    // A next key that the one agrees is not the other's: it goes on with the old one, and is heard.
+    // The next key is agreed with the first server. The second one keeps signing with the old key, which stays valid.
     page.agree(&one, &mut ada).await;
     for app in [&one, &other] {
         app.wait(30_000);
     }
     one.server.publish(&"ada".parse().unwrap(), activity(&ada, "still under the first key")).await;
-    assert_eq!(page.news().await, Some(activity(&ada, "still under the first key")));
+    assert_eq!(page.event().await, Some(activity(&ada, "still under the first key")));
     ada.issue_nonces(&one).await;
 
-    // With roots of their own they cannot, and say so.
+    // A server with another root rejects the key.
     let stranger = TestApp::new(stores);
     let mut page = PushClient::new();
     page.agree(&one, &mut ada).await;
-    assert_eq!(ada.call(&stranger, &page.asks(None)).await.code(), Code::Malformed);
+    assert_eq!(ada.call(&stranger, &page.stream_request(None)).await.code(), Code::Malformed);
 }
 
 #[tokio::test]
@@ -224,9 +225,9 @@ async fn theft_and_new_sign_in_reach_the_owner() {
     let request = thief.sign::<ReadActivity>(app.now() / 1000, protocol::token::Nonce::new([1; 16]), "{}".into(), None);
     assert_eq!(app.send(request.build()).await.code(), Code::UseFreshNonce);
     let theft = Security::Theft { session: ada.handle, times: 1 };
-    assert_eq!(page.news().await, Some(Push::Security(theft)));
+    assert_eq!(page.event().await, Some(Push::Security(theft)));
     let second = app.browser("ada").await;
-    let Some(Push::Security(Security::SignedIn { session, .. })) = page.news().await else { panic!("no sign-in") };
+    let Some(Push::Security(Security::SignedIn { session, .. })) = page.event().await else { panic!("no sign-in") };
     assert_eq!(session, second.handle);
 }
 
@@ -236,13 +237,13 @@ async fn attack_20_foreign_connection_cannot_be_opened() {
     let (mut ada, mut bob) = (app.browser("ada").await, app.browser("bob").await);
     let mut page = PushClient::new();
     page.agree(&app, &mut ada).await;
-    let asked = page.asks(None);
+    let request = page.stream_request(None);
     let reply =
-        ada.call(&app, &PushStream { kid: "pan.BBBBBBBBBBBBBBBBBBBBBA".parse().unwrap(), ..asked.clone() }).await;
+        ada.call(&app, &PushStream { kid: "pan.BBBBBBBBBBBBBBBBBBBBBA".parse().unwrap(), ..request.clone() }).await;
     assert_eq!(reply.code(), Code::Malformed, "a key that was never agreed");
-    // Nor does it take the key of one that is open.
+    // The ID of an open connection is rejected.
     let open = PushClient::open(&app, &mut ada, None).await;
-    let reply = bob.call(&app, &PushKeys { key: page.point(), conn: open.inbox.conn() }).await;
+    let reply = bob.call(&app, &PushKeys { key: page.point(), conn: open.verifier.conn() }).await;
     assert_eq!(reply.code(), Code::Malformed);
     let off_curve = PublicKey::from_sec1(&[4; 65]).unwrap();
     let reply = bob.call(&app, &PushKeys { key: off_curve, conn: ConnectionId::new([8; 16]) }).await;
@@ -260,7 +261,7 @@ async fn keys_and_connections_are_limited() {
     }
     let ninth = PushKeys { key: open[0].point(), conn: ConnectionId::new([9; 16]) };
     let reply = ada.call(&app, &ninth).await;
-    assert_eq!(reply.code(), Code::RateLimited, "as many connections as a session may have");
+    assert_eq!(reply.code(), Code::RateLimited, "the limit of connections per session");
     assert_eq!(
         (&reply.headers["retry-after"], reply.json::<Problem>().retry_after),
         (&"20".parse().unwrap(), Some(20))
@@ -268,15 +269,15 @@ async fn keys_and_connections_are_limited() {
     drop(open);
     app.wait(60_001);
     ada.issue_nonces(&app).await;
-    let mut listener = PushClient::new();
-    // Other tasks close what was dropped.
+    let mut client = PushClient::new();
+    // Other tasks close the dropped connections.
     while app.server.push_connections() > 0 {
         tokio::task::yield_now().await;
     }
     for _ in 0..10 {
-        listener.agree(&app, &mut ada).await;
+        client.agree(&app, &mut ada).await;
     }
-    let reply = ada.call(&app, &PushKeys { key: listener.point(), conn: listener.inbox.conn() }).await;
+    let reply = ada.call(&app, &PushKeys { key: client.point(), conn: client.verifier.conn() }).await;
     assert_eq!(reply.code(), Code::RateLimited);
     assert!(reply.headers.contains_key("retry-after"));
     assert_eq!(ada.call(&app, &read()).await.status, StatusCode::OK);
@@ -291,11 +292,11 @@ async fn push_messages_are_rate_limited() {
     for number in 0..14 {
         app.server.publish(&"ada".parse().unwrap(), activity(&ada, &number.to_string())).await;
     }
-    // Ten frames at once, the first one included; then one a second. In order, and none is lost.
+    // Ten messages at once, including the first one, then one per second. In order, and none is lost.
     let began = tokio::time::Instant::now();
     for number in 0..11 {
-        assert_eq!(page.news().await, Some(activity(&ada, &number.to_string())));
+        assert_eq!(page.event().await, Some(activity(&ada, &number.to_string())));
     }
-    // The clock of this test only moves while everybody waits. Telemetry counts as well.
+    // Tokio advances the paused clock only while every task waits. Telemetry counts too.
     assert_eq!(began.elapsed().as_secs(), page.seq - 10);
 }

@@ -1,4 +1,4 @@
-//! A page and its frame, as far as they listen for what is pushed.
+//! A push client: the page and its signing frame.
 
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use p256::{NonZeroScalar, SecretKey, ecdh::diffie_hellman, elliptic_curve::sec1:
 use protocol::{
     built_in::{PushKeys, PushStream},
     key::PublicKey,
-    push::{AgreedKey, ConnectionId, Cursor, Envelope, Payload, Push, PushVerifier, Rejected, Tolerance, key_info},
+    push::{
+        AgreedKey, ConnectionId, Cursor, Envelope, Payload, Push, PushRejection, PushVerifier, Tolerance, key_info,
+    },
 };
 use server::random::random;
 use sha2::Sha256;
@@ -19,11 +21,11 @@ use tokio::time::timeout;
 
 use crate::{TestApp, browser::Browser};
 
-/// What a page and its frame have of a connection.
+/// The page's and the frame's state of a connection.
 pub(crate) struct PushClient {
     secret: SecretKey,
-    pub(crate) inbox: PushVerifier<Hmac<Sha256>>,
-    /// Those that were agreed, the newest last.
+    pub(crate) verifier: PushVerifier<Hmac<Sha256>>,
+    /// The agreed keys, newest last.
     pub(crate) agreed: Vec<AgreedKey>,
     stream: Option<BodyDataStream>,
     pub(crate) seq: u64,
@@ -34,7 +36,7 @@ impl PushClient {
     pub(crate) fn new() -> Self {
         Self {
             secret: SecretKey::from_slice(&random::<32>().unwrap()).unwrap(),
-            inbox: PushVerifier::new(ConnectionId::new(random().unwrap()), Tolerance::default()),
+            verifier: PushVerifier::new(ConnectionId::new(random().unwrap()), Tolerance::default()),
             agreed: Vec::new(),
             stream: None,
             seq: 0,
@@ -47,7 +49,7 @@ impl PushClient {
     }
 
     pub(crate) async fn agree(&mut self, app: &TestApp, browser: &mut Browser) {
-        let conn = self.inbox.conn();
+        let conn = self.verifier.conn();
         let reply = browser.call(app, &PushKeys { key: self.point(), conn }).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         let agreed: AgreedKey = reply.json();
@@ -57,65 +59,67 @@ impl PushClient {
         let mut key = [0; 32];
         Hkdf::<Sha256>::new(None, shared.raw_secret_bytes()).expand(&info, &mut key).unwrap();
         let mac = Hmac::new_from_slice(&key).unwrap();
-        self.inbox.add_key(agreed.kid.clone(), mac, agreed.expires_at);
+        self.verifier.add_key(agreed.kid.clone(), mac, agreed.expires_at);
         self.agreed.push(agreed);
     }
 
     pub(crate) async fn open(app: &TestApp, browser: &mut Browser, after: Option<Cursor>) -> Self {
-        let mut listener = Self::new();
-        listener.agree(app, browser).await;
-        listener.attach(app, browser, after).await;
-        listener
+        let mut client = Self::new();
+        client.agree(app, browser).await;
+        client.attach(app, browser, after).await;
+        client
     }
 
-    /// Opens its connection.
+    /// Opens the connection.
     pub(crate) async fn attach(&mut self, app: &TestApp, browser: &mut Browser, after: Option<Cursor>) {
-        let response = app.respond(browser.request(app, &self.asks(after)).build()).await;
+        let response = app.respond(browser.request(app, &self.stream_request(after)).build()).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         browser.take_nonces(response.headers());
         self.stream = Some(response.into_body().into_data_stream());
     }
 
-    /// The request for its connection.
-    pub(crate) fn asks(&self, after: Option<Cursor>) -> PushStream {
+    /// The request that opens the connection.
+    pub(crate) fn stream_request(&self, after: Option<Cursor>) -> PushStream {
         let kid = self.agreed[0].kid.clone();
-        PushStream { conn: self.inbox.conn(), kid, key: self.point(), after, rejected: None }
+        PushStream { conn: self.verifier.conn(), kid, key: self.point(), after, rejected: None }
     }
 
-    /// The next frame as sent; `None` when the stream is over.
-    pub(crate) async fn frame(&mut self) -> Option<String> {
+    /// The next message as sent; `None` when the stream has ended.
+    pub(crate) async fn message(&mut self) -> Option<String> {
         let next = self.stream.as_mut().unwrap().next();
-        let bytes = timeout(Duration::from_secs(20), next).await.expect("a frame, or the end")?.unwrap();
+        let bytes = timeout(Duration::from_secs(20), next).await.expect("a message or the end")?.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         Some(text.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap().to_owned())
     }
 
-    /// Verifies a frame as the signing frame does.
-    pub(crate) fn verify(&mut self, frame: &str, now: u64) -> Result<Payload, Rejected> {
-        let envelope = Envelope::parse(frame).map_err(|_| Rejected::Malformed)?;
-        let mac = self.inbox.judge(&envelope, now)?.clone();
-        mac.chain_update(envelope.message()).verify_slice(envelope.sig.as_bytes()).map_err(|_| Rejected::BadMac)?;
-        self.inbox.accept(&envelope, now)?;
+    /// Verifies a message as the signing frame does.
+    pub(crate) fn verify(&mut self, message: &str, now: u64) -> Result<Payload, PushRejection> {
+        let envelope = Envelope::parse(message).map_err(|_| PushRejection::Malformed)?;
+        let mac = self.verifier.check(&envelope, now)?.clone();
+        mac.chain_update(envelope.message())
+            .verify_slice(envelope.sig.as_bytes())
+            .map_err(|_| PushRejection::BadMac)?;
+        self.verifier.accept(&envelope, now)?;
         Ok(serde_json::from_str(envelope.payload).unwrap())
     }
 
     /// The next payload, verified.
     pub(crate) async fn next(&mut self) -> Option<Push> {
-        let frame = self.frame().await?;
-        // At the very time at which it was signed: the clocks of these tests jump.
-        let now = Envelope::parse(&frame).unwrap().ts;
-        let payload = self.verify(&frame, now).expect("it holds");
+        let message = self.message().await?;
+        // At the time at which it was signed, because these tests set the clock.
+        let now = Envelope::parse(&message).unwrap().ts;
+        let payload = self.verify(&message, now).expect("a valid message");
         assert!(payload.id >= self.cursor);
         (self.seq, self.cursor) = (payload.seq, payload.id);
         Some(payload.push)
     }
 
-    /// The next payload that is no telemetry.
-    pub(crate) async fn news(&mut self) -> Option<Push> {
+    /// The next event that is not telemetry.
+    pub(crate) async fn event(&mut self) -> Option<Push> {
         loop {
             match self.next().await {
-                Some(Push::Tm { .. } | Push::Ua { .. }) => {}
+                Some(Push::Telemetry { .. } | Push::UserActivity { .. }) => {}
                 other => return other,
             }
         }

@@ -1,4 +1,4 @@
-//! What a request must be to reach a handler.
+//! The conditions under which a request reaches its handler.
 
 use crate::test_actions::{CATALOGUE, Order, ReadNotes, Rename};
 use axum::body::Body;
@@ -19,8 +19,8 @@ use crate::{
     order, owner_still_acts, read, rename,
 };
 
-/// What an attacker does to a captured request.
-type Bend<'a> = &'a dyn Fn(Signed) -> Signed;
+/// A manipulation of a captured request.
+type Change<'a> = &'a dyn Fn(Signed) -> Signed;
 
 #[tokio::test]
 async fn every_level_passes_with_what_it_needs() {
@@ -83,11 +83,11 @@ async fn each_header_must_be_present_once_and_canonical() {
     for name in [name::SESSION, name::PROOF, name::DIGEST, name::SIGNATURE_INPUT, name::SIGNATURE, "cookie"] {
         assert_eq!(app.send(good.clone().without(name).build()).await.code(), Code::InvalidSession, "{name} absent");
         if name != "cookie" {
-            assert_eq!(app.send(good.clone().twice(name).build()).await.code(), Code::Malformed, "{name} doubled");
+            assert_eq!(app.send(good.clone().doubled(name).build()).await.code(), Code::Malformed, "{name} doubled");
         }
         for bad in ["", " ", "none ", "\"", "pan=::", "caf\u{e9}", "a=b", &long] {
             let code = app.send(good.clone().with(name, bad).build()).await.code();
-            // A cookie header without our cookie is no cookie.
+            // A malformed cookie counts as a missing one.
             let expected = if name == "cookie" { Code::InvalidSession } else { Code::Malformed };
             assert_eq!(code, expected, "{name}: {bad:?}");
         }
@@ -105,22 +105,22 @@ async fn changed_signed_component_is_rejected() {
     let app = app();
     let mut browser = app.browser("ada").await;
     let mut other = app.browser("bob").await;
-    let theirs = other.request(&app, &order());
-    let theirs = theirs.headers[name::SIGNATURE].to_str().unwrap();
+    let foreign = other.request(&app, &order());
+    let foreign = foreign.headers[name::SIGNATURE].to_str().unwrap();
     let handle = other.handle.to_string();
-    let bends: [(&str, Code, Bend); 7] = [
+    let changes: [(&str, Code, Change); 7] = [
         ("body", Code::InvalidProof, &|good| Signed { body: good.body.replace("1200", "9900"), ..good }),
         ("action", Code::Malformed, &|good| Signed { path: "/api/title".into(), ..good }),
         ("query", Code::InvalidProof, &|good| Signed { path: "/api/order?to=eve".into(), ..good }),
         ("session", Code::InvalidSession, &|good| good.with(name::SESSION, &handle)),
         ("cookie", Code::InvalidSession, &|good| good.with("cookie", &other.session)),
         ("both", Code::UseFreshNonce, &|good| good.with(name::SESSION, &handle).with("cookie", &other.session)),
-        ("signature", Code::InvalidProof, &|good| good.with(name::SIGNATURE, theirs)),
+        ("signature", Code::InvalidProof, &|good| good.with(name::SIGNATURE, foreign)),
     ];
-    for (what, code, bend) in bends {
-        // A fresh nonce each time: only the bending can be what is refused.
+    for (what, code, change) in changes {
+        // A fresh nonce each time, so that only the change can cause the rejection.
         let good = browser.request(&app, &order());
-        assert_eq!(app.send(bend(good).build()).await.code(), code, "{what}");
+        assert_eq!(app.send(change(good).build()).await.code(), code, "{what}");
         if browser.nonces.is_empty() {
             browser.nonces.push(Nonce::new(random().unwrap()));
             browser.call(&app, &Nonces {}).await;
@@ -145,9 +145,9 @@ async fn changed_signed_component_is_rejected() {
 async fn signature_is_valid_for_five_seconds() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    let hoarded = browser.request(&app, &read());
+    let old = browser.request(&app, &read());
     app.wait(7_000);
-    assert_eq!(app.send(hoarded.build()).await.code(), Code::UseFreshNonce);
+    assert_eq!(app.send(old.build()).await.code(), Code::UseFreshNonce);
     let early = browser.sign::<ReadNotes>(app.now() / 1000 + 8, browser.nonces[0], "{}".into(), None);
     assert_eq!(app.send(early.build()).await.code(), Code::UseFreshNonce);
     owner_still_acts(&app, &mut browser).await;
@@ -203,7 +203,7 @@ async fn cross_site_request_is_rejected() {
     let mut request = good.build();
     request.headers_mut().remove(header::ORIGIN);
     assert_eq!(app.send(request).await.code(), Code::ForbiddenOrigin);
-    assert_eq!(app.send(good.build()).await.status, StatusCode::OK, "all that cost nothing");
+    assert_eq!(app.send(good.build()).await.status, StatusCode::OK, "rejected requests spend no nonce");
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn foreign_or_oversized_body_is_rejected() {
 #[tokio::test]
 async fn unknown_function_is_rejected_before_handlers() {
     let app = app();
-    for path in ["/api/unheard_of", "/api/%6frder", "/api/order/", "//api/order", "/", "/account"] {
+    for path in ["/api/unknown", "/api/%6frder", "/api/order/", "//api/order", "/", "/account"] {
         let reply = app.send(from_app(path).body(Body::from("{}")).unwrap()).await;
         assert_eq!((reply.code(), reply.status), (Code::Malformed, StatusCode::NOT_FOUND), "{path}");
     }

@@ -1,4 +1,4 @@
-//! One's own sessions, and what happens when somebody has the token of one (attacks 1 and 18).
+//! A user's sessions, and the use of a stolen token (attacks 1 and 18).
 
 use http::{StatusCode, header};
 use protocol::{
@@ -49,7 +49,7 @@ async fn user_lists_and_ends_own_sessions() {
     assert_eq!(handles, [second.handle, first.handle]);
 
     let of_bob = Revoke { session: bob.handle };
-    assert!(!first.call(&app, &of_bob).await.json::<bool>(), "nobody ends another's session");
+    assert!(!first.call(&app, &of_bob).await.json::<bool>(), "another user's session cannot be ended");
     owner_of(&app, &mut bob, "bob").await;
 
     let reply = first.call(&app, &Revoke { session: second.handle }).await;
@@ -91,8 +91,8 @@ async fn fourth_sign_in_ends_the_first_or_is_rejected() {
     let sessions = Sessions { max: 1, at_cap: AtCap::RejectNew, ..Sessions::default() };
     let app = TestApp::with(Stores::memory(), Settings { sessions, ..Settings::default() });
     let mut first = app.browser("ada").await;
-    let refused = Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await;
-    assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, Code::TooManySessions));
+    let rejected = Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await;
+    assert_eq!((rejected.status, rejected.code()), (StatusCode::CONFLICT, Code::TooManySessions));
     owner_still_acts(&app, &mut first).await;
     first.call(&app, &SignOut {}).await;
     app.browser("ada").await;
@@ -102,7 +102,7 @@ async fn fourth_sign_in_ends_the_first_or_is_rejected() {
 async fn attack_14_sign_in_replaces_only_own_session() {
     let app = app();
     let (mut ada, mut eve) = (app.browser("ada").await, app.browser("eve").await);
-    // Eve's cookies are planted in Ada's browser; or Eve has stolen Ada's, and signs in as herself with them.
+    // Eve's cookies are planted in Ada's browser. Or Eve has stolen Ada's cookies and signs in as herself with them.
     for (user, planted) in [("ada", eve.clone()), ("eve", ada.clone())] {
         let mut browser = Browser { confirmation: new_key(), ..planted };
         assert_eq!(browser.post(&app, "/sign-in", user, PASSWORD).await.status, StatusCode::OK);
@@ -112,13 +112,13 @@ async fn attack_14_sign_in_replaces_only_own_session() {
         owner_of(&app, &mut ada, "ada").await;
         owner_of(&app, &mut eve, "eve").await;
     }
-    // Nor does a cookie end a session whose secret it does not have.
+    // A cookie without the session's secret does not end the session.
     let sign = format!("__Host-pan-sign={}.{}", ada.handle, SignSecret::new([7; 32]).reveal());
     let mut forged = Browser { sign, ..Browser::new() };
     assert_eq!(forged.post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
     owner_of(&app, &mut ada, "ada").await;
     app.wait(60_000);
-    // Either of the two cookies is enough to end the browser's own session.
+    // Either of the two cookies is enough to end the browser's previous session.
     let mut other = app.browser("ada").await;
     let by_sign = Browser { session: String::new(), ..ada.clone() };
     let by_session = Browser { sign: String::new(), ..other.clone() };
@@ -134,7 +134,7 @@ async fn attack_14_sign_in_replaces_only_own_session() {
 async fn token_without_key_is_a_theft_signal() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    // A cookie brings no nonce with it.
+    // The stolen cookie contains no nonce.
     let mut thief = Browser { key: new_key(), nonces: vec![Nonce::new(random().unwrap())], ..browser.clone() };
     let good = browser.request(&app, &rename());
     let own_key = thief.request(&app, &rename());
@@ -143,7 +143,7 @@ async fn token_without_key_is_a_theft_signal() {
             "no signature at all",
             from_app("/api/notes").header(header::COOKIE, &browser.session).body("{}".into()).unwrap(),
         ),
-        ("a key of their own", own_key.build()),
+        ("another key", own_key.build()),
         (
             "a signature of another request",
             own_key.clone().with("signature", good.headers["signature"].to_str().unwrap()).build(),
@@ -161,11 +161,11 @@ async fn token_without_key_is_a_theft_signal() {
         assert!(app.send(request).await.status.is_client_error(), "{how}");
         assert_eq!(thefts(&app, &mut browser).await, before + 1, "{how}");
     }
-    assert_eq!(app.send(good.build()).await.status, StatusCode::OK, "the owner has lost nothing");
+    assert_eq!(app.send(good.build()).await.status, StatusCode::OK, "the owner's nonce is not spent");
     assert_eq!(app.logged("theft", Outcome::Noticed).await, count);
 }
 
-/// Whoever has one token must not be able to flood the log, the log of events and the owner's pages with it.
+/// A thief with one token cannot flood the log, the event log and the owner's pages.
 #[tokio::test]
 async fn repeated_theft_is_counted_but_reported_rarely() {
     let app = app();
@@ -177,12 +177,12 @@ async fn repeated_theft_is_counted_but_reported_rarely() {
     assert_eq!(thefts(&app, &mut browser).await, 20);
     assert_eq!(app.logged("theft", Outcome::Noticed).await, 20);
     let published = app.server.stores().event_log.since(Cursor::default(), 100).await.unwrap();
-    let Since::Events(news) = published else { panic!("{published:?}") };
-    let told = news.into_iter().filter_map(|(_, news)| match news?.push {
+    let Since::Events(events) = published else { panic!("{published:?}") };
+    let reports = events.into_iter().filter_map(|(_, event)| match event?.push {
         Push::Security(Security::Theft { session, times }) => Some((session, times)),
         _ => None,
     });
-    assert_eq!(told.collect::<Vec<_>>(), [1, 2, 4, 8, 16].map(|times| (browser.handle, times)));
+    assert_eq!(reports.collect::<Vec<_>>(), [1, 2, 4, 8, 16].map(|times| (browser.handle, times)));
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn ending_others_ends_unentered_sign_in() {
     assert_eq!(owner.call(&app, &RevokeOthers {}).await.json::<usize>(), 1);
     assert_eq!(thief.enter(&app).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(thief.bind(&app).await.code(), Code::InvalidSession);
-    assert_eq!(bob.enter(&app).await.status, StatusCode::SEE_OTHER, "no other user's");
+    assert_eq!(bob.enter(&app).await.status, StatusCode::SEE_OTHER, "sessions of other users go on");
     owner_still_acts(&app, &mut owner).await;
 }
 
@@ -201,8 +201,8 @@ async fn ending_others_ends_unentered_sign_in() {
 async fn harmless_failure_is_no_theft_signal() {
     let app = app();
     let mut browser = app.browser("ada").await;
-    let mut neighbour = browser.request(&app, &read());
-    neighbour.headers.insert("origin", "http://evil.pan.localhost:3000".parse().unwrap());
+    let mut sibling = browser.request(&app, &read());
+    sibling.headers.insert("origin", "http://evil.pan.localhost:3000".parse().unwrap());
     let crossed = browser.request(&app, &read()).with("sec-fetch-site", "same-site");
     let retried = browser.request(&app, &read());
     assert_eq!(app.send(retried.build()).await.status, StatusCode::OK);
@@ -211,7 +211,7 @@ async fn harmless_failure_is_no_theft_signal() {
     let late = browser.request(&app, &read());
     app.wait(400_000);
     let requests = [
-        ("another origin's request", neighbour.build()),
+        ("another origin's request", sibling.build()),
         ("another site's request", crossed.build()),
         ("a repeated request", retried.build()),
         ("a request from before the device slept", late.build()),
@@ -255,6 +255,6 @@ async fn user_reads_own_activity_only() {
     let UserActivity { entries: body, repeated } = ada.call(&app, &ReadActivity {}).await.json();
     assert_eq!(repeated, []);
     let actions: Vec<&str> = body.iter().map(|body| &*body.event.action).collect();
-    assert_eq!(actions, ["title", "bind", "enter", "register"], "newest first; what asks is not in it yet");
+    assert_eq!(actions, ["title", "bind", "enter", "register"], "newest first, without this request");
     assert!(body.iter().all(|body| body.event.user.as_ref().is_some_and(|user| user.as_str() == "ada")));
 }

@@ -22,8 +22,8 @@ use crate::{
     test_app::accounts,
 };
 
-/// What is done to an honest body.
-type Bend<'a> = &'a dyn Fn(&mut serde_json::Value);
+/// A manipulation of a valid body.
+type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
 
 const PAGES: [&str; 3] = ["/sign-in", "/register", "/confirm"];
 
@@ -55,7 +55,7 @@ async fn sign_in_gives_ticket_and_cookie() {
     owner_still_acts(&app, &mut browser).await;
 }
 
-/// A page on the app origin, genuine or not, can hand a password to nobody.
+/// A page on the app origin, genuine or not, cannot submit a password.
 #[tokio::test]
 async fn attack_24_only_sign_origin_takes_passwords() {
     let app = app();
@@ -84,7 +84,7 @@ async fn attack_24_only_sign_origin_takes_passwords() {
             assert_eq!((reply.code(), reply.cookies().len()), (Code::ForbiddenOrigin, 0), "{name} {value:?}");
         }
     }
-    // All that has not even used up the challenge.
+    // The rejected requests have not used up the challenge.
     let reply = app.send(from_frame("/sign-in").body(good.into()).unwrap()).await;
     assert_eq!(reply.status, StatusCode::OK);
 }
@@ -94,14 +94,14 @@ async fn wrong_password_and_unknown_user_get_one_reply() {
     let app = app();
     app.browser("ada").await;
     let wrong = Browser::new().post(&app, "/sign-in", "ada", "wrong").await;
-    let unknown = Browser::new().post(&app, "/sign-in", "nobody", "wrong").await;
+    let unknown = Browser::new().post(&app, "/sign-in", "unknown", "wrong").await;
     assert_eq!((wrong.status, wrong.code()), (StatusCode::UNAUTHORIZED, Code::WrongCredentials));
     assert_eq!(wrong.body, unknown.body);
     assert_eq!(wrong.cookies().len() + unknown.cookies().len(), 0);
     assert_eq!(app.logged("sign_in", Outcome::Refused).await, 2);
 }
 
-/// Cases 5 and 9: whatever goes wrong while signing in, the user's other devices stay signed in.
+/// Cases 5 and 9: after a failed sign-in, the user's other devices stay signed in.
 #[tokio::test]
 async fn failed_sign_ins_displace_nothing() {
     let app = app();
@@ -113,7 +113,7 @@ async fn failed_sign_ins_displace_nothing() {
     for _ in 0..4 {
         let mut wrong = Browser::new();
         assert_eq!(wrong.post(&app, "/sign-in", "ada", "wrong").await.code(), Code::WrongCredentials);
-        // With the owner's own cookies, too.
+        // With the owner's cookies too.
         let mut wrong = Browser { confirmation: new_key(), ..browsers[0].clone() };
         assert_eq!(wrong.post(&app, "/sign-in", "ada", "wrong").await.code(), Code::WrongCredentials);
     }
@@ -126,7 +126,7 @@ async fn failed_sign_ins_displace_nothing() {
     for browser in &mut browsers {
         owner_still_acts(&app, browser).await;
     }
-    // The right password does displace the oldest.
+    // The positive control: the right password ends the oldest session.
     assert_eq!(Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
     assert_eq!(browsers[0].call(&app, &crate::read()).await.code(), Code::InvalidSession);
 }
@@ -139,8 +139,8 @@ async fn challenge_is_good_once_and_for_a_minute() {
     let body = browser.credentials(browser.challenge(&app).await, "ada", PASSWORD);
     assert_eq!(post_json(&app, "/sign-in", &body).await.status, StatusCode::OK);
     assert_eq!(post_json(&app, "/sign-in", &body).await.code(), Code::UseFreshNonce, "replayed");
-    let invented = browser.credentials(Challenge::new([7; 32]), "ada", PASSWORD);
-    assert_eq!(post_json(&app, "/sign-in", invented).await.code(), Code::UseFreshNonce);
+    let unknown = browser.credentials(Challenge::new([7; 32]), "ada", PASSWORD);
+    assert_eq!(post_json(&app, "/sign-in", unknown).await.code(), Code::UseFreshNonce);
     let late = browser.credentials(browser.challenge(&app).await, "ada", PASSWORD);
     app.wait(60_000);
     assert_eq!(post_json(&app, "/sign-in", late).await.code(), Code::UseFreshNonce);
@@ -156,14 +156,14 @@ async fn challenge_takes_an_empty_object() {
     }
 }
 
-/// The key is proven before the password is looked at: the wrong password does not show.
+/// The server checks the key before the password, so the wrong password is not reported.
 #[tokio::test]
 async fn confirmation_key_must_be_proven() {
     let app = app();
     app.browser("ada").await;
     let browser = Browser::new();
     let other = serde_json::to_value(public(&new_key()).to_jwk()).unwrap();
-    let bends: [(&str, Bend, Code); 6] = [
+    let changes: [(&str, Change, Code); 6] = [
         ("another key", &|body| body["jwk"] = other.clone(), Code::InvalidProof),
         ("x and y of two keys", &|body| body["jwk"]["y"] = other["y"].clone(), Code::Malformed),
         ("a private member", &|body| body["jwk"]["d"] = "AAAA".into(), Code::Malformed),
@@ -171,13 +171,13 @@ async fn confirmation_key_must_be_proven() {
         ("no signature", &|body| drop(body.as_object_mut().unwrap().remove("signature")), Code::Malformed),
         ("a member more", &|body| body["admin"] = true.into(), Code::Malformed),
     ];
-    for (what, bend, code) in bends {
+    for (what, change, code) in changes {
         let challenge = browser.challenge(&app).await;
         let mut body = serde_json::to_value(browser.credentials(challenge, "ada", "wrong")).unwrap();
-        bend(&mut body);
+        change(&mut body);
         assert_eq!(post_json(&app, "/sign-in", body).await.code(), code, "{what}");
     }
-    // What was signed to bind a frame key is good for nothing else.
+    // A signature that binds a frame key does not sign in.
     let challenge = browser.challenge(&app).await;
     let Bind { signature, .. } = Browser { key: browser.confirmation.clone(), ..browser.clone() }.statement(challenge);
     let body = SignIn { signature, ..browser.credentials(challenge, "ada", PASSWORD) };
@@ -277,7 +277,7 @@ async fn posted_form_gets_the_page_again() {
     let form = encoded(&[("user", "<ada\">".to_owned()), ("password", PASSWORD.to_owned())]);
     for path in ["/sign-in", "/register"] {
         for kind in ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded;charset=UTF-8"] {
-            // Far more than the limit of sign-ins: none is counted.
+            // More often than the sign-in limit, because these requests are not counted.
             for _ in 0..20 {
                 let mut request = from_frame(path).body(Body::from(form.clone())).unwrap();
                 request.headers_mut().insert(header::CONTENT_TYPE, kind.parse().unwrap());
@@ -301,7 +301,7 @@ async fn sign_ins_are_limited_by_account_and_by_address() {
     for _ in 0..3 {
         assert_eq!(sign_in("ada").await.code(), Code::WrongCredentials);
     }
-    // Whether the name exists or not.
+    // Whether or not the name exists.
     let reply = sign_in("ada").await;
     assert_eq!((reply.code(), reply.json::<Problem>().retry_after), (Code::RateLimited, Some(60)));
     assert!(reply.headers.contains_key(header::RETRY_AFTER));

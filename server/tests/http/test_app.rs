@@ -1,4 +1,4 @@
-//! A server under test: the real router, a clock that the test moves, and handlers that answer with what was verified.
+//! The server under test: the real router, a clock that the test sets, and handlers that return the verified user.
 
 use std::{
     net::SocketAddr,
@@ -36,7 +36,7 @@ use crate::{
     test_actions::{CATALOGUE, Order, ReadNotes, Rename},
 };
 
-/// The clock of the tests starts here: Unix ms.
+/// The start time of the tests' clock: Unix ms.
 pub(crate) const START: u64 = 1_750_000_000_000;
 
 /// PAN's own accounts, without registration.
@@ -64,7 +64,7 @@ impl TestApp {
         Self::serving(store, settings, &functions, routes)
     }
 
-    /// Serves an application of the test.
+    /// Serves an application that the test defines.
     pub(crate) fn serving(
         store: Stores,
         settings: Settings,
@@ -96,7 +96,7 @@ impl TestApp {
         Self { server, router, now }
     }
 
-    /// How often the audit log says that this happened.
+    /// The number of these events in the audit log.
     pub(crate) async fn logged(&self, action: &str, outcome: Outcome) -> u64 {
         self.server.flush().await;
         let is_it = |body: &EntryBody| body.event.action == action && body.event.outcome == outcome;
@@ -122,7 +122,7 @@ impl TestApp {
         self.now.fetch_sub(ms, Ordering::SeqCst);
     }
 
-    /// What operators read.
+    /// The metrics in the text format.
     pub(crate) async fn metrics(&self) -> String {
         let request = Request::get("/metrics").body(Body::empty()).expect("a request");
         let reply = self.server.observer().oneshot(request).await.expect("a router never fails");
@@ -133,7 +133,7 @@ impl TestApp {
         Reply::read(self.respond(request).await).await
     }
 
-    /// Sends, and leaves the body of the response unread.
+    /// Sends a request and does not read the body of the response.
     pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
         if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
@@ -146,7 +146,7 @@ impl TestApp {
         let mut browser = self.entered(user).await;
         let bound = browser.bind(self).await;
         assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
-        // The hub, another task, may read the event of the sign-in before anybody listens.
+        // The hub is another task. Let it read the event of the sign-in before the test opens a push connection.
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
@@ -161,7 +161,7 @@ impl TestApp {
         browser
     }
 
-    /// A browser that has signed in; it registers a user that is new.
+    /// A browser that has signed in. Registers the user if it does not exist.
     pub(crate) async fn signed_in(&self, user: &str) -> Browser {
         let mut browser = Browser::new();
         let mut reply = browser.post(self, "/register", user, PASSWORD).await;

@@ -130,7 +130,7 @@ async fn snapshot_is_readable_by_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("store.json");
-    // The mode comes neither from a readable file that exists already, nor from what a killed process has left.
+    // The mode comes neither from an existing readable file nor from a temporary file of a killed process.
     let left = directory.path().join("store.json.new");
     for path in [&path, &left] {
         fs::write(path, r#"{"sessions":{},"records":{}}"#).expect("a file");

@@ -53,12 +53,12 @@ async fn authorize_request_is_one_command() {
     assert!(sent[0].starts_with("\"EVALSHA\""), "{sent:?}");
 }
 
-/// During an upgrade two versions of a server follow one log.
+/// During an upgrade two versions of the server read one log.
 #[tokio::test]
 async fn event_of_another_version_is_skipped() {
     let server = RedisServer::start();
     let stores = connect(&server).await;
-    let event = |latest| UserEvent { user: "ada".parse().expect("a name"), push: Push::Hb { latest } };
+    let event = |latest| UserEvent { user: "ada".parse().expect("a name"), push: Push::Heartbeat { latest } };
     let start = stores.event_log.publish(&event(1), 100, *T0).await.expect("the store answers");
     let foreign = r#"{"user":"ada","push":{"type":"of_tomorrow","data":{}}}"#;
     let added: String = cmd("XADD")
@@ -150,7 +150,7 @@ async fn older_snapshot_revives_no_spent_nonce() {
     assert!(passes(&elsewhere, handle, fresh, now()).await);
 }
 
-/// The same for a nonce that the frame has invented: the store no longer knows that it was spent.
+/// The same for a client-generated nonce: the store no longer knows that it was spent.
 #[tokio::test]
 async fn older_snapshot_repeats_no_nonce_request() {
     let mut server = RedisServer::start();
@@ -282,7 +282,7 @@ async fn missing_redis_is_an_error_at_once() {
     assert!(began.elapsed() < Duration::from_millis(2300));
 }
 
-/// Attack 21: a full Redis changes nothing, not even half, but still ends sessions.
+/// Attack 21: a full Redis makes no change, not even a partial one, but still ends sessions.
 #[tokio::test]
 async fn full_redis_rejects_and_spends_nothing() {
     let server = RedisServer::start();

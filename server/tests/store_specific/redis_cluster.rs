@@ -126,7 +126,7 @@ async fn old_primary_replays_nothing_others_go_on() {
     for nonce in [spent, unspent] {
         assert_eq!(verdict(&store, request(here, nonce, now())).await, Verdict::BadNonce);
     }
-    // Each server has a script of its own, so the nonces of the others are still live.
+    // Each server has a separate script, so the nonces of the others are still valid.
     assert!(passes(&store, there, another, now()).await);
     tokio::time::sleep(Duration::from_millis(2)).await;
     let fresh = nonce();

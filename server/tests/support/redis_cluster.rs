@@ -15,18 +15,18 @@ use super::redis_server::{Certificates, RedisServer};
 /// The first and the last slot of each primary.
 const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
 
-/// Three primaries, and whoever has joined them.
+/// Three primaries, and the servers that have joined them.
 pub(crate) struct RedisCluster {
     pub(crate) nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts one, and waits until it serves every key.
+    /// Starts a cluster and waits until it serves every key.
     pub(crate) fn start() -> Self {
         Self::of(RedisServer::node)
     }
 
-    /// Starts one with a password that is reached over TLS.
+    /// Starts a cluster with a password and TLS.
     pub(crate) fn secured() -> Self {
         let certificates = Certificates::new();
         Self::of(|| RedisServer::secured_node(&certificates))
@@ -35,7 +35,7 @@ impl RedisCluster {
     fn of(node: impl Fn() -> RedisServer) -> Self {
         let nodes: Vec<_> = SLOTS.map(|_| node()).into();
         for (epoch, (node, (first, last))) in (1..).zip(nodes.iter().zip(SLOTS)) {
-            // Without one, all would have to agree upon who has which first.
+            // Without distinct epochs the nodes would have to resolve a conflict first.
             cluster::<()>(node, &["SET-CONFIG-EPOCH", &format!("{epoch}")]);
             cluster::<()>(node, &["ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
         }
@@ -47,12 +47,12 @@ impl RedisCluster {
         cluster
     }
 
-    /// How the store reaches it: by one node, from which it learns the others.
+    /// The settings with which the store connects to it: one node, from which the store learns the others.
     pub(crate) fn settings(&self) -> RedisSettings {
         self.nodes[0].settings()
     }
 
-    /// Takes in a server without slots.
+    /// Adds a server without slots.
     pub(crate) fn join(&mut self) -> &RedisServer {
         let node = RedisServer::node();
         self.meet(&node);
@@ -66,7 +66,7 @@ impl RedisCluster {
         cluster::<()>(&self.nodes[0], &["MEET", &host, &port, &bus]);
     }
 
-    /// Waits until all know each other and every key is served.
+    /// Waits until all nodes know each other and every key is served.
     fn agree(&self, nodes: usize) {
         for node in &self.nodes {
             wait_until("the cluster serves", || {
@@ -76,10 +76,10 @@ impl RedisCluster {
         }
     }
 
-    /// The place of the primary that has a key.
+    /// The index of the primary that has a key.
     pub(crate) fn owner_of(&self, key: &str) -> usize {
         let slot: u16 = cluster(&self.nodes[0], &["KEYSLOT", key]);
-        SLOTS.iter().position(|(first, last)| (*first..=*last).contains(&slot)).expect("every slot is somebody's")
+        SLOTS.iter().position(|(first, last)| (*first..=*last).contains(&slot)).expect("every slot has a primary")
     }
 }
 
@@ -93,11 +93,11 @@ pub(crate) fn query<T: FromRedisValue>(node: &RedisServer, command: &Cmd) -> T {
     command.query(&mut node.aside()).expect("Redis obeys")
 }
 
-/// Asks until it is so.
+/// Waits until the condition holds.
 pub(crate) fn wait_until(what: &str, so: impl Fn() -> bool) {
     let began = Instant::now();
     while !so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "it never came that {what}");
+        assert!(began.elapsed() < Duration::from_secs(30), "timeout: {what}");
         sleep(Duration::from_millis(20));
     }
 }

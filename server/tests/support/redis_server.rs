@@ -1,5 +1,5 @@
-//! A real redis-server for tests: on a free port, in a directory of its own, gone when it is dropped or when the tests
-//! end, however they end.
+//! A real redis-server for tests: on a free port and in a temporary directory. It ends when it is dropped or when the test
+//! process ends, even by a signal.
 
 #![allow(dead_code, reason = "every test binary compiles this in, and each uses a part of it")]
 
@@ -18,24 +18,24 @@ use redis::{Client, Connection, cmd};
 use server::settings::RedisSettings;
 use tempfile::TempDir;
 
-/// Starts redis-server in its place, and ends it with its directory when the standard input ends: that is when the
-/// tests do. A line says that it has ended otherwise.
+/// A shell script that starts redis-server. At the end of its standard input, when the tests end, it stops the server and
+/// deletes the directory. It prints a line if the server ends earlier.
 const KEEPER: &str = r#"exec 3<&0
 (read -r line <&3 || { kill -9 $$; rm -rf "$DIRECTORY"; }) &
 exec redis-server "$@" 3<&- </dev/null"#;
 
-/// What the servers that want a password want.
+/// The password of servers that require one.
 const PASSWORD: &str = "p@ss/word";
 
-/// The same in a URL.
+/// The same password, in a URL.
 const CREDENTIALS: &str = ":p%40ss%2Fword@";
 
-/// What kind of server it is.
+/// The kind of server.
 #[derive(Clone, Copy, Default)]
 struct Kind {
-    /// It wants a password, and can also be reached over TLS.
+    /// Requires a password and also listens with TLS.
     is_secured: bool,
-    /// It is a node of a cluster.
+    /// A node of a cluster.
     is_node: bool,
 }
 
@@ -43,11 +43,11 @@ struct Kind {
 struct Ports {
     plain: u16,
     tls: u16,
-    /// Of the cluster.
+    /// The cluster bus.
     bus: u16,
 }
 
-/// A redis-server that keeps nothing unless it is told `SAVE`.
+/// A redis-server that writes a snapshot only on `SAVE`.
 pub(crate) struct RedisServer {
     kind: Kind,
     process: Child,
@@ -56,22 +56,22 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one.
+    /// Starts a server.
     pub(crate) fn start() -> Self {
         Self::of(Kind::default(), Certificates::new)
     }
 
-    /// Starts one with a password that is reached over TLS.
+    /// Starts a server with a password and TLS.
     pub(crate) fn secured() -> Self {
         Self::of(Kind { is_secured: true, is_node: false }, Certificates::new)
     }
 
-    /// Starts one that is to be a node of a cluster.
+    /// Starts a node for a cluster.
     pub(crate) fn node() -> Self {
         Self::of(Kind { is_secured: false, is_node: true }, Certificates::new)
     }
 
-    /// The same with a password and over TLS, as one of those who have these certificates.
+    /// Starts a node for a cluster, with a password and TLS with these certificates.
     pub(crate) fn secured_node(certificates: &Certificates) -> Self {
         Self::of(Kind { is_secured: true, is_node: true }, || certificates.clone())
     }
@@ -81,7 +81,7 @@ impl RedisServer {
         if kind.is_secured {
             certificates().write(directory.path());
         }
-        // Another process may take a port before Redis does: then Redis ends, and we try others.
+        // Another process may take a port before Redis does. Then Redis ends, and other ports are tried.
         for _ in 0..5 {
             let ports = free_ports();
             if let Some(process) = launch(kind, ports, directory.path()) {
@@ -94,7 +94,7 @@ impl RedisServer {
         );
     }
 
-    /// How the store reaches it.
+    /// The settings with which the store connects to it.
     pub(crate) fn settings(&self) -> RedisSettings {
         let Kind { is_secured, is_node: cluster } = self.kind;
         let url = if is_secured {
@@ -106,14 +106,14 @@ impl RedisServer {
         RedisSettings { ca, cluster, ..RedisSettings::at(&url).expect("a URL") }
     }
 
-    /// A connection of the test's own.
+    /// A connection for the test.
     pub(crate) fn aside(&self) -> Connection {
         let credentials = if self.kind.is_secured { CREDENTIALS } else { "" };
         let client = Client::open(format!("redis://{credentials}127.0.0.1:{}", self.ports.plain)).expect("a URL");
         client.get_connection().expect("a connection to Redis")
     }
 
-    /// Watches what clients send from now on.
+    /// Records the commands that clients send from now on.
     pub(crate) fn watch(&self) -> Watch {
         let mut monitor = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.plain)).expect("a connection to Redis");
         monitor.write_all(b"MONITOR\r\n").expect("Redis listens");
@@ -122,51 +122,51 @@ impl RedisServer {
         Watch { lines, aside: self.aside() }
     }
 
-    /// Its port without TLS.
+    /// The port without TLS.
     pub(crate) fn port(&self) -> u16 {
         self.ports.plain
     }
 
-    /// What another node meets it with: host, port, and the port of its bus.
+    /// The arguments of `CLUSTER MEET`: host, port and bus port.
     pub(crate) fn meeting_place(&self) -> [String; 3] {
         let Ports { plain, tls, bus } = self.ports;
         let port = if self.kind.is_secured { tls } else { plain };
         ["127.0.0.1".to_owned(), port.to_string(), bus.to_string()]
     }
 
-    /// Its process, for signals.
+    /// The process ID, for signals.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it, as a power cut would.
     pub(crate) fn kill(&mut self) {
-        // In this order: what has been waited for may have given its number to another process.
-        let told = self.process.stdin.take().expect("a keeper").write_all(b"\n");
-        told.expect("the keeper listens");
+        // Before waiting for the process: afterwards its ID may belong to another process.
+        let sent = self.process.stdin.take().expect("a pipe").write_all(b"\n");
+        sent.expect("the shell reads its input");
         self.process.kill().expect("redis-server can be killed");
         self.process.wait().expect("redis-server can be waited for");
     }
 
-    /// Starts it again after [`Self::kill`], on the same port and with what it last saved.
+    /// Starts it again after [`Self::kill`], on the same port and with its last snapshot.
     pub(crate) fn restart(&mut self) {
         let process = launch(self.kind, self.ports, self.directory.path());
         self.process = process.expect("redis-server starts again");
     }
 }
 
-/// A connection that is told every command.
+/// A connection that receives every command (`MONITOR`).
 pub(crate) struct Watch {
     lines: Lines<BufReader<TcpStream>>,
     aside: Connection,
 }
 
 impl Watch {
-    /// The commands of clients until now, as `"name" "argument" …`. What a script calls is not among them: it runs inside
-    /// Redis, in the same step, and costs no round trip. Nor is what a new connection introduces itself with.
+    /// The commands of clients so far, as `"name" "argument" …`. Without the commands of scripts, which run inside Redis and
+    /// cost no round trip, and without the greeting of new connections.
     pub(crate) fn stop(mut self) -> Vec<String> {
         cmd("PING").arg("the end").exec(&mut self.aside).expect("Redis answers");
-        // `+<time> [<database> <client>] "<command>" …`; what a script calls has the client `lua`.
+        // `+<time> [<database> <client>] "<command>" …`; commands of scripts have the client `lua`.
         let commands = self.lines.map(|line| line.expect("a command")).take_while(|line| !line.contains("the end"));
         let sent = commands.filter(|line| !line.contains(" lua] ") && !line.contains("\"CLIENT\""));
         sent.map(|line| line.split_once("] ").expect("a client").1.to_owned()).collect()
@@ -175,7 +175,7 @@ impl Watch {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        // The keeper then ends it, unless it was killed already.
+        // The shell script then stops the server, unless it was killed.
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
@@ -188,7 +188,7 @@ fn free_ports() -> Ports {
     Ports { plain, tls, bus }
 }
 
-/// Starts redis-server and waits until it answers. `None` when it ends or stays silent.
+/// Starts redis-server and waits until it answers. `None` when it ends or does not answer.
 fn launch(kind: Kind, ports: Ports, directory: &Path) -> Option<Child> {
     let [port, tls_port, bus_port] = [ports.plain, ports.tls, ports.bus].map(|port| port.to_string());
     let mut command = Command::new("sh");
@@ -224,7 +224,7 @@ fn launch(kind: Kind, ports: Ports, directory: &Path) -> Option<Child> {
         }
         sleep(Duration::from_millis(5));
     }
-    // Not its end of input, with which the keeper would remove the directory.
+    // Not by closing its input, at whose end the shell script would delete the directory.
     let _ = process.stdin.take().map(|mut keeper| keeper.write_all(b"\n"));
     let _ = process.kill();
     let _ = process.wait();
@@ -240,7 +240,7 @@ fn answers(port: u16) -> bool {
         && [b"+PONG", b"-NOAU"].contains(&&answer)
 }
 
-/// A certificate for 127.0.0.1, and that of the authority that vouches for it. All in PEM.
+/// A certificate for 127.0.0.1, its key, and the certificate of its authority, in PEM.
 #[derive(Clone)]
 pub(crate) struct Certificates {
     authority: String,
@@ -254,7 +254,7 @@ impl Certificates {
         let (authority_key, key) = (key(), key());
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // OpenSSL takes what has its issuer's name for self-signed.
+        // OpenSSL takes a certificate whose subject equals its issuer for self-signed.
         authority.distinguished_name.push(DnType::CommonName, "authority of the tests");
         let own = authority.self_signed(&authority_key).expect("a certificate");
         let server = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");

@@ -1,24 +1,24 @@
-//! Pointer paths as machines make them, from a seed: what the table of docs/PROOFS.md is made with.
+//! Synthetic pointer paths from a seed, for the table in docs/PROOFS.md.
 
 use fastrand::Rng;
 use server::risk::dataset::RecordedInteraction;
 
-/// A kind of machine, and how it makes a path.
+/// The name of a kind of path, and its generator.
 pub(crate) type Kind = (&'static str, fn(&mut Rng, Rate) -> RecordedInteraction);
 
-/// How often a machine sets a point.
+/// The sampling rate of a path.
 #[derive(Clone, Copy)]
 pub(crate) enum Rate {
-    /// Now often, now seldom.
+    /// Irregular.
     Any,
-    /// Each so many ms: a browser records every 8 to 16, a remote desktop every 100.
+    /// One point every so many ms: a browser records one every 8 to 16 ms, a remote desktop one every 100 ms.
     Every(f64),
 }
 
-/// The rates that kinds are held against.
+/// The tested sampling rates.
 pub(crate) const RATES: [Rate; 3] = [Rate::Any, Rate::Every(12.0), Rate::Every(100.0)];
 
-/// Kinds that must be raised.
+/// Kinds whose risk must be raised.
 pub(crate) const RAISED: &[Kind] = &[
     ("straight line, constant speed", |rng, rate| straight(rng, rate, |t| t, 0.0)),
     ("straight line, eased speed", |rng, rate| straight(rng, rate, eased, 0.0)),
@@ -32,7 +32,7 @@ pub(crate) const RAISED: &[Kind] = &[
     ("straight line, eased speed, jitter 3 px", |rng, rate| straight(rng, rate, eased, 3.0)),
 ];
 
-/// Kinds that are measured only: what is left over.
+/// Kinds that are only measured: the residual risk.
 pub(crate) const MEASURED: &[Kind] = &[
     ("straight line, eased speed, jitter 5 px", |rng, rate| straight(rng, rate, eased, 5.0)),
     ("straight line, eased speed, jitter 3 px, uneven intervals", |rng, rate| {
@@ -48,7 +48,7 @@ pub(crate) const MEASURED: &[Kind] = &[
     ("the mouse of this project's browser tests (end2end/support/input-device.ts)", |rng, _| hand(rng)),
 ];
 
-/// The best of the plain ones.
+/// The best of the simple kinds.
 pub(crate) const CURVE: Kind = ("cubic Bézier, eased speed", |rng, rate| bezier(rng, rate, eased, 0.0));
 
 /// Where a machine goes, how many points it sets and how long it takes.
@@ -120,7 +120,7 @@ fn straight(rng: &mut Rng, rate: Rate, pace: fn(f64) -> f64, jitter: f64) -> Rec
     let Plan { from, to, points, .. } = plan;
     let places = parts(points).map(|t| {
         std::array::from_fn(|at| {
-            // Both ends are where they must be.
+            // Both ends stay exact.
             let off = if t > 0.0 && t < 1.0 { between(&mut noise, -jitter, jitter) } else { 0.0 };
             from[at] + (to[at] - from[at]) * pace(t) + off
         })
@@ -155,7 +155,7 @@ fn teleport(rng: &mut Rng, rate: Rate) -> RecordedInteraction {
     recorded(&plan, places.into_iter())
 }
 
-/// `mouse.move(x, y, { steps })`: evenly spaced, all at once or as fast as the protocol takes them.
+/// `mouse.move(x, y, { steps })`: evenly spaced, all at once or as fast as the protocol accepts them.
 fn playwright(rng: &mut Rng, rate: Rate) -> RecordedInteraction {
     let mut moved = straight(rng, rate, |t| t, 0.0);
     let mut time = 0.0;
@@ -167,7 +167,7 @@ fn playwright(rng: &mut Rng, rate: Rate) -> RecordedInteraction {
     moved
 }
 
-/// The same places, each after a time of its own.
+/// The same points at random intervals.
 fn uneven(rng: &mut Rng, mut moved: RecordedInteraction) -> RecordedInteraction {
     let (mut before, mut time) = (0.0, 0.0);
     for point in &mut moved.path {
@@ -178,7 +178,7 @@ fn uneven(rng: &mut Rng, mut moved: RecordedInteraction) -> RecordedInteraction 
     moved
 }
 
-/// A bent way, slow at both ends, with a tremor: class `Mouse` of the browser tests, which are to pass as a person mostly.
+/// A curved path, slow at both ends, with a tremor: class `Mouse` of the browser tests, which must mostly pass as a person.
 fn hand(rng: &mut Rng) -> RecordedInteraction {
     let (from, to) = journey(rng);
     let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
@@ -189,7 +189,7 @@ fn hand(rng: &mut Rng) -> RecordedInteraction {
         let side = bend * (std::f64::consts::PI * t).sin();
         let tremor = if part < 1.0 { between(rng, -1.0, 1.0) } else { 0.0 };
         let now = f64::round(time);
-        // A millisecond or two for the browser itself.
+        // One or two milliseconds for the browser itself.
         time += between(rng, 7.5, 17.5);
         [(from[0] + dx * t - dy * side + tremor).floor(), (from[1] + dy * t + dx * side + tremor).floor(), now]
     });

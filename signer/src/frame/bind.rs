@@ -4,7 +4,7 @@
 //! binding nor the challenge, and cannot choose the session.
 
 use protocol::{
-    message::{FromFrame, Refusal},
+    message::{FrameRejection, FromFrame},
     problem::Code,
     sign_origin::{Bind, Bound, Challenged, bind_statement},
     token::SessionHandle,
@@ -22,34 +22,35 @@ use crate::{
 const LOCK: &str = "pan-bind";
 
 /// Returns the bound key of a session. Generates and binds one if there is none.
-pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<Key, Refusal> {
-    let store = KeyStore::open().await.map_err(|_| Refusal::VaultClosed)?;
-    if let Some((_, key, true)) = store.frame_key(session).await.map_err(|_| Refusal::VaultClosed)? {
+pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<Key, FrameRejection> {
+    let store = KeyStore::open().await.map_err(|_| FrameRejection::KeyStoreClosed)?;
+    if let Some((_, key, true)) = store.frame_key(session).await.map_err(|_| FrameRejection::KeyStoreClosed)? {
         return Ok(key);
     }
     let _lock = locks::wait_for(LOCK).await;
-    let (id, key) = match store.frame_key(session).await.map_err(|_| Refusal::VaultClosed)? {
+    let (id, key) = match store.frame_key(session).await.map_err(|_| FrameRejection::KeyStoreClosed)? {
         // Another tab was faster.
         Some((_, key, true)) => return Ok(key),
         // The response was lost, or the key is pending. Binding the same key again is harmless.
         Some((id, key, false)) => (id, key),
         None => {
-            let key = Key::generate().await.map_err(|_| Refusal::VaultClosed)?;
+            let key = Key::generate().await.map_err(|_| FrameRejection::KeyStoreClosed)?;
             // Stored before it is bound: a key that cannot be stored must not be bound.
-            let id = store.keep_frame_key(None, session, &key, false).await.map_err(|_| Refusal::VaultClosed)?;
+            let id =
+                store.keep_frame_key(None, session, &key, false).await.map_err(|_| FrameRejection::KeyStoreClosed)?;
             (id, key)
         }
     };
-    let bound = bind(frame, &key).await.map_err(refusal)?;
+    let bound = bind(frame, &key).await.map_err(rejection)?;
     if bound.session != *session {
         // The user has signed in again in the meantime: the key belongs to the new session, unless that has one.
         let _ = store.keep_frame_key(Some(id), &bound.session, &key, !bound.pending).await;
-        return Err(Refusal::NoKey);
+        return Err(FrameRejection::NoKey);
     }
     if bound.pending {
-        return Err(Refusal::KeyLost { key: key.public().thumbprint() });
+        return Err(FrameRejection::KeyLost { key: key.public().thumbprint() });
     }
-    store.keep_frame_key(Some(id), session, &key, true).await.map_err(|_| Refusal::VaultClosed)?;
+    store.keep_frame_key(Some(id), session, &key, true).await.map_err(|_| FrameRejection::KeyStoreClosed)?;
     frame.port.send(&FromFrame::Nonces { session: bound.session, nonces: bound.nonces });
     Ok(key)
 }
@@ -57,7 +58,7 @@ pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<
 async fn bind(frame: &Frame, key: &Key) -> Result<Bound, HttpError> {
     let exchange = http::post("/challenge", "{}", &[]).await?;
     let Challenged { challenge, now } = exchange.read()?;
-    frame.clock.learn(now, &exchange);
+    frame.clock.update(now, &exchange);
 
     let statement = bind_statement(&frame.sign_authority, &challenge, &key.public().thumbprint());
     let signature = key.sign(&statement).await.map_err(|_| HttpError::Unreachable)?;
@@ -65,14 +66,14 @@ async fn bind(frame: &Frame, key: &Key) -> Result<Bound, HttpError> {
     let json = serde_json::to_string(&request).map_err(|_| HttpError::Unreachable)?;
     let exchange = http::post("/bind", &json, &[]).await?;
     let bound: Bound = exchange.read()?;
-    frame.clock.learn(bound.now, &exchange);
+    frame.clock.update(bound.now, &exchange);
     Ok(bound)
 }
 
 /// Converts an error of the binding. Without the cookie of a live session the frame has no session to bind a key to.
-fn refusal(error: HttpError) -> Refusal {
+fn rejection(error: HttpError) -> FrameRejection {
     match error {
-        HttpError::Rejected(problem) if problem.code == Code::InvalidSession => Refusal::NoKey,
+        HttpError::Rejected(problem) if problem.code == Code::InvalidSession => FrameRejection::NoKey,
         error => error.into(),
     }
 }

@@ -9,7 +9,7 @@ use protocol::{
     action::{Action as _, ActionEntry, Level},
     built_in::Nonces,
     catalogue::Catalogue,
-    message::{Refusal, SignRequest},
+    message::{FrameRejection, SignRequest},
     proof::Recorder,
     token::Nonce,
 };
@@ -37,30 +37,30 @@ impl Policy {
     }
 
     /// Checks a request and returns its action. `now` is on a monotonic clock, in ms. The nonce is not spent yet.
-    pub(crate) fn check(&self, request: &SignRequest, now: f64) -> Result<&'static ActionEntry, Refusal> {
+    pub(crate) fn check(&self, request: &SignRequest, now: f64) -> Result<&'static ActionEntry, FrameRejection> {
         // No path in the catalogue has a query, so this rejects a query too.
-        let entry = self.catalogue.at(&request.path).ok_or(Refusal::UnknownAction)?;
-        entry.parse(request.body.as_bytes()).map_err(|_| Refusal::UnknownArguments)?;
+        let entry = self.catalogue.at(&request.path).ok_or(FrameRejection::UnknownAction)?;
+        entry.parse(request.body.as_bytes()).map_err(|_| FrameRejection::UnknownArguments)?;
         if request.level == Level::Confirmed {
-            return Err(Refusal::NotHere);
+            return Err(FrameRejection::WindowOnly);
         }
         if request.level < entry.level {
-            return Err(Refusal::LevelTooLow);
+            return Err(FrameRejection::LevelTooLow);
         }
         if !proof_fits(request, entry) {
-            return Err(Refusal::BadProof);
+            return Err(FrameRejection::BadProof);
         }
         match &request.nonce {
             Some(nonce) if entry.path != Nonces::PATH => self.check_nonce(nonce, now)?,
             None if entry.path == Nonces::PATH => {}
-            _ => return Err(Refusal::BadNonce),
+            _ => return Err(FrameRejection::BadNonce),
         }
         Ok(entry)
     }
 
     /// Spends a nonce for one signature. Called last, so that of two concurrent requests with the same nonce only one
     /// is signed.
-    pub(crate) fn spend(&mut self, nonce: Nonce, now: f64) -> Result<(), Refusal> {
+    pub(crate) fn spend(&mut self, nonce: Nonce, now: f64) -> Result<(), FrameRejection> {
         self.check_nonce(&nonce, now)?;
         while self.spent.front().is_some_and(|&(at, _)| now - at > SPENT_TTL) {
             self.spent.pop_front();
@@ -69,12 +69,12 @@ impl Policy {
         Ok(())
     }
 
-    fn check_nonce(&self, nonce: &Nonce, now: f64) -> Result<(), Refusal> {
+    fn check_nonce(&self, nonce: &Nonce, now: f64) -> Result<(), FrameRejection> {
         if self.spent.iter().any(|(_, spent)| spent == nonce) {
-            return Err(Refusal::BadNonce);
+            return Err(FrameRejection::BadNonce);
         }
         let recent = self.spent.iter().rev().take_while(|&&(at, _)| now - at < MINUTE).count();
-        if recent >= SIGNATURES_PER_MINUTE { Err(Refusal::TooMany) } else { Ok(()) }
+        if recent >= SIGNATURES_PER_MINUTE { Err(FrameRejection::TooMany) } else { Ok(()) }
     }
 }
 
@@ -138,47 +138,47 @@ mod tests {
         }
     }
 
-    fn refusal(request: &SignRequest) -> Option<Refusal> {
+    fn rejection(request: &SignRequest) -> Option<FrameRejection> {
         Policy::new(CATALOGUE).check(request, 0.0).err()
     }
 
     #[test]
     fn action_is_permitted_at_its_level() {
-        assert_eq!(refusal(&request("/api/notes", "{}", Level::Signed)), None);
+        assert_eq!(rejection(&request("/api/notes", "{}", Level::Signed)), None);
         let rename = SignRequest { proof: Some(proof("title")), ..request("/api/title", RENAME, Level::Interaction) };
-        assert_eq!(refusal(&rename), None);
+        assert_eq!(rejection(&rename), None);
     }
 
     #[test]
     fn confirmed_request_is_rejected() {
         for (path, body) in [("/api/order", ORDER), ("/api/title", RENAME), ("/api/notes", "{}")] {
-            assert_eq!(refusal(&request(path, body, Level::Confirmed)), Some(Refusal::NotHere), "{path}");
+            assert_eq!(rejection(&request(path, body, Level::Confirmed)), Some(FrameRejection::WindowOnly), "{path}");
         }
     }
 
     #[test]
     fn level_below_the_catalogue_is_rejected() {
-        assert_eq!(refusal(&request("/api/order", ORDER, Level::Signed)), Some(Refusal::LevelTooLow));
+        assert_eq!(rejection(&request("/api/order", ORDER, Level::Signed)), Some(FrameRejection::LevelTooLow));
         let forged = SignRequest { proof: Some(proof("order")), ..request("/api/order", ORDER, Level::Interaction) };
-        assert_eq!(refusal(&forged), Some(Refusal::LevelTooLow));
-        assert_eq!(refusal(&request("/api/title", RENAME, Level::Signed)), Some(Refusal::LevelTooLow));
+        assert_eq!(rejection(&forged), Some(FrameRejection::LevelTooLow));
+        assert_eq!(rejection(&request("/api/title", RENAME, Level::Signed)), Some(FrameRejection::LevelTooLow));
     }
 
     #[test]
     fn path_not_in_the_catalogue_is_rejected() {
         for path in ["/api/sign_in", "/api/notes?", "/api/notes?a=1", "/api/notes/", "api/notes", "/API/notes", ""] {
-            assert_eq!(refusal(&request(path, "{}", Level::Signed)), Some(Refusal::UnknownAction), "{path}");
+            assert_eq!(rejection(&request(path, "{}", Level::Signed)), Some(FrameRejection::UnknownAction), "{path}");
         }
     }
 
     #[test]
     fn body_of_another_action_is_rejected() {
         for body in ["", "{", "[]", "null", RENAME, r#"{"to":"grace","amount":0,"note":""}"#, "{}{}"] {
-            let refused = refusal(&request("/api/order", body, Level::Confirmed));
-            assert_eq!(refused, Some(Refusal::UnknownArguments), "{body}");
+            let rejected = rejection(&request("/api/order", body, Level::Confirmed));
+            assert_eq!(rejected, Some(FrameRejection::UnknownArguments), "{body}");
         }
         let twice = r#"{"to":"grace","to":"mallory","amount":1,"note":""}"#;
-        assert_eq!(refusal(&request("/api/order", twice, Level::Confirmed)), Some(Refusal::UnknownArguments));
+        assert_eq!(rejection(&request("/api/order", twice, Level::Confirmed)), Some(FrameRejection::UnknownArguments));
     }
 
     #[test]
@@ -194,18 +194,18 @@ mod tests {
             Some(Proof { path: vec![[1, 1, 1]; 101], ..proof("title") }),
         ];
         for proof in wrong {
-            assert_eq!(refusal(&rename(proof.clone())), Some(Refusal::BadProof), "{proof:?}");
+            assert_eq!(rejection(&rename(proof.clone())), Some(FrameRejection::BadProof), "{proof:?}");
         }
         let signed = SignRequest { proof: Some(proof("notes")), ..request("/api/notes", "{}", Level::Signed) };
-        assert_eq!(refusal(&signed), Some(Refusal::BadProof));
+        assert_eq!(rejection(&signed), Some(FrameRejection::BadProof));
     }
 
     #[test]
     fn only_nonce_requests_come_without_nonce() {
         let without = SignRequest { nonce: None, ..request("/api/notes", "{}", Level::Signed) };
-        assert_eq!(refusal(&without), Some(Refusal::BadNonce));
-        assert_eq!(refusal(&request("/api/nonces", "{}", Level::Signed)), Some(Refusal::BadNonce));
-        assert_eq!(refusal(&SignRequest { nonce: None, ..request("/api/nonces", "{}", Level::Signed) }), None);
+        assert_eq!(rejection(&without), Some(FrameRejection::BadNonce));
+        assert_eq!(rejection(&request("/api/nonces", "{}", Level::Signed)), Some(FrameRejection::BadNonce));
+        assert_eq!(rejection(&SignRequest { nonce: None, ..request("/api/nonces", "{}", Level::Signed) }), None);
     }
 
     #[test]
@@ -215,8 +215,8 @@ mod tests {
         assert!(policy.check(&account, 0.0).is_ok());
         assert!(policy.check(&account, 0.0).is_ok());
         assert_eq!(policy.spend(nonce(0), 1.0), Ok(()));
-        assert_eq!(policy.spend(nonce(0), 1.0), Err(Refusal::BadNonce));
-        assert_eq!(policy.check(&account, 2.0).err(), Some(Refusal::BadNonce));
+        assert_eq!(policy.spend(nonce(0), 1.0), Err(FrameRejection::BadNonce));
+        assert_eq!(policy.check(&account, 2.0).err(), Some(FrameRejection::BadNonce));
     }
 
     #[test]
@@ -225,9 +225,9 @@ mod tests {
         for n in 0..120 {
             assert_eq!(policy.spend(nonce(n), 0.0), Ok(()));
         }
-        assert_eq!(policy.spend(nonce(200), MINUTE - 1.0), Err(Refusal::TooMany));
+        assert_eq!(policy.spend(nonce(200), MINUTE - 1.0), Err(FrameRejection::TooMany));
         assert_eq!(policy.spend(nonce(200), MINUTE), Ok(()));
-        assert_eq!(policy.spend(nonce(0), SPENT_TTL), Err(Refusal::BadNonce), "still remembered");
+        assert_eq!(policy.spend(nonce(0), SPENT_TTL), Err(FrameRejection::BadNonce), "still remembered");
         assert_eq!(policy.spend(nonce(201), SPENT_TTL + 1.0), Ok(()));
         assert_eq!(policy.spent.len(), 2, "those of the first minute are forgotten");
     }

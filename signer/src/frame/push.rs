@@ -8,8 +8,8 @@ use protocol::{
     action::{Action, Level},
     built_in::{PushKeys, PushStream, push},
     key::PublicKey,
-    message::{Answer, Refusal, SignRequest, SignedHeaders},
-    push::{AgreedKey, ConnectionId, Cursor, Envelope, KeyId, PushVerifier, Rejected},
+    message::{Answer, FrameRejection, SignRequest, SignedHeaders},
+    push::{AgreedKey, ConnectionId, Cursor, Envelope, KeyId, PushRejection, PushVerifier},
     token::{Nonce, SessionHandle},
 };
 use web_sys::CryptoKey;
@@ -28,7 +28,7 @@ pub(crate) struct PushConnection {
     /// The newest agreed key and the frame's public half of it, until the connection is requested.
     first: Option<(KeyId, PublicKey)>,
     /// Why a message was rejected, until this is reported to the server.
-    rejected: Option<Rejected>,
+    rejected: Option<PushRejection>,
 }
 
 /// Whether only the frame may write requests for this path.
@@ -37,10 +37,15 @@ pub(crate) fn is_frame_only(path: &str) -> bool {
 }
 
 /// Agrees a push key with the sign origin.
-pub(crate) async fn agree(frame: &Frame, session: SessionHandle, nonce: Nonce, renew: bool) -> Result<Answer, Refusal> {
-    let ephemeral_key = EphemeralKey::generate().await.map_err(|_| Refusal::NoConnection)?;
+pub(crate) async fn agree(
+    frame: &Frame,
+    session: SessionHandle,
+    nonce: Nonce,
+    renew: bool,
+) -> Result<Answer, FrameRejection> {
+    let ephemeral_key = EphemeralKey::generate().await.map_err(|_| FrameRejection::NoConnection)?;
     let open = frame.push.borrow().as_ref().filter(|open| open.session == session).map(|open| open.verifier.conn());
-    let conn = if renew { open } else { random().map(ConnectionId::new).ok() }.ok_or(Refusal::NoConnection)?;
+    let conn = if renew { open } else { random().map(ConnectionId::new).ok() }.ok_or(FrameRejection::NoConnection)?;
     if !renew {
         let mut connection = frame.push.borrow_mut();
         let rejected = connection.take().and_then(|previous| previous.rejected);
@@ -48,60 +53,64 @@ pub(crate) async fn agree(frame: &Frame, session: SessionHandle, nonce: Nonce, r
         *connection = Some(PushConnection { session, verifier, first: None, rejected });
     }
 
-    let body = serde_json::to_string(&PushKeys { key: ephemeral_key.point, conn }).map_err(|_| Refusal::Malformed)?;
-    let (body, headers) = sign_own(frame, session, nonce, PushKeys::PATH, body, &frame.sign_authority).await?;
+    let body =
+        serde_json::to_string(&PushKeys { key: ephemeral_key.point, conn }).map_err(|_| FrameRejection::Malformed)?;
+    let (body, headers) = sign_written(frame, session, nonce, PushKeys::PATH, body, &frame.sign_authority).await?;
     let response = http::post(PushKeys::PATH, &body, &headers.each()).await?;
     let agreed: AgreedKey = response.read()?;
-    let key = ephemeral_key.derive(&session, &conn, &agreed).await.map_err(|_| Refusal::Malformed)?;
+    let key = ephemeral_key.derive(&session, &conn, &agreed).await.map_err(|_| FrameRejection::Malformed)?;
 
     let mut connection = frame.push.borrow_mut();
     let connection = connection.as_mut().filter(|connection| connection.verifier.conn() == conn);
-    let connection = connection.ok_or(Refusal::NoConnection)?;
+    let connection = connection.ok_or(FrameRejection::NoConnection)?;
     connection.verifier.add_key(agreed.kid.clone(), key, agreed.expires_at);
     connection.first = Some((agreed.kid, ephemeral_key.point));
     Ok(Answer::Agreed { nonces: response.nonces })
 }
 
 /// Writes and signs the request that opens the connection.
-pub(crate) async fn open(frame: &Frame, nonce: Nonce, after: Option<Cursor>) -> Result<Answer, Refusal> {
+pub(crate) async fn open(frame: &Frame, nonce: Nonce, after: Option<Cursor>) -> Result<Answer, FrameRejection> {
     let (session, request) = {
         let mut connection = frame.push.borrow_mut();
-        let connection = connection.as_mut().ok_or(Refusal::NoConnection)?;
+        let connection = connection.as_mut().ok_or(FrameRejection::NoConnection)?;
         // Only once: under one key, the sequence numbers start at 1 only once.
-        let (kid, key) =
-            connection.first.take().filter(|_| !connection.verifier.has_heard()).ok_or(Refusal::NoConnection)?;
+        let (kid, key) = connection
+            .first
+            .take()
+            .filter(|_| !connection.verifier.has_accepted())
+            .ok_or(FrameRejection::NoConnection)?;
         let conn = connection.verifier.conn();
         (connection.session, PushStream { conn, kid, key, after, rejected: connection.rejected })
     };
-    let body = serde_json::to_string(&request).map_err(|_| Refusal::Malformed)?;
-    let (body, headers) = sign_own(frame, session, nonce, PushStream::PATH, body, frame.app_authority()).await?;
+    let body = serde_json::to_string(&request).map_err(|_| FrameRejection::Malformed)?;
+    let (body, headers) = sign_written(frame, session, nonce, PushStream::PATH, body, frame.app_authority()).await?;
     Ok(Answer::Written { body, headers })
 }
 
 /// Verifies the next push message.
-pub(crate) async fn verify_message(frame: &Frame, text: &str) -> Result<Answer, Refusal> {
+pub(crate) async fn verify_message(frame: &Frame, text: &str) -> Result<Answer, FrameRejection> {
     let now = frame.clock.server_now().await?;
     let verified = verify(frame, text, now).await;
-    verified.map(|payload| Answer::Heard { payload }).map_err(|rejected| {
+    verified.map(|payload| Answer::Verified { payload }).map_err(|rejected| {
         if let Some(connection) = frame.push.borrow_mut().as_mut() {
             connection.rejected.get_or_insert(rejected);
         }
-        Refusal::Rejected
+        FrameRejection::Rejected
     })
 }
 
-async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected> {
-    let envelope = Envelope::parse(text).map_err(|_| Rejected::Malformed)?;
+async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, PushRejection> {
+    let envelope = Envelope::parse(text).map_err(|_| PushRejection::Malformed)?;
     let key = {
         let connection = frame.push.borrow();
-        let verifier = connection.as_ref().map(|connection| &connection.verifier).ok_or(Rejected::UnknownKey)?;
-        verifier.judge(&envelope, now)?.clone()
+        let verifier = connection.as_ref().map(|connection| &connection.verifier).ok_or(PushRejection::UnknownKey)?;
+        verifier.check(&envelope, now)?.clone()
     };
     if !is_valid(&key, &envelope.sig, &envelope.message()).await.unwrap_or(false) {
-        return Err(Rejected::BadMac);
+        return Err(PushRejection::BadMac);
     }
     let mut connection = frame.push.borrow_mut();
-    let connection = connection.as_mut().ok_or(Rejected::UnknownKey)?;
+    let connection = connection.as_mut().ok_or(PushRejection::UnknownKey)?;
     connection.verifier.accept(&envelope, now)?;
     // The request for this connection has reported it to the server.
     connection.rejected = None;
@@ -109,14 +118,14 @@ async fn verify(frame: &Frame, text: &str, now: u64) -> Result<String, Rejected>
 }
 
 /// Signs a request that the frame has written.
-async fn sign_own(
+async fn sign_written(
     frame: &Frame,
     session: SessionHandle,
     nonce: Nonce,
     path: &str,
     body: String,
     authority: &str,
-) -> Result<(String, SignedHeaders), Refusal> {
+) -> Result<(String, SignedHeaders), FrameRejection> {
     let request =
         SignRequest { session, path: path.to_owned(), body, level: Level::Signed, nonce: Some(nonce), proof: None };
     let headers = sign_for(frame, &request, authority).await?;

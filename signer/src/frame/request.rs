@@ -1,7 +1,7 @@
 //! Signs the requests of the page and of the frame itself.
 
 use protocol::{
-    message::{Refusal, SignRequest, SignedHeaders},
+    message::{FrameRejection, SignRequest, SignedHeaders},
     proof,
     token::Nonce,
 };
@@ -10,12 +10,16 @@ use super::{Frame, bind::bound_key};
 use crate::{clock::server_time, keys, moment::steady, sign::UnsignedRequest};
 
 /// Signs a request that the page will send to the app origin.
-pub(super) async fn sign(frame: &Frame, request: &SignRequest) -> Result<SignedHeaders, Refusal> {
+pub(super) async fn sign(frame: &Frame, request: &SignRequest) -> Result<SignedHeaders, FrameRejection> {
     sign_for(frame, request, frame.app_authority()).await
 }
 
 /// Signs a request to the origin with this `@authority`.
-pub(super) async fn sign_for(frame: &Frame, request: &SignRequest, authority: &str) -> Result<SignedHeaders, Refusal> {
+pub(super) async fn sign_for(
+    frame: &Frame,
+    request: &SignRequest,
+    authority: &str,
+) -> Result<SignedHeaders, FrameRejection> {
     let entry = frame.policy.borrow().check(request, steady())?;
     let key = bound_key(frame, &request.session).await?;
 
@@ -27,15 +31,15 @@ pub(super) async fn sign_for(frame: &Frame, request: &SignRequest, authority: &s
         let device = proof.at as f64;
         proof.at = server_time(device, offset);
     }
-    let proof = proof::header(recorded.as_ref()).map_err(|_| Refusal::BadProof)?;
+    let proof = proof::header(recorded.as_ref()).map_err(|_| FrameRejection::BadProof)?;
     let nonce = match request.nonce {
         Some(nonce) => nonce,
-        None => keys::random().map(Nonce::new).map_err(|_| Refusal::BadNonce)?,
+        None => keys::random().map(Nonce::new).map_err(|_| FrameRejection::BadNonce)?,
     };
     let unsigned =
         UnsignedRequest { authority, path: entry.path, body: &request.body, session: &request.session, nonce, proof };
 
     // No await between spending the nonce and starting the signature.
     frame.policy.borrow_mut().spend(nonce, steady())?;
-    unsigned.sign(&key, offset).await.map_err(|_| Refusal::NoKey)
+    unsigned.sign(&key, offset).await.map_err(|_| FrameRejection::NoKey)
 }

@@ -125,12 +125,12 @@ async fn decide(
     shown: impl FnOnce(),
 ) -> Result<SignedHeaders, WindowRejection> {
     let request = request?;
-    let closed = |_| WindowRejection::StorageClosed;
+    let closed = |_| WindowRejection::KeyStoreClosed;
     let store = KeyStore::open().await.map_err(closed)?;
     let found = store.confirmation_key(&request.to_sign.session).await.map_err(closed)?;
     let (key, user) = found.ok_or(WindowRejection::NoKey)?;
     let _lock = locks::try_take(LOCK).await.ok_or(WindowRejection::Busy)?;
-    let storage = page.dom.window.local_storage().ok().flatten().ok_or(WindowRejection::StorageClosed)?;
+    let storage = page.dom.window.local_storage().ok().flatten().ok_or(WindowRejection::KeyStoreClosed)?;
     let began = clock::now();
     let mut unwanted = unwanted(&storage, began);
     if let Some(seconds) = unwanted.pause(began) {

@@ -178,7 +178,7 @@ pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
             "This cannot be confirmed",
             "The page asked for something unknown. Close this window, reload the page and try again.",
         ),
-        WindowRejection::StorageClosed => (
+        WindowRejection::KeyStoreClosed => (
             "Your key cannot be read",
             "This browser blocks the storage that keeps it. Allow site data for this address, then try again.",
         ),

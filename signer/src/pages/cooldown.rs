@@ -8,7 +8,7 @@
 const MINUTE: u64 = 60_000;
 
 /// The number of unwanted confirmations within a minute that starts a pause.
-const UNWANTED: usize = 3;
+const CANCELLATIONS: usize = 3;
 
 /// The confirmations of the last two minutes that were not confirmed: Unix ms, oldest first.
 #[derive(PartialEq, Debug)]
@@ -28,10 +28,10 @@ impl Cooldown {
 
     /// The rest of the pause, in seconds; `None` when there is no pause.
     pub(super) fn pause(&self, now: u64) -> Option<u32> {
-        let last = self.0.iter().rev().take(UNWANTED).collect::<Vec<_>>();
+        let last = self.0.iter().rev().take(CANCELLATIONS).collect::<Vec<_>>();
         let [newest, .., oldest] = last[..] else { return None };
         let left = (newest + MINUTE).saturating_sub(now);
-        let is_pause = last.len() == UNWANTED && newest - oldest <= MINUTE && left > 0;
+        let is_pause = last.len() == CANCELLATIONS && newest - oldest <= MINUTE && left > 0;
         is_pause.then(|| u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX))
     }
 

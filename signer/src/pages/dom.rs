@@ -23,7 +23,7 @@ impl Dom {
         self.document.body()?.get_attribute("data-page")
     }
 
-    /// Tells the style sheet that the page's script runs.
+    /// Marks the document for the style sheet: the page's script runs.
     pub(super) fn set_ready(&self) -> Result<(), JsValue> {
         self.document.document_element().ok_or(JsValue::NULL)?.set_attribute("data-ready", "")
     }

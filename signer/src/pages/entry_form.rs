@@ -145,11 +145,11 @@ impl EntryForm {
     }
 
     fn toggle_password(&self) {
-        let reveals = self.password.type_() == "password";
-        self.password.set_type(if reveals { "text" } else { "password" });
-        set_text(&self.reveal, if reveals { "Hide" } else { "Show" });
+        let is_shown = self.password.type_() == "password";
+        self.password.set_type(if is_shown { "text" } else { "password" });
+        set_text(&self.reveal, if is_shown { "Hide" } else { "Show" });
         // Setting this attribute cannot fail.
-        let _ = self.reveal.set_attribute("aria-pressed", if reveals { "true" } else { "false" });
+        let _ = self.reveal.set_attribute("aria-pressed", if is_shown { "true" } else { "false" });
     }
 
     /// Sends the form, one attempt at a time.
@@ -211,7 +211,7 @@ impl EntryForm {
     async fn request_session(&self, key: &Key, user: Login, password: Password) -> Result<SignedIn, HttpError> {
         let exchange = http::post("/challenge", "{}", &[]).await?;
         let Challenged { challenge, now } = exchange.read()?;
-        self.page.clock.learn(now, &exchange);
+        self.page.clock.update(now, &exchange);
         let statement = sign_in_statement(&self.page.sign_authority, &challenge, &key.public().thumbprint());
         let signature = key.sign(&statement).await.map_err(|_| HttpError::Unreachable)?;
         let request = SignIn { user, password, jwk: key.public().to_jwk(), challenge, signature };

@@ -101,6 +101,6 @@ pub(crate) async fn pending_key_replaces_frame_key_once(store: Sessions) {
     assert!(restore(new, *T0).await, "the response may have been lost");
     assert!(!restore(old, *T0).await);
     assert!(matches!(bind_key(&store, handle, new, SECRET).await, FrameKeyBinding::Again(_)));
-    // The old key is one like any other now.
+    // The old key is now like any other key.
     assert!(matches!(bind_key(&store, handle, old, SECRET).await, FrameKeyBinding::Pending(_)));
 }

@@ -17,7 +17,7 @@ pub(crate) async fn rejected_nonce_returns_the_session(store: Sessions) {
     let one = nonce();
     let handle = bound(&store, &[one]).await;
     let Authorization::BadNonce(session) = authorize_request(&store, request(handle, nonce(), *T0)).await else {
-        panic!("an invented nonce passes");
+        panic!("an unknown nonce passes");
     };
     assert_eq!(store.find(&handle, IDLE, *T0).await.expect("the store answers").as_ref(), Some(&*session));
 }
@@ -64,12 +64,12 @@ pub(crate) async fn bad_nonce_changes_nothing(store: Sessions) {
     let limit = Limit { max: 2, window: Duration::from_secs(60) };
     let before = store.find(&handle, IDLE, *T0).await.expect("the store answers");
     for _ in 0..MAX_NONCES + 8 {
-        let invented = request(handle, nonce(), *T0 + 1);
-        let next = invented.next;
-        assert_eq!(verdict(&store, AuthorizeRequest { limit, ..invented }).await, Verdict::BadNonce);
+        let generated = request(handle, nonce(), *T0 + 1);
+        let next = generated.next;
+        assert_eq!(verdict(&store, AuthorizeRequest { limit, ..generated }).await, Verdict::BadNonce);
         assert_eq!(verdict(&store, request(handle, next, *T0 + 1)).await, Verdict::BadNonce);
     }
-    // Neither `seen`, nor the limit, nor the owner's nonces.
+    // It changes neither `seen` nor the limit nor the owner's nonces.
     assert_eq!(store.find(&handle, IDLE, *T0).await.expect("the store answers"), before);
     for nonce in [one, other] {
         assert_eq!(
@@ -86,7 +86,7 @@ pub(crate) async fn at_most_32_nonces_are_live(store: Sessions) {
     assert!(issue_nonces(&store, handle, nonce(), &later, *T0 + 1).await);
     let mut alive = 0;
     for one in first.iter().chain(&later) {
-        // A rejected request issues no nonce; an authorized one issues its next, which is the youngest.
+        // A rejected request issues no nonce. An authorized request issues one, which is the youngest.
         let passed = passes(&store, handle, *one, *T0 + 2).await;
         assert!(passed || first.contains(one), "a younger nonce was dropped before an older one");
         alive += usize::from(passed);
@@ -105,23 +105,23 @@ pub(crate) async fn late_issue_drops_the_oldest_nonce(store: Sessions) {
 
 pub(crate) async fn invented_nonce_gets_nonces_once(store: Sessions) {
     let handle = bound(&store, &[]).await;
-    let invented = nonce();
+    let generated = nonce();
     let issued = concurrently(100, |_| {
         let (store, fresh) = (store.clone(), nonce());
-        async move { issue_nonces(&store, handle, invented, &[fresh], *T0 + 1).await.then_some(fresh) }
+        async move { issue_nonces(&store, handle, generated, &[fresh], *T0 + 1).await.then_some(fresh) }
     })
     .await;
     let issued: Vec<_> = issued.into_iter().flatten().collect();
     let [fresh] = issued[..] else { panic!("{} refills with one nonce", issued.len()) };
     assert!(passes(&store, handle, fresh, *T0 + 1).await);
-    assert!(!issue_nonces(&store, handle, invented, &[nonce()], *T0 + 299_999).await);
+    assert!(!issue_nonces(&store, handle, generated, &[nonce()], *T0 + 299_999).await);
 }
 
 pub(crate) async fn invented_nonce_authorizes_nothing(store: Sessions) {
     let handle = bound(&store, &[]).await;
-    let invented = nonce();
-    assert!(issue_nonces(&store, handle, invented, &[], *T0).await);
-    assert_eq!(verdict(&store, request(handle, invented, *T0)).await, Verdict::Replayed);
+    let generated = nonce();
+    assert!(issue_nonces(&store, handle, generated, &[], *T0).await);
+    assert_eq!(verdict(&store, request(handle, generated, *T0)).await, Verdict::Replayed);
 }
 
 pub(crate) async fn nonces_are_issued_only_to_live_session(store: Sessions) {
@@ -153,7 +153,7 @@ pub(crate) async fn nonces_are_issued_once_if_clock_is_set_back(store: Sessions)
         assert_eq!(nonce_issue(&store, kept.clone()).await, NonceIssue::Issued);
         assert_eq!(nonce_issue(&store, kept.clone()).await, NonceIssue::Replayed);
     }
-    // Later they are forgotten, one after the other.
+    // Later the store forgets them, one after the other.
     for later in [signed + life, signed + life + 6_000] {
         assert!(issue_nonces(&store, handle, nonce(), &[], later).await);
         for kept in &kept {
@@ -163,7 +163,7 @@ pub(crate) async fn nonces_are_issued_once_if_clock_is_set_back(store: Sessions)
             }
         }
     }
-    // A new request cannot be told from a replay, so this user must sign in again. A session that has forgotten no
+    // The store cannot distinguish a new request from a replay, so this user must sign in again. A session that has forgotten no
     // nonce is not affected.
     assert_eq!(nonce_issue(&store, nonce_request(handle, nonce(), &[], signed)).await, NonceIssue::NoSession);
     assert_eq!(nonce_issue(&store, nonce_request(young, nonce(), &[], signed)).await, NonceIssue::Issued);
@@ -175,7 +175,7 @@ pub(crate) async fn session_survives_clock_set_back(store: Sessions) {
     let all = nonces::<MAX_NONCES>();
     let handle = bound(&store, &all).await;
     let now = *T0 - 3 * HOUR;
-    // Nonces that were issued "later" are void, and do not push out those that are issued now.
+    // Nonces that were issued "later" are void, and do not displace those that are issued now.
     assert_eq!(verdict(&store, request(handle, all[0], now)).await, Verdict::BadNonce);
     let fresh = nonce();
     assert!(issue_nonces(&store, handle, nonce(), &[fresh], now).await);
