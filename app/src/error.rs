@@ -52,6 +52,7 @@ impl AppError {
                 | Client::ConfirmationBusy
                 | Client::NoFrame
                 | Client::StorageBlocked
+                | Client::SigningFailed
                 | Client::Malformed
                 | Client::Encoding => 400,
             },

@@ -46,6 +46,9 @@ pub enum ClientError {
     /// The page has no signing frame, or the frame does not answer.
     #[error("Part of this page did not load. Turn off content blockers for this site, then reload the page.")]
     NoFrame,
+    /// The browser could not sign. The key is kept.
+    #[error("Your browser could not sign this request. Nothing was changed. Reload the page, then try again.")]
+    SigningFailed,
     /// The frame cannot open its key store.
     #[error(
         "This browser blocks the storage that keeps your key. Allow site data for this site, then reload the page."
@@ -148,6 +151,7 @@ impl From<FrameRejection> for ClientError {
     fn from(rejection: FrameRejection) -> Self {
         match rejection {
             FrameRejection::NoKey => Self::LostKey,
+            FrameRejection::SigningFailed => Self::SigningFailed,
             FrameRejection::KeyStoreClosed => Self::StorageBlocked,
             FrameRejection::Unreachable => Self::Unreachable,
             FrameRejection::KeyLost { key } => Self::FrameKeyLost(key),
@@ -174,6 +178,7 @@ impl From<WindowRejection> for ClientError {
             WindowRejection::Busy => Self::ConfirmationBusy,
             WindowRejection::Paused { seconds } => Self::ConfirmationPaused { seconds },
             WindowRejection::NoKey => Self::LostKey,
+            WindowRejection::SigningFailed => Self::SigningFailed,
             WindowRejection::Malformed => Self::Malformed,
             WindowRejection::KeyStoreClosed => Self::StorageBlocked,
             WindowRejection::Unreachable => Self::Unreachable,

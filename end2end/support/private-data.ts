@@ -2,8 +2,9 @@
 import { expect } from "@playwright/test";
 // </demo>
 import type { AppPage } from "./app-page.ts";
+// <demo>
 import { NodeClient } from "./node-client.ts";
-import { sessionToken } from "./session-token.ts";
+// </demo>
 import type { TestServer } from "./test-server.ts";
 
 /** Private data of an account, which a thief wants. */
@@ -18,8 +19,7 @@ export interface PrivateData {
 export async function createPrivateData(account: AppPage, server: TestServer): Promise<PrivateData> {
   const displayName = `Secretive ${account.user}`;
   await account.changeName(displayName);
-  const elsewhere = await NodeClient.signedIn(server, account.user);
-  const secrets = [displayName, elsewhere.handle];
+  const secrets = [displayName];
   // <demo>
   const friend = await NodeClient.registered(server);
   const note = `for ${account.user}'s eyes`;
@@ -28,5 +28,6 @@ export async function createPrivateData(account: AppPage, server: TestServer): P
   await expect(account.balance).toHaveText("876.55 EUR");
   secrets.push(note, friend.name, "876.55", "123.45");
   // </demo>
-  return { cookie: `__Host-pan=${await sessionToken(account.page)}`, secrets };
+  const cookies = await account.page.context().cookies(server.app);
+  return { cookie: `__Host-pan=${cookies.find(({ name }) => name === "__Host-pan")?.value}`, secrets };
 }

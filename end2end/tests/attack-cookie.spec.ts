@@ -18,6 +18,7 @@ const VALUES: Record<string, string> = {
   DisplayName: '"Thief"',
   KeyId: `"pan.${UNKNOWN_ID}"`,
   KeyThumbprint: `"${"A".repeat(43)}"`,
+  Nonce: `"${UNKNOWN_ID}"`,
   Note: '""',
   PublicKey: `"BA${"A".repeat(85)}"`,
   SessionHandle: `"${UNKNOWN_ID}"`,

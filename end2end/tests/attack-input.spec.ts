@@ -6,7 +6,7 @@ import { NodeClient, type SignedRequest, signOriginHeaders } from "../support/no
 import { seededRandom } from "../support/seeded-random.ts";
 
 /** Every code of a rejected request, except `unavailable`. */
-const CODES = ["invalid_session", "invalid_proof", "use_fresh_nonce", "step_up_required", "rate_limited", "forbidden_origin", "malformed"];
+const CODES = ["invalid_session", "invalid_proof", "use_fresh_nonce", "nonce_used", "step_up_required", "rate_limited", "forbidden_origin", "malformed"];
 
 /** Checks that each signed body is rejected and spends no nonce: all name the same nonce, which works afterwards. */
 async function expectRejectedAtNoCost(client: NodeClient, action: string, bodies: Record<string, string>): Promise<void> {
@@ -138,7 +138,7 @@ test("attack 19: ten thousand damaged requests are rejected without a server err
     expect(replies.filter(({ status }) => status < 400 || status >= 500)).toEqual([]);
     for (const { code } of replies) codes.add(code);
     // Some were well formed with a wrong signature, so the nonce that all of them name is spent.
-    expect((await send(client.server, await freshRequest(client, nonce))).code).toBe("use_fresh_nonce");
+    expect((await send(client.server, await freshRequest(client, nonce))).code).toBe("nonce_used");
   }
   expect(CODES).toEqual(expect.arrayContaining([...codes]));
   expect(codes.size).toBeGreaterThan(3);

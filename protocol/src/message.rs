@@ -250,6 +250,8 @@ pub enum FrameRejection {
     /// The browser did not let the frame open its key store.
     #[serde(rename = "vault_closed")]
     KeyStoreClosed,
+    /// The browser could not sign. The key is kept.
+    SigningFailed,
     /// The frame cannot reach the sign origin.
     Unreachable,
     /// The sign origin rejected the frame's request to bind its key or to agree a push key.
@@ -315,6 +317,8 @@ pub enum WindowRejection {
     /// The browser did not let the window open the key store.
     #[serde(rename = "storage_closed")]
     KeyStoreClosed,
+    /// The browser could not sign. The key is kept.
+    SigningFailed,
     /// The window cannot reach the sign origin.
     Unreachable,
 }

@@ -120,7 +120,7 @@ test("an unreachable server is reported, and trying again helps", async ({ accou
 test("a change without a response can be tried again", async ({ account, page }) => {
   await page.route("**/api/display_name", (route) => route.abort());
   await account.submitName("Not saved");
-  await expect(account.alert).toContainText("No response from the server.");
+  await expect(account.alert).toContainText("Nothing was changed. Try again.");
   await page.unroute("**/api/display_name");
   await account.input.activate(account.button("Change name"));
   await account.expectName("Not saved");

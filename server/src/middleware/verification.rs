@@ -19,9 +19,9 @@ use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use protocol::{
     action::{ActionEntry, AnyAction, Level, Target},
     built_in,
@@ -29,6 +29,7 @@ use protocol::{
     digest::ContentDigest,
     message::header as name,
     proof::Recorder,
+    return_path,
     token::{Nonce, SessionHandle},
 };
 
@@ -96,8 +97,19 @@ pub(crate) async fn verify(
             Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
             Err(reason) => server.reject("public", reason),
         },
+        // A form of a page that the browser has submitted without the page's script: the page again.
+        None if is_post && !parts.uri.path().starts_with("/api/") && is_form(&parts.headers) => {
+            Redirect::to(return_path::check(parts.uri.path())).into_response()
+        }
         _ => server.reject("unknown", Rejection::UnknownFunction),
     }
+}
+
+/// Whether a browser can send this content type for a form (HTML, "Form submission").
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"].contains(&essence)
 }
 
 /// Checks the origin of an unsigned request, and reads its body.

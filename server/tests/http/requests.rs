@@ -233,3 +233,23 @@ async fn unknown_function_is_rejected_before_handlers() {
     let get = Request::get("/api/notes").header("host", "pan.localhost:3000").body(Body::empty()).unwrap();
     assert_eq!(app.send(get).await.status, StatusCode::NOT_FOUND);
 }
+
+/// Case 13: a password manager submits a form of a page by itself, or script is off.
+#[tokio::test]
+async fn form_of_a_page_leads_to_the_page_again() {
+    let app = app();
+    for (path, location) in [("/account", "/account"), ("//evil.example/", "/account"), ("/\\evil.example", "/account")]
+    {
+        let form = http::Request::post(path.replace('\\', "%5C")).header("host", "pan.localhost:3000");
+        let form = form.header("content-type", "application/x-www-form-urlencoded").body(Body::from("to=bob&amount=1"));
+        let reply = app.send(form.unwrap()).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{path}");
+        let target = reply.headers["location"].to_str().unwrap();
+        assert!(target == location || target == "/%5Cevil.example", "{target}");
+    }
+    let json = http::Request::post("/account").header("host", "pan.localhost:3000");
+    let json = json.header("content-type", "application/json").body(Body::from("{}")).unwrap();
+    assert_eq!(app.send(json).await.status, StatusCode::NOT_FOUND);
+    let function = from_app("/api/order").header("content-type", "text/plain").body(Body::from("{}")).unwrap();
+    assert_ne!(app.send(function).await.status, StatusCode::SEE_OTHER);
+}

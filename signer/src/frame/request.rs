@@ -41,5 +41,5 @@ pub(super) async fn sign_for(
 
     // No await between spending the nonce and starting the signature.
     frame.policy.borrow_mut().spend(nonce, steady())?;
-    unsigned.sign(&key, offset).await.map_err(|_| FrameRejection::NoKey)
+    unsigned.sign(&key, offset).await.map_err(|_| FrameRejection::SigningFailed)
 }

@@ -165,7 +165,7 @@ async fn decide(
         nonce,
         proof: proof::header(Some(&proof)).map_err(|_| WindowRejection::Malformed)?,
     };
-    unsigned.sign(&key, offset).await.map_err(|_| WindowRejection::NoKey)
+    unsigned.sign(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)
 }
 
 fn unwanted(storage: &Storage, now: u64) -> Cooldown {

@@ -182,6 +182,9 @@ pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
             "Your key cannot be read",
             "This browser blocks the storage that keeps it. Allow site data for this address, then try again.",
         ),
+        WindowRejection::SigningFailed => {
+            ("The browser could not sign", "Nothing was done. Close this window, reload the page and try again.")
+        }
         WindowRejection::Unreachable => {
             ("The server cannot be reached", "Check your connection. Then close this window and try again.")
         }
