@@ -9,6 +9,10 @@ pub mod api;
 pub mod ledger;
 pub mod page;
 
+/// What a new account holds, in cents.
+#[cfg(feature = "ssr")]
+pub(crate) const OPENING_BALANCE: u64 = 100_000;
+
 /// A transfer into or out of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Movement {

@@ -62,7 +62,7 @@ pub(crate) fn opening(user: &UserName) -> Result<Write, AccountError> {
     let account = AccountRecord {
         display_name,
         // <demo>
-        balance: crate::bank::ledger::OPENING_BALANCE,
+        balance: crate::bank::OPENING_BALANCE,
         history: Vec::new(),
         // </demo>
     };

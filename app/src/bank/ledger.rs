@@ -12,9 +12,6 @@ use crate::{
     error::AppError,
 };
 
-/// What a new account holds, in cents.
-pub(crate) const OPENING_BALANCE: u64 = 100_000;
-
 /// How many movements are kept.
 const HISTORY: usize = 50;
 
@@ -109,7 +106,10 @@ mod tests {
     use server::store::memory::MemoryStore;
 
     use super::*;
-    use crate::account::store::{account, opening};
+    use crate::{
+        account::store::{account, opening},
+        bank::OPENING_BALANCE,
+    };
 
     fn name(text: &str) -> UserName {
         UserName::parse(text).unwrap()

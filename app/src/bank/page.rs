@@ -5,17 +5,19 @@ use leptos::{ev::SubmitEvent, html::Input, prelude::*};
 use protocol::{display::visible, user::UserName};
 
 use super::{Direction, Movement, api};
-use crate::pages::{
-    account::AccountData,
-    form::{Field, Form, FormError, Submit, clear, value},
-    private::Time,
+use crate::{
+    account::Account,
+    pages::{
+        form::{Field, Form, FormError, Submit, clear, value},
+        private::{PrivateData, Time},
+    },
 };
 
 /// The form that sends money.
 #[component]
 pub fn SendMoney(
     /// The account.
-    data: AccountData,
+    data: PrivateData<Account>,
 ) -> impl IntoView {
     let form = Form::create();
     let (to, amount, note) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
@@ -59,7 +61,7 @@ pub fn SendMoney(
 #[component]
 pub fn History(
     /// The account.
-    data: AccountData,
+    data: PrivateData<Account>,
 ) -> impl IntoView {
     let rows = move || data.select(|account| account.history.clone()).unwrap_or_default();
     view! {

@@ -16,8 +16,7 @@ use crate::account::{self, api};
 use crate::bank::page::{History, SendMoney};
 // </demo>
 
-/// The account that the page shows.
-pub type AccountData = PrivateData<account::Account>;
+type AccountData = PrivateData<account::Account>;
 
 /// The page.
 #[component]

@@ -2,7 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{FEATURES, Fingerprint, weights::SHORT};
+use super::{FEATURES, Fingerprint};
+
+/// Minimum distance of a path that is judged by its shape: px.
+pub(super) const SHORT: f64 = 50.0;
 
 /// Minimum number of steps of a path that is recognised at any pace: shorter ones can recur by chance.
 const MIN_UNIQUE_STEPS: usize = 4;

@@ -6,10 +6,8 @@
 use super::{
     Finding, Risk, falling,
     measurements::{PathMeasurements, Scatter},
+    pointer_path::SHORT,
 };
-
-/// Minimum distance of a path that is judged by its shape: px.
-pub(super) const SHORT: f64 = 50.0;
 
 /// Minimum distance of a path that is judged by its noise: px. On shorter paths, tremor and rounding are as large as
 /// the bend.
