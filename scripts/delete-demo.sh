@@ -29,26 +29,30 @@ esac
 
 git rm -rq "${FILES[@]}"
 printf 'deleted %s\n' "${FILES[@]}"
-mapfile -t marked < <(git grep -l '</demo>' -- ':!scripts/delete-demo.sh')
-node - "${marked[@]}" <<'JS'
+node - <<'JS'
+const { execFileSync } = require("node:child_process")
 const { readFileSync, writeFileSync } = require("node:fs")
-for (const file of process.argv.slice(2)) {
+/** Whether a line is a comment with nothing but this mark. */
+const isMark = (line, mark) => new RegExp(`^\\s*(//|#|/\\*|<!--) ${mark}( \\*/| -->)?$`).test(line)
+const marked = execFileSync("git", ["grep", "-lz", "</demo>", "--", ":!scripts/delete-demo.sh"], { encoding: "utf8" })
+for (const file of marked.split("\0").filter(Boolean)) {
   const kept = []
   let deleted = 0
   let start = 0
   for (const [at, line] of readFileSync(file, "utf8").split("\n").entries()) {
-    if (line.includes("<demo>")) {
+    if (isMark(line, "<demo>")) {
       if (start) throw new Error(`${file}:${at + 1}: <demo> inside <demo>`)
       start = at + 1
     }
     if (start) deleted++
     else kept.push(line)
-    if (line.includes("</demo>")) {
+    if (isMark(line, "</demo>")) {
       if (!start) throw new Error(`${file}:${at + 1}: </demo> without <demo>`)
       start = 0
     }
   }
   if (start) throw new Error(`${file}:${start}: <demo> without </demo>`)
+  if (!deleted) continue
   writeFileSync(file, kept.join("\n"))
   console.log(`deleted ${deleted} lines of ${file}`)
 }

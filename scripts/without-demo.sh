@@ -5,12 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 TESTS="errors appear at their field|sees all sessions and ends another|activity page lists|one of a thousand concurrent copies|a sign-in elsewhere shows"
 copy=target/without-demo
+link="$PWD/$copy/target"
 rm -rf "$copy"
 mkdir -p "$copy"
 git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
 ln -s "$PWD/end2end/node_modules" "$copy/end2end/node_modules"
 # Both folders share a target folder, so that dependencies are compiled once. Cargo tells their crates apart by the version.
 ln -s "$PWD/target" "$copy/target"
+trap 'rm -f "$link"' EXIT
 cd "$copy"
 sed -i.old 's/^version = "0.1.0"$/version = "0.1.0-without-demo"/' Cargo.toml && rm Cargo.toml.old
 git init -q
