@@ -8,7 +8,7 @@ use protocol::{
     action::{Action, Level},
     built_in::ReadOutcome,
     message::{FrameRequest, SignRequest},
-    outcome::Outcome,
+    outcome::{Outcome, Recorded, State},
     problem::{self, Code},
     token::{Nonce, SessionHandle},
 };
@@ -46,18 +46,24 @@ impl Tab {
     pub(crate) async fn outcome(&self, session: SessionHandle, nonce: Nonce) -> Result<Reply, ClientError> {
         for wait in WAITS {
             TimeoutFuture::new(wait).await;
-            match self.ask_outcome(session, nonce).await {
-                Ok(Outcome::Answered { status, content_type, body: Some(body) }) => {
+            let Outcome { state, response } = match self.ask_outcome(session, nonce).await {
+                Ok(outcome) => outcome,
+                Err(error) if error.requires_sign_in() => return Err(error),
+                // The server cannot be reached: ask again.
+                Err(_) => continue,
+            };
+            match (state, response) {
+                (State::Answered, Some(Recorded { status, content_type, body: Some(body) })) => {
                     let is_problem = content_type.starts_with(problem::CONTENT_TYPE);
                     return Ok(Reply::recorded(status, body, is_problem));
                 }
-                Ok(Outcome::Answered { status, body: None, .. }) if status < 400 => return Err(ClientError::Executed),
-                Ok(Outcome::Answered { status, body: None, .. }) => return Err(ClientError::from_status(status, None)),
-                Ok(Outcome::Void {}) => return Err(ClientError::NotDone),
-                Ok(Outcome::Unknown {}) => return Err(ClientError::OutcomeUnknown),
-                Err(error) if error.requires_sign_in() => return Err(error),
-                // Still running, or the server cannot be reached: ask again.
-                Ok(Outcome::Running {}) | Err(_) => {}
+                (State::Answered, Some(Recorded { status, .. })) if status >= 400 => {
+                    return Err(ClientError::from_status(status, None));
+                }
+                (State::Answered, _) => return Err(ClientError::Executed),
+                (State::Void, _) => return Err(ClientError::NotDone),
+                (State::Unknown, _) => return Err(ClientError::OutcomeUnknown),
+                (State::Running, _) => {}
             }
         }
         Err(ClientError::OutcomeUnknown)

@@ -13,7 +13,7 @@ use axum::{
 use http::header;
 use protocol::{
     built_in::ReadOutcome,
-    outcome::{MAX_BODY, Outcome},
+    outcome::{MAX_BODY, Outcome, Recorded, State as OutcomeState},
     token::{Nonce, SessionHandle},
 };
 use tracing::Instrument;
@@ -36,9 +36,9 @@ pub(crate) async fn read_outcome(
         server.stores().sessions.settle(request.session(), nonce, lifetimes.idle(), lifetimes.nonce(), server.now());
     Ok(Json(match settled.await? {
         Settled::Recorded(outcome) => serde_json::from_str(&outcome).map_err(StoreError::new)?,
-        Settled::Spent => Outcome::Running {},
-        Settled::Void => Outcome::Void {},
-        Settled::Unknown => Outcome::Unknown {},
+        Settled::Spent => OutcomeState::Running.into(),
+        Settled::Void => OutcomeState::Void.into(),
+        Settled::Unknown => OutcomeState::Unknown.into(),
     }))
 }
 
@@ -79,7 +79,6 @@ async fn describe(response: Response) -> (Response, Outcome) {
         body = Body::from(bytes);
     }
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let outcome =
-        Outcome::Answered { status: parts.status.as_u16(), content_type: content_type.to_owned(), body: text };
+    let outcome = Recorded { status: parts.status.as_u16(), content_type: content_type.to_owned(), body: text }.into();
     (Response::from_parts(parts, body), outcome)
 }

@@ -5,9 +5,14 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use axum::{Router, extract::State};
+use axum::{Router, extract};
 use http::StatusCode;
-use protocol::{built_in::ReadOutcome, outcome::Outcome, problem::Code, token::Nonce};
+use protocol::{
+    built_in::ReadOutcome,
+    outcome::{Outcome, Recorded, State},
+    problem::Code,
+    token::Nonce,
+};
 use server::{Functions, Verified, extract::ActionRouter, settings::Settings, store::Stores};
 use tokio::sync::Notify;
 
@@ -26,7 +31,7 @@ async fn outcome(app: &TestApp, browser: &mut Browser, nonce: Nonce) -> Outcome 
 
 fn answered(status: u16, body: &str) -> Outcome {
     let content_type = "text/plain; charset=utf-8".to_owned();
-    Outcome::Answered { status, content_type, body: Some(body.to_owned()) }
+    Recorded { status, content_type, body: Some(body.to_owned()) }.into()
 }
 
 /// A browser with enough nonces for a test.
@@ -59,10 +64,10 @@ async fn asking_voids_a_change_that_has_not_arrived() {
     let late = browser.request(&app, &order());
     let nonce = late.nonce();
     for _ in 0..2 {
-        assert_eq!(outcome(&app, &mut browser, nonce).await, Outcome::Void {});
+        assert_eq!(outcome(&app, &mut browser, nonce).await, Outcome::from(State::Void));
     }
     assert_eq!(app.send(late.build()).await.code(), Code::UseFreshNonce, "it was not executed");
-    assert_eq!(outcome(&app, &mut browser, nonce).await, Outcome::Void {});
+    assert_eq!(outcome(&app, &mut browser, nonce).await, Outcome::from(State::Void));
 }
 
 #[tokio::test]
@@ -73,12 +78,12 @@ async fn outcome_is_known_to_its_session_only() {
     let change = ada.request(&app, &order());
     let nonce = change.nonce();
     assert_eq!(app.send(change.build()).await.status, StatusCode::OK);
-    assert_eq!(outcome(&app, &mut bob, nonce).await, Outcome::Unknown {});
-    assert_eq!(outcome(&app, &mut ada, Nonce::new([7; 16])).await, Outcome::Unknown {});
+    assert_eq!(outcome(&app, &mut bob, nonce).await, Outcome::from(State::Unknown));
+    assert_eq!(outcome(&app, &mut ada, Nonce::new([7; 16])).await, Outcome::from(State::Unknown));
     assert_eq!(outcome(&app, &mut ada, nonce).await, answered(200, "ada"));
     app.wait(301_000);
     ada.issue_nonces(&app).await;
-    assert_eq!(outcome(&app, &mut ada, nonce).await, Outcome::Unknown {}, "after a nonce's lifetime");
+    assert_eq!(outcome(&app, &mut ada, nonce).await, Outcome::from(State::Unknown), "after a nonce's lifetime");
 }
 
 /// Attack 10: only the holder of the key learns whether a nonce was used.
@@ -101,7 +106,8 @@ fn waiting_app() -> (TestApp, Arc<Notify>, Arc<AtomicU32>) {
     let (gate, executed) = (Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
     let shared = (gate.clone(), executed.clone());
     let app = TestApp::serving(Stores::memory(), Settings::default(), &Functions::new(CATALOGUE), |_| {
-        let slow = async |State((gate, executed)): State<(Arc<Notify>, Arc<AtomicU32>)>, _: Verified<Order>| {
+        let slow = async |extract::State((gate, executed)): extract::State<(Arc<Notify>, Arc<AtomicU32>)>,
+                          _: Verified<Order>| {
             gate.notified().await;
             executed.fetch_add(1, Ordering::SeqCst);
             (StatusCode::IM_A_TEAPOT, "declined")
@@ -120,7 +126,7 @@ async fn client_that_disconnects_interrupts_no_change() {
     let mut sending = Box::pin(app.respond(change.build()));
     // The handler has begun; then the connection is gone.
     assert!(futures::poll!(&mut sending).is_pending());
-    while outcome(&app, &mut browser, nonce).await != (Outcome::Running {}) {
+    while outcome(&app, &mut browser, nonce).await != Outcome::from(State::Running) {
         browser.issue_nonces(&app).await;
     }
     drop(sending);
@@ -129,7 +135,7 @@ async fn client_that_disconnects_interrupts_no_change() {
         tokio::task::yield_now().await;
     }
     let mut known = outcome(&app, &mut browser, nonce).await;
-    while known == (Outcome::Running {}) {
+    while known == Outcome::from(State::Running) {
         known = outcome(&app, &mut browser, nonce).await;
     }
     assert_eq!(known, answered(418, "declined"));
