@@ -37,6 +37,9 @@ pub(crate) fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Resu
     text(headers, name)?.parse().map_err(|_| Rejection::HeaderMalformed(name))
 }
 
+/// The media type of a form that the browser submits without script.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Whether a content type is this media type, in UTF-8 if it names a charset (RFC 9110 §8.3).
 pub(crate) fn is_media_type(value: &HeaderValue, media_type: &str) -> bool {
     let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);

@@ -54,12 +54,11 @@ pub(crate) async fn run_change(
     let work = async move {
         let (response, outcome) = describe(next.run(request).await).await;
         let life = server.settings().lifetimes.nonce();
-        let text = serde_json::to_string(&outcome).map_err(StoreError::new);
-        let recorded = match text {
-            Ok(text) => server.stores().sessions.record_outcome(&handle, &nonce, &text, life, server.now()).await,
-            Err(error) => Err(error),
+        let record = async {
+            let text = serde_json::to_string(&outcome).map_err(StoreError::new)?;
+            server.stores().sessions.record_outcome(&handle, &nonce, &text, life, server.now()).await
         };
-        if let Err(error) = recorded {
+        if let Err(error) = record.await {
             // The change is done. Its response can still be sent, but not be asked for.
             tracing::error!(%error, "outcome could not be recorded");
         }

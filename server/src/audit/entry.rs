@@ -12,7 +12,7 @@ use crate::model::UserId;
 pub const MAX_OF_USER: usize = 200;
 
 /// One of the two audit logs.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, strum::Display, strum::EnumString, strum::EnumIter)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum AuditLog {
     /// Sign-ins, changes, confirmations, bound keys, thefts and ends of sessions.

@@ -27,7 +27,7 @@ use crate::{
     audit::{Event, Outcome},
     cookies,
     ecdsa::verify,
-    headers::{is_media_type, read_body, single},
+    headers::{FORM, is_media_type, read_body, single},
     rejection::Rejection,
     settings::Settings,
     user_agent,
@@ -104,7 +104,7 @@ fn check_navigation(settings: &Settings, headers: &HeaderMap) -> Result<(), Reje
         }
     }
     match single(headers, "content-type") {
-        Ok(value) if is_media_type(value, "application/x-www-form-urlencoded") => Ok(()),
+        Ok(value) if is_media_type(value, FORM) => Ok(()),
         _ => Err(Rejection::WrongContentType),
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     Server,
     audit::{Event, Outcome},
     ecdsa::{check_key, verify},
-    headers::{is_media_type, read_body},
+    headers::{FORM, is_media_type, read_body},
     middleware::source_check::check_source,
     model::UserId,
     rejection::Rejection,
@@ -38,9 +38,6 @@ use crate::{
 
 /// Maximum body size in bytes: JSON can escape each of a password's 1024 bytes as six.
 const MAX_BODY: usize = 8192;
-
-/// The media type of a form that the browser submits without script.
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The form of the request.
 #[derive(Clone, Copy)]

@@ -44,7 +44,7 @@ use super::{
 use crate::{
     Server,
     audit::{Event, Outcome},
-    headers::read_body,
+    headers::{FORM, read_body},
     model::UserId,
     outcomes,
     random::random,
@@ -109,7 +109,7 @@ pub(crate) async fn verify(
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"].contains(&essence)
+    [FORM, "multipart/form-data", "text/plain"].contains(&essence)
 }
 
 /// Checks the origin of an unsigned request, and reads its body.

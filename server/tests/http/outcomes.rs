@@ -42,7 +42,7 @@ async fn browser(app: &TestApp) -> Browser {
 }
 
 #[tokio::test]
-async fn repeated_change_is_executed_once_and_its_outcome_known() {
+async fn repeated_change_is_executed_once() {
     let app = app();
     let mut browser = browser(&app).await;
     for change in [browser.request(&app, &rename()), browser.request(&app, &order())] {
