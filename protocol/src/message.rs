@@ -46,6 +46,8 @@ pub mod cookie {
     pub const SESSION: &str = "__Host-pan";
     /// On the sign origin: `<session handle>.<sign secret>`.
     pub const SIGN: &str = "__Host-pan-sign";
+    /// On the sign origin: the logins with which this browser has signed in, as the server recognizes them.
+    pub const KNOWN_DEVICE: &str = "__Host-pan-known";
 }
 
 /// A message from the page to the frame.

@@ -1,8 +1,10 @@
 //! Users, passwords, and how a browser gets a session.
 
 pub mod accounts;
+pub(crate) mod attempts;
 pub mod credentials;
 pub(crate) mod enter;
+pub(crate) mod known_devices;
 mod opaque_string;
 mod password_hasher;
 mod password_strength;

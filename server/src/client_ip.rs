@@ -37,6 +37,20 @@ impl ClientIp {
         }
     }
 
+    /// The networks by which rate limits are counted, the smallest first, each with the multiple of the limit that it has.
+    ///
+    /// A provider gives a customer a /56 or a /48, so one attacker can have 65,536 networks of /64.
+    pub(crate) fn networks(self) -> Vec<(String, u32)> {
+        let mut networks = vec![(self.to_string(), 1)];
+        if let IpAddr::V6(address) = self.0 {
+            for (length, multiple) in [(56, 4), (48, 16)] {
+                let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - length)));
+                networks.push((format!("{network}/{length}"), multiple));
+            }
+        }
+        networks
+    }
+
     /// The network that may be stored and shown: `203.0.113.0/24`, `2001:db8:1::/48`.
     pub fn prefix(self) -> String {
         match self.0 {
@@ -119,7 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_a_household() {
+    fn ipv6_is_counted_by_three_networks() {
+        let networks = |text: &str| ClientIp::new(text.parse().expect("an address")).networks();
+        let of = |text: &str, multiple| (text.to_owned(), multiple);
+        assert_eq!(networks("203.0.113.9"), [of("203.0.113.9", 1)]);
+        let three = [of("2001:db8:1:23ff::", 1), of("2001:db8:1:2300::/56", 4), of("2001:db8:1::/48", 16)];
+        assert_eq!(networks("2001:db8:1:23ff::9"), three);
+    }
+
+    #[test]
+    fn ipv6_is_truncated_to_64_bits() {
         assert_eq!(of(&["2001:db8:1:2:3:4:5:6"], 1).as_deref(), Some("2001:db8:1:2::"));
         assert_eq!(of(&["::ffff:203.0.113.9"], 1).as_deref(), Some("203.0.113.9"));
         let prefix = |text: &str| ClientIp::new(text.parse().expect("an address")).prefix();

@@ -1,4 +1,4 @@
-//! Parses and sets the two cookies of the protocol (RFC 6265bis).
+//! Parses and sets the cookies of the protocol (RFC 6265bis).
 //!
 //! A sibling host, or script on the app origin, can add cookies to a request. So cookies are parsed pair by pair, as
 //! bytes. Other names and malformed values are skipped. The request's session handle selects one of several well-formed
@@ -35,6 +35,11 @@ pub(crate) fn sign_cookies(headers: &HeaderMap) -> Vec<SignCookie> {
     values(headers, cookie::SIGN).filter_map(parse).collect()
 }
 
+/// The values of the cookie of known devices, in the order of the request.
+pub(crate) fn known_devices(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    values(headers, cookie::KNOWN_DEVICE)
+}
+
 /// The values of a cookie (RFC 6265 §4.2.1) in all `Cookie` headers (RFC 9113 §8.2.3).
 fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|header| header.as_bytes().split(|&b| b == b';'));
@@ -55,6 +60,11 @@ pub(crate) fn set_session(token: &SessionToken, life: u64) -> HeaderValue {
 /// Sets the sign origin's cookie. `life` in seconds.
 pub(crate) fn set_sign(handle: &SessionHandle, secret: &SignSecret, life: u64) -> HeaderValue {
     set(cookie::SIGN, &format!("{handle}.{}", secret.reveal()), "Strict", life, "")
+}
+
+/// Sets the cookie of known devices. `life` in seconds.
+pub(crate) fn set_known_devices(value: &str, life: u64) -> HeaderValue {
+    set(cookie::KNOWN_DEVICE, value, "Strict", life, "")
 }
 
 /// Removes the session token.

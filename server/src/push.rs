@@ -95,7 +95,7 @@ pub(crate) async fn agree_keys(
 ) -> Result<Json<AgreedKey>, Rejection> {
     let PushKeys { key, conn } = request.action();
     let limit = per_minute(server.settings().push.keys_per_minute);
-    server.count("push_keys", &format!("push_keys:{}", request.session()), limit).await?;
+    server.count("push_keys", format!("push_keys:{}", request.session()), limit).await?;
     Ok(Json(server.hub().agree(request.session(), *conn, key)?))
 }
 

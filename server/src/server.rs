@@ -15,7 +15,7 @@ use protocol::{catalogue::Catalogue, token::SessionHandle};
 
 use crate::{
     audit::{self, AuditLog, Event, Outcome, UserActivity},
-    auth::credentials::CredentialStore,
+    auth::{attempts::PasswordAttempts, credentials::CredentialStore, known_devices::KnownDevices},
     clock::{self, Clock},
     metrics::Metrics,
     middleware::{security_headers, verified_request::VerifiedRequest},
@@ -113,6 +113,8 @@ struct Inner {
     settings: Settings,
     stores: Stores,
     credentials: Arc<dyn CredentialStore>,
+    password_attempts: PasswordAttempts,
+    known_devices: KnownDevices,
     audit: audit::Writer,
     hub: Arc<Hub>,
     metrics: Metrics,
@@ -154,9 +156,22 @@ impl Server {
         let stores = instrument(stores, &metrics.store());
         let audit = audit::Writer::start(&stores.audit_log, &settings.audit, &clock);
         let root = Root::new(&settings.push)?;
+        let known_devices = KnownDevices::new(root.subkey("pan known devices"));
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
-        let inner = Arc::new(Inner { settings, stores, credentials, audit, hub, metrics, stopping, verified, clock });
+        let inner = Arc::new(Inner {
+            settings,
+            stores,
+            credentials,
+            password_attempts: PasswordAttempts::new(),
+            known_devices,
+            audit,
+            hub,
+            metrics,
+            stopping,
+            verified,
+            clock,
+        });
         let weak = Arc::downgrade(&inner);
         let verified = move || weak.upgrade().map_or(0, |inner| inner.verified.load(Ordering::Relaxed));
         push::start_telemetry(&inner.hub, verified);
@@ -192,6 +207,14 @@ impl Server {
     /// The users' logins and passwords.
     pub fn credentials(&self) -> &dyn CredentialStore {
         &*self.0.credentials
+    }
+
+    pub(crate) fn password_attempts(&self) -> &PasswordAttempts {
+        &self.0.password_attempts
+    }
+
+    pub(crate) fn known_devices(&self) -> &KnownDevices {
+        &self.0.known_devices
     }
 
     /// Queues an event for the audit log and counts it in the metrics.

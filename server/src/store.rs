@@ -35,7 +35,7 @@ pub use audit_log::{Appended, AuditStore};
 pub use challenges::ChallengeStore;
 pub use error::{Result, StoreError};
 pub use event_log::{EventStore, Since, UserEvent};
-pub use rate_limits::{Counted, RateLimitStore};
+pub use rate_limits::{Counted, Counter, RateLimitStore};
 pub use records::{Record, RecordKey, RecordStore, Write};
 pub use sessions::{
     Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, MAX_NONCES,

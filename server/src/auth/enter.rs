@@ -46,9 +46,14 @@ async fn enter(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match try_enter(&server, &parts, body).await {
         Ok(response) => response,
-        Err(reason) => {
+        Err(mut reason) => {
             if matches!(reason, Rejection::NothingToEnter | Rejection::BadSignature) {
                 server.record_auth_failure(&parts);
+                // Only failures count, so a flood from the user's network does not stop a valid entry.
+                let max = server.settings().limits.sign_ins_per_minute_and_address;
+                if let Err(limited) = server.count_address("entries", &parts, max).await {
+                    reason = limited;
+                }
             }
             server.record_rejection(None, None, ACTION, &reason);
             (reason.status(), Html(failed(server.settings()))).into_response()
@@ -59,7 +64,6 @@ async fn enter(State(server): State<Server>, request: Request) -> Response {
 async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Response, Rejection> {
     let settings = server.settings();
     check_navigation(settings, &parts.headers)?;
-    server.count_address("entries", parts, settings.limits.sign_ins_per_minute_and_address).await?;
     let body = read_body(body, MAX_BODY).await?;
     let Form { ticket, signature, return_path } = Form::parse(&body).ok_or(Rejection::BodyMalformed)?;
     let token = ticket.token();

@@ -18,7 +18,7 @@ const LANES: u32 = 1;
 
 /// Maximum queued jobs per core. At about 20 ms per hash, the last job waits a third of a second. A longer queue would
 /// let a flood of guesses use more memory and time.
-const WAITING_PER_CORE: usize = 16;
+pub(super) const WAITING_PER_CORE: usize = 16;
 
 /// An error of password hashing.
 #[derive(Debug, thiserror::Error)]

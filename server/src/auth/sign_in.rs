@@ -8,20 +8,23 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use protocol::{
     action::Target,
     json,
     key::PublicKey,
-    sign_origin::{SignIn, SignedIn, sign_in_statement},
+    sign_origin::{Password, SignIn, SignedIn, sign_in_statement},
     user::Login,
 };
 use sha2::{Digest, Sha256};
 
-use super::credentials::PasswordCheck;
+use super::{
+    credentials::{CredentialError, PasswordCheck},
+    known_devices::KnownDevice,
+};
 use crate::{
     Server,
     audit::{Event, Outcome},
@@ -83,7 +86,7 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
     let mut user = None;
     let opened = try_post(server, form, &parts, body, &mut user).await;
     match opened {
-        Ok(Opened { handle, ticket, cookie }) => {
+        Ok((Opened { handle, ticket, cookie }, device)) => {
             server.record(Event {
                 session: Some(handle),
                 user,
@@ -93,7 +96,8 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
             });
             let enter = format!("{}/enter", server.settings().origins.app);
             let reply = SignedIn { ticket, enter, now: server.now() };
-            ([(header::SET_COOKIE, cookie)], Json(reply)).into_response()
+            let cookies = [Some(cookie), device].into_iter().flatten().map(|cookie| (header::SET_COOKIE, cookie));
+            (AppendHeaders(cookies), Json(reply)).into_response()
         }
         Err(reason) => {
             if matches!(reason, Rejection::WrongCredentials | Rejection::BadSignature | Rejection::BadChallenge) {
@@ -105,31 +109,38 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
     }
 }
 
-/// Opens a session. Sets `known` as soon as the login is known to be a user's.
+/// Opens a session. Returns it with the cookie of the known device. Sets `known` as soon as the login is known to be a
+/// user's.
 async fn try_post(
     server: &Server,
     form: Form,
     parts: &Parts,
     body: Body,
     known: &mut Option<UserId>,
-) -> Result<Opened, Rejection> {
+) -> Result<(Opened, Option<HeaderValue>), Rejection> {
     check_source(server.settings(), &parts.headers, Target::Sign)?;
     let limits = server.settings().limits;
-    server.count_address("sign_ins", parts, limits.sign_ins_per_minute_and_address).await?;
     let body = read_body(body, MAX_BODY).await?;
-    let SignIn { user, password, jwk, challenge, signature } =
-        json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
-    let login = server.credentials().normalize(&user)?;
+    let credentials = json::read::<SignIn>(&body);
+    let login = credentials.as_ref().ok().map(|credentials| server.credentials().normalize(&credentials.user));
+    let device = match &login {
+        Some(Ok(login)) => server.known_devices().of(&parts.headers, login, server.now()),
+        _ => None,
+    };
+    server.count_client("sign_ins", parts, device.as_ref(), limits.sign_ins_per_minute_and_address).await?;
+    let SignIn { password, jwk, challenge, signature, .. } = credentials.map_err(|_| Rejection::BodyMalformed)?;
+    let login = login.ok_or(Rejection::BodyMalformed)??;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Rejection::BadKey)?;
     let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
     verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
     take_challenge(server, &challenge).await?;
+    let attempt = Attempt { server: server.clone(), login: login.clone(), password };
     let user = match form {
         Form::SignIn => {
             let limit = per_minute(limits.sign_ins_per_minute_and_account);
-            server.count("sign_ins", &counter(&login), limit).await?;
-            match server.credentials().check(&login, password.reveal()).await? {
+            server.count("sign_ins", counter(&login, device.as_ref()), limit).await?;
+            match server.password_attempts().run(device.as_ref(), attempt.check()).await? {
                 PasswordCheck::Right(user) => user,
                 PasswordCheck::Wrong(user) => {
                     *known = Some(user);
@@ -138,16 +149,37 @@ async fn try_post(
                 PasswordCheck::UnknownLogin => return Err(Rejection::WrongCredentials),
             }
         }
-        Form::Register => server.credentials().register(&login, password.reveal()).await?,
+        Form::Register => server.password_attempts().run(None, attempt.register()).await?,
     };
     *known = Some(user.clone());
-    server.open_session(&user, key, parts).await
+    let opened = server.open_session(&user, key, parts).await?;
+    Ok((opened, server.known_devices().remember(&parts.headers, &login, server.now())))
 }
 
-/// The counter of a login's attempts. It is named by a hash: users type passwords into the wrong field, and the length of a
-/// key must be bounded.
-fn counter(login: &Login) -> String {
-    format!("sign_in:user:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(login.as_str())))
+/// A login and its password, owned so that the attempt goes on if the client disconnects.
+struct Attempt {
+    server: Server,
+    login: Login,
+    password: Password,
+}
+
+impl Attempt {
+    async fn check(self) -> Result<PasswordCheck, CredentialError> {
+        self.server.credentials().check(&self.login, self.password.reveal()).await
+    }
+
+    async fn register(self) -> Result<UserId, CredentialError> {
+        self.server.credentials().register(&self.login, self.password.reveal()).await
+    }
+}
+
+/// The counter of a login's attempts: known devices have their own. It is named by a hash: users type passwords into the
+/// wrong field, and the length of a key must be bounded.
+fn counter(login: &Login, device: Option<&KnownDevice>) -> String {
+    match device {
+        Some(device) => format!("sign_in:device:{device}"),
+        None => format!("sign_in:user:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(login.as_str()))),
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

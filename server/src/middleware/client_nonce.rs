@@ -48,7 +48,7 @@ pub(super) async fn authorize(
     let Some(session) = session else { return Err(gone().await) };
     check_signature(server, parts, Target::App, unverified, &session)?;
     let limit = per_minute(server.settings().limits.refills_per_minute);
-    let quota = server.count("refills", &format!("refill:{handle}"), limit).await?;
+    let quota = server.count("refills", format!("refill:{handle}"), limit).await?;
     let nonces = fresh_nonces()?;
     let created = unverified.input.created().saturating_mul(1000);
     let issue = server.stores().sessions.issue_nonces(IssueNonces {

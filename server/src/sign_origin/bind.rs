@@ -45,7 +45,9 @@ pub(crate) async fn challenge(State(server): State<Server>, request: Request) ->
 
 async fn try_challenge(server: &Server, parts: &Parts, body: Body) -> Result<Challenged, Rejection> {
     check_source(server.settings(), &parts.headers, Target::Sign)?;
-    server.count_address("challenges", parts, server.settings().limits.binds_per_minute_and_address).await?;
+    let device = server.known_devices().any(&parts.headers, server.now());
+    let max = server.settings().limits.binds_per_minute_and_address;
+    server.count_client("challenges", parts, device.as_ref(), max).await?;
     if read_body(body, MAX_BODY).await? != "{}" {
         return Err(Rejection::BodyMalformed);
     }
@@ -83,7 +85,8 @@ async fn try_bind(server: &Server, parts: &Parts, body: Body) -> Result<Bound, R
     let settings = server.settings();
     check_source(settings, &parts.headers, Target::Sign)?;
     // Counted after the origin check: requests that other sites make a browser send must not use up its limit.
-    server.count_address("binds", parts, settings.limits.binds_per_minute_and_address).await?;
+    let device = server.known_devices().any(&parts.headers, server.now());
+    server.count_client("binds", parts, device.as_ref(), settings.limits.binds_per_minute_and_address).await?;
     let cookie = sign_cookies(&parts.headers).into_iter().next().ok_or(Rejection::NoSignCookie)?;
     let SignCookie { handle, secret: sign_secret } = cookie;
     let body = read_body(body, MAX_BODY).await?;

@@ -21,7 +21,7 @@ use super::{
     challenges::ChallengeStore,
     error::Result,
     event_log::{EventStore, Since, UserEvent},
-    rate_limits::{Counted, RateLimitStore},
+    rate_limits::{Counted, Counter, RateLimitStore},
     records::{Record, RecordKey, RecordStore, Write},
     sessions::{
         Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     metrics::StoreMetrics,
-    model::{Limit, Session, SessionCap, Theft, UserId},
+    model::{Session, SessionCap, Theft, UserId},
 };
 
 /// The same stores, counted by these metrics.
@@ -162,8 +162,8 @@ impl ChallengeStore for Instrumented<dyn ChallengeStore> {
 
 #[async_trait]
 impl RateLimitStore for Instrumented<dyn RateLimitStore> {
-    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted> {
-        self.timed("count", self.store.count(counter, limit, now)).await
+    async fn count(&self, counters: &[Counter], now: u64) -> Result<Counted> {
+        self.timed("count", self.store.count(counters, now)).await
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
     challenges::ChallengeStore,
     error::Result,
     event_log::{EventStore, Since, UserEvent},
-    rate_limits::{Counted, RateLimitStore},
+    rate_limits::{Counted, Counter, RateLimitStore},
     records::{Record, RecordKey, RecordStore, Write},
     sessions::{
         Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
@@ -39,7 +39,7 @@ use super::{
 use crate::{
     audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     clock::Clock,
-    model::{Limit, Session, SessionCap, Theft, UserId},
+    model::{Session, SessionCap, Theft, UserId},
 };
 
 mod audit_log;
@@ -258,10 +258,10 @@ impl ChallengeStore for MemoryStore {
 
 #[async_trait]
 impl RateLimitStore for MemoryStore {
-    async fn count(&self, counter: &str, limit: Limit, now: u64) -> Result<Counted> {
+    async fn count(&self, counters: &[Counter], now: u64) -> Result<Counted> {
         let mut state = self.state();
         state.sweep(now);
-        Ok(state.rate_limits.count(counter, limit, now))
+        state.rate_limits.count(counters, now)
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
     use protocol::{Malformed, key::PublicKey};
 
     use super::*;
-    use crate::model::AtCap;
+    use crate::model::{AtCap, Limit};
 
     fn session(number: u8) -> std::result::Result<NewSession, Malformed> {
         Ok(NewSession {
@@ -362,7 +362,10 @@ mod tests {
     #[tokio::test]
     async fn expired_state_is_swept() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let store = MemoryStore::new();
-        let limit = Limit { max: 1, window: Duration::from_secs(60) };
+        let counter = |name: &str| {
+            let limit = Limit { max: 1, window: Duration::from_secs(60) };
+            [Counter { name: name.to_owned(), limit }]
+        };
         let sizes = || {
             let state = store.state();
             [state.challenges.len(), state.sessions.len(), state.rate_limits.len()]
@@ -375,12 +378,12 @@ mod tests {
                 assert!(store.enter(&handle, 0).await?.is_some());
             }
             store.add(&Challenge::new([number; 32]), 60_000, 0).await?;
-            store.count(&number.to_string(), limit, 0).await?;
+            store.count(&counter(&number.to_string()), 0).await?;
         }
         assert_eq!(sizes(), [100, 100, 100]);
-        store.count("later", limit, 60_000).await?;
+        store.count(&counter("later"), 60_000).await?;
         assert_eq!(sizes(), [0, 50, 1]);
-        store.count("later", limit, 120_000).await?;
+        store.count(&counter("later"), 120_000).await?;
         assert_eq!(sizes(), [0, 0, 1]);
         Ok(())
     }

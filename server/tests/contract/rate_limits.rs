@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use server::store::{Counted, Limit, Quota, RateLimitStore};
+use server::store::{Counted, Counter, Limit, Quota, RateLimitStore};
 
 use super::fixture::*;
 
@@ -12,6 +12,7 @@ macro_rules! rate_limit_store {
         rules! {
             $store => rate_limits:
                 count_returns_quota
+                request_counts_in_all_counters_or_none
                 concurrent_counts_stay_within_limit
                 counter_resets_with_its_window
                 clock_set_back_lengthens_no_window
@@ -24,10 +25,15 @@ const TEN: Limit = Limit { max: 10, window: Duration::from_secs(60) };
 
 /// Counts one request. Returns the time to wait if it is over the limit.
 async fn counted(store: &dyn RateLimitStore, counter: &str, limit: Limit, now: u64) -> Option<Duration> {
-    match store.count(counter, limit, now).await.expect("the store answers") {
+    match count_in(store, &[(counter, limit)], now).await {
         Counted::Within(_) => None,
         Counted::Over(quota) => Some(quota.reset),
     }
+}
+
+async fn count_in(store: &dyn RateLimitStore, counters: &[(&str, Limit)], now: u64) -> Counted {
+    let counter = |&(name, limit): &(&str, Limit)| Counter { name: name.to_owned(), limit };
+    store.count(&counters.iter().map(counter).collect::<Vec<_>>(), now).await.expect("the store answers")
 }
 
 pub(crate) async fn count_returns_quota(store: Arc<dyn RateLimitStore>) {
@@ -37,10 +43,26 @@ pub(crate) async fn count_returns_quota(store: Arc<dyn RateLimitStore>) {
         let quota =
             Quota { limit: three, left: 2 - u32::from(at), reset: Duration::from_millis(60_000 - u64::from(at)) };
         let now = *T0 + u64::from(at);
-        assert_eq!(store.count(&counter, three, now).await.expect("the store answers"), Counted::Within(quota));
+        assert_eq!(count_in(store.as_ref(), &[(&counter, three)], now).await, Counted::Within(quota));
     }
     let over = Quota { limit: three, left: 0, reset: Duration::from_millis(59_990) };
-    assert_eq!(store.count(&counter, three, *T0 + 10).await.expect("the store answers"), Counted::Over(over));
+    assert_eq!(count_in(store.as_ref(), &[(&counter, three)], *T0 + 10).await, Counted::Over(over));
+}
+
+pub(crate) async fn request_counts_in_all_counters_or_none(store: Arc<dyn RateLimitStore>) {
+    let tag = format!("address:{{{}}}", handle());
+    let name = |part: &str| format!("{tag}:{part}");
+    let (two, three) = (Limit { max: 2, ..TEN }, Limit { max: 3, ..TEN });
+    let in_both = async |one: &str| count_in(store.as_ref(), &[(&name(one), two), (&name("all"), three)], *T0).await;
+    let quota = |limit, left| Quota { limit, left, reset: TEN.window };
+    assert_eq!(in_both("a").await, Counted::Within(quota(two, 1)));
+    assert_eq!(in_both("a").await, Counted::Within(quota(two, 0)));
+    assert_eq!(in_both("a").await, Counted::Over(quota(two, 0)));
+    // The rejected request has used up nothing of the common limit.
+    assert_eq!(in_both("b").await, Counted::Within(quota(three, 0)));
+    assert_eq!(in_both("b").await, Counted::Over(quota(three, 0)));
+    // Nor one that is over the common limit, of the first counter's.
+    assert_eq!(count_in(store.as_ref(), &[(&name("b"), two)], *T0).await, Counted::Within(quota(two, 0)));
 }
 
 pub(crate) async fn concurrent_counts_stay_within_limit(store: Arc<dyn RateLimitStore>) {

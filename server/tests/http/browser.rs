@@ -1,6 +1,11 @@
 //! A browser in plain Rust: signs in, enters, binds a frame key, signs requests. Tests can change every header.
 
-use axum::body::{Body, to_bytes};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use p256::ecdsa::{Signature as P256Signature, SigningKey, signature::Signer};
 use protocol::{
@@ -76,6 +81,9 @@ pub(crate) struct Browser {
     pub session: String,
     /// The sign origin's cookie: name and value.
     pub sign: String,
+    /// The sign origin's cookie of known devices: name and value.
+    pub known: String,
+    pub address: IpAddr,
     pub handle: SessionHandle,
     pub ticket: Option<EntryTicket>,
     /// The frame key.
@@ -89,6 +97,8 @@ impl Browser {
         Self {
             session: String::new(),
             sign: String::new(),
+            known: String::new(),
+            address: Ipv4Addr::new(192, 0, 2, 1).into(),
             handle: SessionToken::new([0; 32]).handle(),
             ticket: None,
             key: new_key(),
@@ -113,15 +123,27 @@ impl Browser {
     /// Posts credentials to `/sign-in` or `/register`. Stores ticket and cookie.
     pub(crate) async fn post(&mut self, app: &TestApp, path: &str, user: &str, password: &str) -> Reply {
         let body = serde_json::to_vec(&self.credentials(self.challenge(app).await, user, password)).expect("JSON");
-        let request = from_frame(path).header(header::COOKIE, &self.sign).body(body.into());
-        let reply = app.send(request.expect("a request")).await;
+        let reply = self.send_from_frame(app, path, body).await;
         if reply.status == StatusCode::OK {
             let ticket = reply.json::<SignedIn>().ticket;
             self.handle = ticket.token().handle();
             self.ticket = Some(ticket);
-            self.sign.clone_from(&reply.cookies()[0]);
+            [self.sign, self.known] = reply.cookies().try_into().expect("two cookies");
         }
         reply
+    }
+
+    /// Sends a request of the sign origin's pages with its cookies.
+    async fn send_from_frame(&self, app: &TestApp, path: &str, body: Vec<u8>) -> Reply {
+        let cookies = [self.sign.as_str(), &self.known].join("; ");
+        let request = from_frame(path).header(header::COOKIE, cookies).body(body.into());
+        self.send(app, request.expect("a request")).await
+    }
+
+    /// Sends a request from the browser's address.
+    async fn send(&self, app: &TestApp, mut request: Request<Body>) -> Reply {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((self.address, 4000))));
+        app.send(request).await
     }
 
     /// The fields of the form that enters the app origin and returns to this path.
@@ -138,7 +160,7 @@ impl Browser {
     pub(crate) async fn enter(&mut self, app: &TestApp) -> Reply {
         let mut request = enter_form(encoded(&self.form("/account")));
         request.headers_mut().insert(header::COOKIE, self.session.parse().expect("a header value"));
-        let reply = app.send(request).await;
+        let reply = self.send(app, request).await;
         if reply.status == StatusCode::SEE_OTHER {
             // Of two cookies of one name, a browser keeps the last.
             self.session.clone_from(reply.cookies().last().expect("a cookie"));
@@ -147,8 +169,7 @@ impl Browser {
     }
 
     pub(crate) async fn challenge(&self, app: &TestApp) -> Challenge {
-        let request = from_frame("/challenge").body(Body::from("{}"));
-        app.send(request.expect("a request")).await.json::<Challenged>().challenge
+        self.send_from_frame(app, "/challenge", b"{}".to_vec()).await.json::<Challenged>().challenge
     }
 
     /// The body of `POST /bind`.
@@ -160,8 +181,7 @@ impl Browser {
 
     pub(crate) async fn send_bind(&self, app: &TestApp, body: impl serde::Serialize) -> Reply {
         let body = serde_json::to_vec(&body).expect("JSON");
-        let request = from_frame("/bind").header(header::COOKIE, &self.sign).body(body.into());
-        app.send(request.expect("a request")).await
+        self.send_from_frame(app, "/bind", body).await
     }
 
     pub(crate) async fn bind(&mut self, app: &TestApp) -> Reply {

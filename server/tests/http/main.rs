@@ -10,6 +10,7 @@ mod cookies;
 mod enter;
 mod existing_axum;
 mod instances;
+mod known_devices;
 mod limits;
 mod metrics;
 mod mixed_stores;

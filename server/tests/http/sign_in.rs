@@ -46,7 +46,9 @@ async fn sign_in_gives_ticket_and_cookie() {
     let SignedIn { enter, now, .. } = reply.json();
     assert_eq!((reply.status, enter.as_str(), now), (StatusCode::OK, "http://pan.localhost:3000/enter", app.now()));
     let set: Vec<_> = reply.headers.get_all(header::SET_COOKIE).iter().map(|set| set.to_str().unwrap()).collect();
-    let [set] = set[..] else { panic!("{set:?}") };
+    let [set, known] = set[..] else { panic!("{set:?}") };
+    assert!(known.starts_with("__Host-pan-known="), "{known}");
+    assert!(known.ends_with("; Path=/; Max-Age=15552000; Secure; HttpOnly; SameSite=Strict"), "{known}");
     assert!(set.starts_with(&format!("__Host-pan-sign={}.", browser.handle)), "{set}");
     assert!(set.ends_with("; Path=/; Max-Age=86400; Secure; HttpOnly; SameSite=Strict"), "{set}");
     assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store");

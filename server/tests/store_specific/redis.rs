@@ -14,7 +14,7 @@ use redis::cmd;
 use server::{
     clock::Clock,
     store::{
-        Authorization, IssueNonces, NewSession, NonceIssue, RecordKey, RecordStore, Since, Stores, UserEvent,
+        Authorization, Counter, IssueNonces, NewSession, NonceIssue, RecordKey, RecordStore, Since, Stores, UserEvent,
         redis::RedisStore,
     },
 };
@@ -100,7 +100,8 @@ async fn all_keys_but_records_expire() {
     assert!(passes(&store, handle, one, *T0).await);
     assert!(issue_nonces(&store, handle, nonce(), &nonces::<4>(), *T0).await);
     create(&store, new_session(self::handle()), CAP_OF_3).await;
-    stores.rate_limits.count("sign_in:ip:192.0.2.1", AMPLE, *T0).await.expect("the store answers");
+    let counter = Counter { name: "sign_in:ip:192.0.2.1".to_owned(), limit: AMPLE };
+    stores.rate_limits.count(&[counter], *T0).await.expect("the store answers");
     let mut aside = server.aside();
     let keys: Vec<String> = cmd("KEYS").arg("*").query(&mut aside).expect("Redis answers");
     assert_eq!(keys.len(), 7, "{keys:?}");

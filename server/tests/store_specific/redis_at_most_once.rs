@@ -8,7 +8,7 @@ use std::sync::{
 use redis::cmd;
 use server::{
     settings::RedisSettings,
-    store::{Counted, RecordKey, Stores, Write},
+    store::{Counted, Counter, RecordKey, Stores, Write},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
@@ -70,15 +70,16 @@ async fn loses_answers(stores: Stores, network: &Network) {
         Counted::Within(quota) | Counted::Over(quota) => quota.left,
     };
     // A key in the slot of the records.
-    let counter = format!("{{all}}:{}", handle());
-    assert_eq!(left(stores.rate_limits.count(&counter, AMPLE, *T0).await.expect("the store answers")), AMPLE.max - 1);
+    let name = format!("{{all}}:{}", handle());
+    let counter = [Counter { name: name.clone(), limit: AMPLE }];
+    assert_eq!(left(stores.rate_limits.count(&counter, *T0).await.expect("the store answers")), AMPLE.max - 1);
     network.lose_an_answer();
-    assert!(stores.rate_limits.count(&counter, AMPLE, *T0).await.is_err());
+    assert!(stores.rate_limits.count(&counter, *T0).await.is_err());
     recovered(stores.records.as_ref()).await;
-    assert_eq!(left(stores.rate_limits.count(&counter, AMPLE, *T0).await.expect("the store answers")), AMPLE.max - 3);
+    assert_eq!(left(stores.rate_limits.count(&counter, *T0).await.expect("the store answers")), AMPLE.max - 3);
 
     // If it were sent again, it would look like a write that lost a race, and a caller who retries would write twice.
-    let record = Write { key: RecordKey(counter), seen: 0, value: "all the money".to_owned() };
+    let record = Write { key: RecordKey(name), seen: 0, value: "all the money".to_owned() };
     network.lose_an_answer();
     assert!(stores.records.write(std::slice::from_ref(&record)).await.is_err());
     recovered(stores.records.as_ref()).await;
