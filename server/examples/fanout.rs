@@ -49,7 +49,7 @@ use server::{
     push,
     random::random,
     settings::Settings,
-    store::{AtCap, BindFrameKey, FrameKeyBinding, NewSession, SessionCap, SessionStore, Stores},
+    store::{AtCap, BindFrameKey, EnterSession, FrameKeyBinding, NewSession, SessionCap, SessionStore, Stores, UserId},
 };
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -135,10 +135,10 @@ fn settings(many: usize) -> Settings {
 async fn session(store: &dyn SessionStore, token: &SessionToken, key: &[u8; 32]) -> Outcome<Nonce> {
     let now = Clock::system().now();
     let (handle, sign_secret, idle) = (token.handle(), SIGN_SECRET.hashed(), Duration::from_secs(1800));
-    let cap = SessionCap { max: 3, at_cap: AtCap::EndOldest };
+    let user: UserId = "ada".parse()?;
     let session = NewSession {
         handle,
-        user: "ada".parse()?,
+        user: user.clone(),
         confirmation_key: PublicKey::from_sec1(&[4; 65])?,
         created: now,
         enter_by: now + 60_000,
@@ -146,11 +146,13 @@ async fn session(store: &dyn SessionStore, token: &SessionToken, key: &[u8; 32])
         ip: String::new(),
         agent: String::new(),
         sign_secret: sign_secret.clone(),
+        replaces: None,
     };
     let nonce = Nonce::new(random()?);
     let key = PublicKey::from_sec1(SigningKey::from_slice(key)?.verifying_key().to_sec1_point(false).as_bytes())?;
-    store.create(session, cap, idle).await?;
-    store.enter(&handle, now).await?.ok_or("not entered")?;
+    store.create(session).await?;
+    let cap = SessionCap { max: 3, at_cap: AtCap::EndOldest };
+    store.enter(EnterSession { handle, user, cap, idle, now }).await?;
     match store.bind_frame_key(BindFrameKey { handle, sign_secret, key, nonces: vec![nonce], idle, now }).await? {
         FrameKeyBinding::Bound(_) => Ok(nonce),
         other => Err(format!("not bound: {other:?}").into()),

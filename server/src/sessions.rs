@@ -18,7 +18,7 @@ use crate::{
     model::UserId,
     random::random,
     rejection::Rejection,
-    store::{Creation, NewSession, Session, StoreError},
+    store::{AtCap, EnterSession, Enterable, Entering, NewSession, Session, SessionCap, StoreError},
 };
 
 /// How long the entry ticket is valid after signing in.
@@ -39,9 +39,9 @@ pub(crate) struct Opened {
 impl Server {
     /// Opens a session for a user who gave the right password. It is unusable until the browser has entered it.
     ///
-    /// The token is always new, which prevents session fixation. The user's previous session in this browser ends. A
-    /// session of another user does not: otherwise an attacker with its stolen cookie could end it by signing in to
-    /// their own account. At the session limit the user's oldest session ends.
+    /// The token is always new, which prevents session fixation. No session ends before the browser enters this one,
+    /// because the response can be lost. Then the user's previous session in this browser ends. A session of another user
+    /// does not: otherwise an attacker with its stolen cookie could end it by signing in to their own account.
     ///
     /// # Errors
     /// [`Rejection::TooManySessions`] at the session limit, if the settings say to reject the new session; others if
@@ -57,7 +57,8 @@ impl Server {
         let handle = ticket.token().handle();
         let settings = self.settings();
         let created = self.now();
-        self.end_previous_of_sign_origin(user, &from.headers).await?;
+        let replaces = self.previous_of_sign_origin(user, &from.headers).await?;
+        self.check_room(user, replaces.is_some()).await?;
         let agent = from.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let life = settings.lifetimes.session;
         let session = NewSession {
@@ -70,33 +71,69 @@ impl Server {
             ip: self.address(from).map(ClientIp::prefix).unwrap_or_default(),
             agent: agent.chars().take(MAX_AGENT).collect(),
             sign_secret: secret.hashed(),
+            replaces,
         };
-        let creation =
-            self.stores().sessions.create(session, settings.sessions.cap(), settings.lifetimes.idle()).await?;
-        let Creation::Created(displaced) = creation else { return Err(Rejection::TooManySessions) };
-        for ended in displaced {
-            self.record_session_end(&ended, user, Ended::Replaced).await;
-        }
-        self.metrics().count_opened();
+        self.stores().sessions.create(session).await?;
         Ok(Opened { handle, ticket, cookie: cookies::set_sign(&handle, &secret, life) })
     }
 
-    /// Ends the user's sessions whose cookies the browser sends to the sign origin.
-    ///
-    /// This comes before the check of the session limit: otherwise signing in again in one browser would end the
-    /// sessions of the user's other devices.
-    async fn end_previous_of_sign_origin(&self, user: &UserId, headers: &HeaderMap) -> Result<(), StoreError> {
-        for cookie in cookies::sign_cookies(headers) {
-            let session = self.find_live(&cookie.handle).await?;
-            if session.is_some_and(|session| session.user == *user && session.sign_secret == cookie.secret) {
-                self.end(&cookie.handle, user, Ended::SignedOut).await?;
+    /// Tells the user at the sign-in that there is no room for another session. Entering it decides.
+    async fn check_room(&self, user: &UserId, replaces_one: bool) -> Result<(), Rejection> {
+        let SessionCap { max, at_cap } = self.settings().sessions.cap();
+        if at_cap == AtCap::RejectNew {
+            let live = self.stores().sessions.list(user, self.settings().lifetimes.idle(), self.now()).await?;
+            if live.len() >= max + usize::from(replaces_one) {
+                return Err(Rejection::TooManySessions);
             }
         }
         Ok(())
     }
 
+    /// Enters a session that was found enterable. First it ends the user's previous sessions in this browser: otherwise
+    /// signing in again in one browser would, at the session limit, end the sessions of the user's other devices.
+    ///
+    /// # Errors
+    /// [`Rejection::NothingToEnter`], [`Rejection::TooManySessions`], [`Rejection::Store`].
+    pub(crate) async fn enter_session(
+        &self,
+        handle: &SessionHandle,
+        Enterable { session, replaces }: Enterable,
+        headers: &HeaderMap,
+    ) -> Result<Entering, Rejection> {
+        let user = session.user;
+        if let Some(previous) = replaces {
+            self.end(&previous, &user, Ended::SignedOut).await?;
+        }
+        self.end_previous_of_page(&user, handle, headers).await?;
+        let (cap, idle) = (self.settings().sessions.cap(), self.settings().lifetimes.idle());
+        let enter = EnterSession { handle: *handle, user: user.clone(), cap, idle, now: self.now() };
+        let entering = self.stores().sessions.enter(enter).await?;
+        if let Entering::Entered(_, displaced) = &entering {
+            self.metrics().count_opened();
+            for ended in displaced {
+                self.record_session_end(ended, &user, Ended::Replaced).await;
+            }
+        }
+        Ok(entering)
+    }
+
+    /// The user's live session whose cookie the browser sends to the sign origin.
+    async fn previous_of_sign_origin(
+        &self,
+        user: &UserId,
+        headers: &HeaderMap,
+    ) -> Result<Option<SessionHandle>, StoreError> {
+        for cookie in cookies::sign_cookies(headers) {
+            let session = self.find_live(&cookie.handle).await?;
+            if session.is_some_and(|session| session.user == *user && session.sign_secret == cookie.secret) {
+                return Ok(Some(cookie.handle));
+            }
+        }
+        Ok(None)
+    }
+
     /// Ends the user's sessions whose cookies the browser sends to the app origin, except the one being entered.
-    pub(crate) async fn end_previous_of_page(
+    async fn end_previous_of_page(
         &self,
         user: &UserId,
         entered: &SessionHandle,

@@ -19,7 +19,7 @@ use protocol::{
     return_path,
     sign_origin::enter_statement,
     signature::Signature,
-    token::EntryTicket,
+    token::{EntryTicket, SessionHandle},
 };
 
 use crate::{
@@ -28,8 +28,10 @@ use crate::{
     cookies,
     ecdsa::verify,
     headers::{FORM, is_media_type, read_body, single},
+    model::Session,
     rejection::Rejection,
     settings::Settings,
+    store::Entering,
     user_agent,
 };
 
@@ -56,7 +58,7 @@ async fn enter(State(server): State<Server>, request: Request) -> Response {
                 }
             }
             server.record_rejection(None, None, ACTION, &reason);
-            (reason.status(), Html(failed(server.settings()))).into_response()
+            (reason.status(), Html(failed(server.settings(), &reason))).into_response()
         }
     }
 }
@@ -68,13 +70,28 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     let Form { ticket, signature, return_path } = Form::parse(&body).ok_or(Rejection::BodyMalformed)?;
     let token = ticket.token();
     let (handle, now) = (token.handle(), server.now());
-    let session = server.stores().sessions.find_unentered(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
+    let enterable = server.stores().sessions.find_enterable(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
     let statement = enter_statement(settings.origins.app.authority(), &handle, &return_path);
-    verify(session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363())
+    verify(enterable.session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363())
         .map_err(|_| Rejection::BadSignature)?;
-    // Of several requests with one ticket only one succeeds.
-    let session = server.stores().sessions.enter(&handle, now).await?.ok_or(Rejection::NothingToEnter)?;
-    server.end_previous_of_page(&session.user, &handle, &parts.headers).await?;
+    match server.enter_session(&handle, enterable, &parts.headers).await? {
+        Entering::Entered(session, _) => announce(server, handle, *session).await,
+        // The response to an earlier request was lost, and the browser sends the form again.
+        Entering::Again(_) => {}
+        Entering::AtCap => return Err(Rejection::TooManySessions),
+        Entering::NoSession => return Err(Rejection::NothingToEnter),
+    }
+    let headers = AppendHeaders([
+        // In this order: a browser without support for `Partitioned` (WebKitGTK) would otherwise remove the new cookie.
+        (header::SET_COOKIE, cookies::clear_partitioned_session()),
+        (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
+    ]);
+    let location = [(header::LOCATION, return_path::check(&return_path).to_owned())];
+    Ok((StatusCode::SEE_OTHER, location, headers).into_response())
+}
+
+/// Records the new session, and tells the user's other pages.
+async fn announce(server: &Server, handle: SessionHandle, session: Session) {
     server.record(Event {
         session: Some(handle),
         user: Some(session.user.clone()),
@@ -84,13 +101,6 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     });
     let (device, network) = (user_agent::describe(&session.agent), session.ip);
     server.publish(&session.user, Push::Security(Security::SignedIn { session: handle, device, network })).await;
-    let headers = AppendHeaders([
-        // In this order: a browser without support for `Partitioned` (WebKitGTK) would otherwise remove the new cookie.
-        (header::SET_COOKIE, cookies::clear_partitioned_session()),
-        (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
-    ]);
-    let location = [(header::LOCATION, return_path::check(&return_path).to_owned())];
-    Ok((StatusCode::SEE_OTHER, location, headers).into_response())
 }
 
 /// Checks that a form of the sign origin navigates here.
@@ -143,13 +153,16 @@ impl Form {
 }
 
 /// The page for a user whose entry failed.
-fn failed(settings: &Settings) -> String {
+fn failed(settings: &Settings, reason: &Rejection) -> String {
+    let why = match reason {
+        Rejection::TooManySessions => "You are signed in on too many devices. Sign out on one of them first.",
+        _ => "Signing in took too long, or this page was loaded twice.",
+    };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Sign in again</title>\n\
          <h1>You are not signed in</h1>\n\
-         <p>Signing in took too long, or this page was loaded twice. \
-         <a href=\"{}/sign-in\">Sign in again</a></p>\n",
+         <p>{why} <a href=\"{}/sign-in\">Sign in again</a></p>\n",
         settings.origins.sign
     )
 }

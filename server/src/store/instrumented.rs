@@ -24,14 +24,14 @@ use super::{
     rate_limits::{Counted, Counter, RateLimitStore},
     records::{Record, RecordKey, RecordStore, Write},
     sessions::{
-        Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
-        SessionStore, Settled,
+        Authorization, AuthorizeRequest, BindFrameKey, EnterSession, Enterable, Entering, FrameKeyBinding, IssueNonces,
+        NewSession, NonceIssue, SessionStore, Settled,
     },
 };
 use crate::{
     audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     metrics::StoreMetrics,
-    model::{Session, SessionCap, Theft, UserId},
+    model::{Session, Theft, UserId},
 };
 
 /// The same stores, counted by these metrics.
@@ -68,16 +68,16 @@ impl<S: ?Sized> Instrumented<S> {
 
 #[async_trait]
 impl SessionStore for Instrumented<dyn SessionStore> {
-    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation> {
-        self.timed("open", self.store.create(session, cap, idle)).await
+    async fn create(&self, session: NewSession) -> Result<()> {
+        self.timed("open", self.store.create(session)).await
     }
 
-    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        self.timed("unentered", self.store.find_unentered(handle, now)).await
+    async fn find_enterable(&self, handle: &SessionHandle, now: u64) -> Result<Option<Enterable>> {
+        self.timed("find_unentered", self.store.find_enterable(handle, now)).await
     }
 
-    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        self.timed("enter", self.store.enter(handle, now)).await
+    async fn enter(&self, enter: EnterSession) -> Result<Entering> {
+        self.timed("enter", self.store.enter(enter)).await
     }
 
     async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding> {

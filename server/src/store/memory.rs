@@ -32,14 +32,14 @@ use super::{
     rate_limits::{Counted, Counter, RateLimitStore},
     records::{Record, RecordKey, RecordStore, Write},
     sessions::{
-        Authorization, AuthorizeRequest, BindFrameKey, Creation, FrameKeyBinding, IssueNonces, NewSession, NonceIssue,
-        SessionStore, Settled,
+        Authorization, AuthorizeRequest, BindFrameKey, EnterSession, Enterable, Entering, FrameKeyBinding, IssueNonces,
+        NewSession, NonceIssue, SessionStore, Settled,
     },
 };
 use crate::{
     audit::entry::{AuditEntry, AuditLog, Head, Repeated, Retention},
     clock::Clock,
-    model::{Session, SessionCap, Theft, UserId},
+    model::{Session, Theft, UserId},
 };
 
 mod audit_log;
@@ -140,24 +140,21 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation> {
-        let creation = {
-            let mut state = self.state();
-            state.sweep(session.created);
-            state.sessions.create(session, cap, idle)
-        };
-        self.save_if(creation != Creation::AtCap);
-        Ok(creation)
+    async fn create(&self, session: NewSession) -> Result<()> {
+        let mut state = self.state();
+        state.sweep(session.created);
+        state.sessions.create(session);
+        Ok(())
     }
 
-    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        Ok(self.state().sessions.find_unentered(handle, now))
+    async fn find_enterable(&self, handle: &SessionHandle, now: u64) -> Result<Option<Enterable>> {
+        Ok(self.state().sessions.find_enterable(handle, now))
     }
 
-    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        let session = self.state().sessions.enter(handle, now);
-        self.save_if(session.is_some());
-        Ok(session)
+    async fn enter(&self, enter: EnterSession) -> Result<Entering> {
+        let entering = self.state().sessions.enter(&enter);
+        self.save_if(matches!(entering, Entering::Entered(..)));
+        Ok(entering)
     }
 
     async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding> {
@@ -343,7 +340,7 @@ mod tests {
     use protocol::{Malformed, key::PublicKey};
 
     use super::*;
-    use crate::model::{AtCap, Limit};
+    use crate::model::{AtCap, Limit, SessionCap};
 
     fn session(number: u8) -> std::result::Result<NewSession, Malformed> {
         Ok(NewSession {
@@ -356,6 +353,7 @@ mod tests {
             ip: String::new(),
             agent: String::new(),
             sign_secret: String::new(),
+            replaces: None,
         })
     }
 
@@ -373,9 +371,12 @@ mod tests {
         for number in 0..100_u8 {
             let session = session(number)?;
             let handle = session.handle;
-            store.create(session, SessionCap { max: 1000, at_cap: AtCap::EndOldest }, Duration::from_secs(60)).await?;
+            let user = session.user.clone();
+            store.create(session).await?;
             if number % 2 == 0 {
-                assert!(store.enter(&handle, 0).await?.is_some());
+                let cap = SessionCap { max: 1000, at_cap: AtCap::EndOldest };
+                let enter = EnterSession { handle, user, cap, idle: Duration::from_secs(60), now: 0 };
+                assert!(matches!(store.enter(enter).await?, Entering::Entered(..)));
             }
             store.add(&Challenge::new([number; 32]), 60_000, 0).await?;
             store.count(&counter(&number.to_string()), 0).await?;

@@ -40,15 +40,45 @@ pub struct NewSession {
     pub agent: String,
     /// `SignSecret::hashed`.
     pub sign_secret: String,
+    /// The user's previous session in this browser.
+    pub replaces: Option<SessionHandle>,
 }
 
-/// The outcome of [`SessionStore::create`].
+/// A session that the browser can enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Creation {
-    /// The session exists. These sessions were ended to make room for it.
-    Created(Vec<SessionHandle>),
-    /// The user is at the cap, and new sessions are rejected there.
+pub struct Enterable {
+    /// The session.
+    pub session: Session,
+    /// The user's previous session in this browser, to be ended by entering this one.
+    pub replaces: Option<SessionHandle>,
+}
+
+/// The input of [`SessionStore::enter`].
+#[derive(Clone, Debug)]
+pub struct EnterSession {
+    /// The session.
+    pub handle: SessionHandle,
+    /// Its user.
+    pub user: UserId,
+    /// The most entered sessions of the user.
+    pub cap: SessionCap,
+    /// Idle timeout of a session.
+    pub idle: Duration,
+    /// Unix ms.
+    pub now: u64,
+}
+
+/// The outcome of [`SessionStore::enter`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entering {
+    /// The session is live now. The others were ended to make room for it.
+    Entered(Box<Session>, Vec<SessionHandle>),
+    /// The session was entered before, and no frame key is bound: the response to the earlier request was lost.
+    Again(Box<Session>),
+    /// The user is at the cap, and new sessions are rejected there. Nothing was changed.
     AtCap,
+    /// There is no session to enter.
+    NoSession,
 }
 
 /// The input of [`SessionStore::authorize_request`].
@@ -186,16 +216,16 @@ pub enum Settled {
 /// Keeps sessions. Each method is atomic.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Creates an unentered session. The user never has more sessions than `cap` allows, unentered ones included,
-    /// however many sign-ins run at once.
-    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation>;
+    /// Creates an unentered session. It does not count towards the cap: a sign-in whose response is lost must not end the
+    /// session of another device.
+    async fn create(&self, session: NewSession) -> Result<()>;
 
-    /// An unentered session, before its `enter_by`.
-    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>>;
+    /// A session before its `enter_by` that is unentered, or entered without a frame key.
+    async fn find_enterable(&self, handle: &SessionHandle, now: u64) -> Result<Option<Enterable>>;
 
-    /// Enters a session before its `enter_by`, which makes it live. At most one of any number of concurrent calls
-    /// returns it.
-    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>>;
+    /// Enters a session before its `enter_by`, which makes it live. At most one of any number of concurrent calls gets
+    /// [`Entering::Entered`]. The user never has more entered sessions than the cap allows, however many calls run at once.
+    async fn enter(&self, enter: EnterSession) -> Result<Entering>;
 
     /// Binds a frame key to a live session, all or nothing. Of several keys the first is bound; [`FrameKeyBinding`]
     /// says what happens to the others.
@@ -215,7 +245,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// All live sessions of a user, newest first.
     async fn list(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>>;
 
-    /// The handles of all live and unentered sessions of a user, oldest first.
+    /// The handles of all live sessions of a user, oldest first; then those of the unentered ones.
     async fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<SessionHandle>>;
 
     /// Records that the token of a live session was presented without its key. `None` if there is no such session.

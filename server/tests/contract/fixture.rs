@@ -15,8 +15,8 @@ use server::{
     model::UserId,
     random::random,
     store::{
-        AtCap, Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
-        Limit, NewSession, NonceIssue, SessionCap, SessionStore,
+        AtCap, Authorization, AuthorizeRequest, Authorized, BindFrameKey, EnterSession, Enterable, Entering,
+        FrameKeyBinding, IssueNonces, Limit, NewSession, NonceIssue, SessionCap, SessionStore,
     },
 };
 
@@ -78,18 +78,19 @@ pub(crate) fn new_session(handle: SessionHandle) -> NewSession {
         ip: "2001:db8::1".to_owned(),
         agent: "Agent \"é\" {1}\r\n\u{1F980}".to_owned(),
         sign_secret: SECRET.to_owned(),
+        replaces: None,
     }
 }
 
 /// Creates an unentered session.
 pub(crate) async fn unentered(store: &Sessions) -> SessionHandle {
     let handle = handle();
-    assert_eq!(create(store, new_session(handle), CAP_OF_3).await, Creation::Created(vec![]));
+    create(store, new_session(handle)).await;
     handle
 }
 
-pub(crate) async fn create(store: &Sessions, session: NewSession, cap: SessionCap) -> Creation {
-    store.create(session, cap, IDLE).await.expect("the store answers")
+pub(crate) async fn create(store: &Sessions, session: NewSession) {
+    store.create(session).await.expect("the store answers");
 }
 
 /// Ends a session of any user.
@@ -101,7 +102,16 @@ pub(crate) async fn end(store: &Sessions, handle: SessionHandle, why: Ended) -> 
 
 /// Enters a session. Returns whether that was possible.
 pub(crate) async fn enter(store: &Sessions, handle: SessionHandle, now: u64) -> bool {
-    store.enter(&handle, now).await.expect("the store answers").is_some()
+    matches!(enter_within(store, handle, CAP_OF_3, now).await, Entering::Entered(..))
+}
+
+/// Enters a session of any user.
+pub(crate) async fn enter_within(store: &Sessions, handle: SessionHandle, cap: SessionCap, now: u64) -> Entering {
+    let Some(Enterable { session, .. }) = store.find_enterable(&handle, now).await.expect("the store answers") else {
+        return Entering::NoSession;
+    };
+    let enter = EnterSession { handle, user: session.user, cap, idle: IDLE, now };
+    store.enter(enter).await.expect("the store answers")
 }
 
 /// Creates a session that is entered at [`T0`] and has no frame key.

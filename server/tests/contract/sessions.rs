@@ -29,10 +29,10 @@ macro_rules! session_store {
                 requests_in_flight_do_not_revive_ended_session
                 unentered_session_can_be_ended
                 end_reason_is_kept_until_expiry
-                sign_in_at_cap_ends_oldest_session
-                sign_in_at_cap_can_be_rejected
+                entering_at_cap_ends_oldest_session
+                entering_at_cap_can_be_rejected
                 expired_sessions_do_not_count_towards_cap
-                concurrent_sign_ins_stay_within_cap
+                concurrent_entries_stay_within_cap
                 list_has_only_the_users_sessions
                 handles_include_unentered_sessions
                 thefts_are_recorded_and_counted
@@ -41,6 +41,7 @@ macro_rules! session_store {
             $store => sessions:
                 entered_session_has_all_created_fields
                 concurrent_entries_enter_once
+                session_is_entered_again_until_bound
                 session_is_not_entered_after_deadline
                 unentered_session_is_rejected_everywhere
         }

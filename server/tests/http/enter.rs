@@ -74,9 +74,27 @@ async fn attack_25_ticket_enters_once() {
     let app = app();
     let mut browser = app.signed_in("ada").await;
     assert_eq!(browser.enter(&app).await.status, StatusCode::SEE_OTHER);
-    assert_rejected(&post(&app, &browser).await, StatusCode::UNAUTHORIZED, "replayed");
     assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
+    assert_rejected(&post(&app, &browser).await, StatusCode::UNAUTHORIZED, "replayed");
     owner_still_acts(&app, &mut browser).await;
+}
+
+/// The response is lost, and the browser sends the form again. The other devices stay signed in.
+#[tokio::test]
+async fn form_is_accepted_again_until_frame_key_is_bound() {
+    let app = app();
+    let mut others = [app.browser("ada").await, app.browser("ada").await];
+    let mut browser = app.signed_in("ada").await;
+    let entered = post(&app, &browser).await;
+    let again = browser.enter(&app).await;
+    assert_eq!((again.status, again.cookies()), (StatusCode::SEE_OTHER, entered.cookies()));
+    assert_eq!(app.logged("enter", Outcome::Passed).await, 3, "one entry per session");
+    let stolen = Browser { confirmation: new_key(), ..browser.clone() };
+    assert_rejected(&post(&app, &stolen).await, StatusCode::FORBIDDEN, "with another key");
+    assert_eq!(browser.bind(&app).await.status, StatusCode::OK);
+    for browser in others.iter_mut().chain([&mut browser]) {
+        owner_still_acts(&app, browser).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,10 +104,11 @@ async fn attack_25_concurrent_ticket_uses_enter_once() {
     let mut sending = JoinSet::new();
     for _ in 0..20 {
         let (app, browser) = (app.clone(), browser.clone());
-        sending.spawn(async move { post(&app, &browser).await.status });
+        sending.spawn(async move { post(&app, &browser).await.cookies() });
     }
-    let entered = sending.join_all().await.into_iter().filter(|status| *status == StatusCode::SEE_OTHER).count();
-    assert_eq!(entered, 1);
+    let cookies = sending.join_all().await;
+    assert!(cookies.iter().all(|set| *set == cookies[0] && set.len() == 2), "one session: {cookies:?}");
+    assert_eq!(app.logged("enter", Outcome::Passed).await, 1);
 }
 
 #[tokio::test]

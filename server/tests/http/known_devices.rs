@@ -32,7 +32,7 @@ use crate::{
     test_app::routes,
 };
 
-/// An address in a /64 of 2001:db8:1::/48.
+/// An address in a /64 of `2001:db8:1::/48`.
 fn address(network: u16) -> IpAddr {
     Ipv6Addr::new(0x2001, 0xdb8, 1, network, 0, 0, 0, 9).into()
 }

@@ -128,9 +128,18 @@ async fn failed_sign_ins_displace_nothing() {
     for browser in &mut browsers {
         owner_still_acts(&app, browser).await;
     }
-    // The positive control: the right password ends the oldest session.
-    assert_eq!(Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+    // Nor do sign-ins whose response is lost.
+    let mut fourth = Browser::new();
+    for _ in 0..4 {
+        assert_eq!(fourth.post(&app, "/sign-in", "ada", PASSWORD).await.status, StatusCode::OK);
+    }
+    for browser in &mut browsers {
+        owner_still_acts(&app, browser).await;
+    }
+    // The positive control: entering a session ends the oldest.
+    assert_eq!(fourth.enter(&app).await.status, StatusCode::SEE_OTHER);
     assert_eq!(browsers[0].call(&app, &crate::read()).await.code(), Code::InvalidSession);
+    owner_still_acts(&app, &mut browsers[1]).await;
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn all_keys_but_records_expire() {
     let handle = bound(&store, &[one]).await;
     assert!(passes(&store, handle, one, *T0).await);
     assert!(issue_nonces(&store, handle, nonce(), &nonces::<4>(), *T0).await);
-    create(&store, new_session(self::handle()), CAP_OF_3).await;
+    create(&store, new_session(self::handle())).await;
     let counter = Counter { name: "sign_in:ip:192.0.2.1".to_owned(), limit: AMPLE };
     stores.rate_limits.count(&[counter], *T0).await.expect("the store answers");
     let mut aside = server.aside();
@@ -192,7 +192,7 @@ pub(super) async fn bound_now(store: &Sessions, handle: SessionHandle, nonces: &
     let (created, session) = (now(), new_session(handle));
     let lengths = (session.enter_by - session.created, session.expires - session.created);
     let session = NewSession { created, enter_by: created + lengths.0, expires: created + lengths.1, ..session };
-    create(store, session, CAP_OF_3).await;
+    create(store, session).await;
     enter_and_bind(store, handle, nonces, created).await;
 }
 

@@ -10,12 +10,12 @@ use protocol::{
 
 use super::{stored_session::StoredSession, timing::MAX_SKEW};
 use crate::{
-    model::{AtCap, Session, SessionCap, Theft, UserId},
+    model::{AtCap, Session, Theft, UserId},
     store::{
         rate_limits::Counted,
         sessions::{
-            Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
-            NewSession, NonceIssue, Settled,
+            Authorization, AuthorizeRequest, Authorized, BindFrameKey, EnterSession, Enterable, Entering,
+            FrameKeyBinding, IssueNonces, NewSession, NonceIssue, Settled,
         },
     },
 };
@@ -52,29 +52,36 @@ impl Sessions {
         self.stored.len()
     }
 
-    pub(super) fn create(&mut self, session: NewSession, cap: SessionCap, idle: Duration) -> Creation {
-        let all = self.handles(&session.user, idle, session.created);
-        let too_many = (all.len() + 1).saturating_sub(cap.max);
-        if too_many > 0 && cap.at_cap == AtCap::RejectNew {
-            return Creation::AtCap;
+    pub(super) fn create(&mut self, session: NewSession) {
+        self.stored.insert(session.handle, StoredSession::unentered(session));
+    }
+
+    pub(super) fn find_enterable(&self, handle: &SessionHandle, now: u64) -> Option<Enterable> {
+        let stored = self.stored.get(handle).filter(|stored| stored.may_enter(now) || stored.may_enter_again(now))?;
+        Some(Enterable { session: stored.session.clone(), replaces: stored.replaces })
+    }
+
+    pub(super) fn enter(&mut self, enter: &EnterSession) -> Entering {
+        let EnterSession { handle, user, cap, idle, now } = enter;
+        let Some(stored) = self.stored.get_mut(handle) else { return Entering::NoSession };
+        if stored.may_enter_again(*now) {
+            return Entering::Again(Box::new(stored.session.clone()));
         }
-        let ended: Vec<_> = all.into_iter().take(too_many).collect();
-        for handle in &ended {
+        if !stored.may_enter(*now) {
+            return Entering::NoSession;
+        }
+        let mut live = self.list(user, *idle, *now);
+        let too_many = (live.len() + 1).saturating_sub(cap.max);
+        if too_many > 0 && cap.at_cap == AtCap::RejectNew {
+            return Entering::AtCap;
+        }
+        let displaced: Vec<_> = live.drain(live.len() - too_many..).rev().map(|(handle, _)| handle).collect();
+        for handle in &displaced {
             self.end(handle, Ended::Replaced);
         }
-        self.stored.insert(session.handle, StoredSession::unentered(session));
-        Creation::Created(ended)
-    }
-
-    pub(super) fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Option<Session> {
-        let stored = self.stored.get(handle).filter(|stored| stored.may_enter(now))?;
-        Some(stored.session.clone())
-    }
-
-    pub(super) fn enter(&mut self, handle: &SessionHandle, now: u64) -> Option<Session> {
-        let stored = self.stored.get_mut(handle).filter(|stored| stored.may_enter(now))?;
-        stored.enter(now);
-        Some(stored.session.clone())
+        let Some(stored) = self.stored.get_mut(handle) else { return Entering::NoSession };
+        stored.enter(*now);
+        Entering::Entered(Box::new(stored.session.clone()), displaced)
     }
 
     pub(super) fn bind_frame_key(&mut self, bind: &BindFrameKey) -> FrameKeyBinding {

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use protocol::{key::PublicKey, token::Nonce};
+use protocol::{
+    key::PublicKey,
+    token::{Nonce, SessionHandle},
+};
 
 use super::{
     timing::{MAX_SKEW, ms},
@@ -25,6 +28,10 @@ pub(super) struct StoredSession {
     pub(super) session: Session,
     /// Deadline for entering (Unix ms); `None` once the session is entered.
     enter_by: Option<u64>,
+    /// The same once it is entered; until then 0.
+    again_by: u64,
+    /// The user's previous session in this browser.
+    pub(super) replaces: Option<SessionHandle>,
     /// Expiry if the session is not used again: Unix ms.
     ends: u64,
     /// Live nonces and the time of their issue (Unix ms), oldest first.
@@ -42,7 +49,8 @@ pub(super) struct StoredSession {
 
 impl StoredSession {
     pub(super) fn unentered(new: NewSession) -> Self {
-        let NewSession { user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret, .. } = new;
+        let NewSession { user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret, replaces, .. } =
+            new;
         let (frame_key, pending_frame_key, theft, seen) = (None, None, None, created);
         let session = Session {
             user,
@@ -57,12 +65,14 @@ impl StoredSession {
             sign_secret,
             theft,
         };
-        Self { enter_by: Some(enter_by), ..Self::entered(session) }
+        Self { enter_by: Some(enter_by), replaces, ..Self::entered(session) }
     }
 
     pub(super) fn entered(session: Session) -> Self {
         Self {
             enter_by: None,
+            again_by: 0,
+            replaces: None,
             ends: session.expires,
             session,
             nonces: Vec::new(),
@@ -83,8 +93,13 @@ impl StoredSession {
         now < self.session.expires && self.enter_by.is_some_and(|enter_by| now < enter_by)
     }
 
+    /// Whether the session is entered, but its browser may not know: it has bound no frame key.
+    pub(super) fn may_enter_again(&self, now: u64) -> bool {
+        now < self.again_by && self.session.frame_key.is_none()
+    }
+
     pub(super) fn enter(&mut self, now: u64) {
-        self.enter_by = None;
+        self.again_by = self.enter_by.take().unwrap_or_default();
         self.session.seen = now;
     }
 

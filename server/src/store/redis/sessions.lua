@@ -8,6 +8,7 @@ local FIELDS = {
     'user', 'confirmation_key', 'created', 'seen', 'expires', 'ip', 'agent', 'sign_secret',
     'frame_key', 'pending_frame_key', 'theft', 'enter_by',
 }
+local THEFT, ENTER_BY = 11, 12
 
 -- Sets how long Redis keeps the keys of the session: never shorter than the logic needs them.
 local function keep(length)
@@ -23,9 +24,9 @@ local function load_session()
     if not found[1] or now >= tonumber(found[5]) then
         return nil
     end
-    local enter_by = tonumber(found[12])
-    found[12] = nil
-    for i = 9, 11 do
+    local enter_by = tonumber(found[ENTER_BY])
+    found[ENTER_BY] = nil
+    for i = 9, THEFT do
         found[i] = found[i] or ''
     end
     return found, enter_by
@@ -59,22 +60,37 @@ function functions.create()
     return 1
 end
 
--- no arguments
-function functions.find_unentered()
-    return unentered() or {}
+-- The fields of a session that is entered, but whose browser may not know: it has bound no frame key. Otherwise nil.
+local function entered_without_key()
+    local found, enter_by = load_session()
+    local again_by = tonumber(redis.call('HGET', session, 'again_by') or nil)
+    return found and not enter_by and again_by and now < again_by and found[9] == '' and found or nil
 end
 
--- no arguments
-function functions.enter()
-    local found = unentered()
+-- no arguments. Returns the handle of the session that it replaces, or '', and the fields.
+function functions.find_enterable()
+    local found = unentered() or entered_without_key()
     if not found then
         return {}
     end
+    return { redis.call('HGET', session, 'replaces') or '', unpack(found) }
+end
+
+-- no arguments. Returns 'entered' or 'again', and the fields.
+function functions.enter()
+    local again = entered_without_key()
+    if again then
+        return { 'again', unpack(again) }
+    end
+    local found = unentered()
+    if not found then
+        return { 'no session' }
+    end
+    redis.call('HSET', session, 'seen', text(now), 'again_by', redis.call('HGET', session, 'enter_by'))
     redis.call('HDEL', session, 'enter_by')
-    redis.call('HSET', session, 'seen', text(now))
     keep(tonumber(found[5]) - now)
     found[4] = text(now)
-    return found
+    return { 'entered', unpack(found) }
 end
 
 -- idle timeout
@@ -115,19 +131,28 @@ function functions.end_session()
     return 1
 end
 
--- handle, created, expires, cap, whether the new session is rejected at the cap. KEYS[1] lists the user's sessions.
+-- handle, created, deadline. Lists an unentered session. KEYS[1] lists those of the user: the newest 32, until one could be entered.
+function functions.add_unentered()
+    redis.call('ZADD', KEYS[1], ARGV[4], ARGV[3])
+    redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -33)
+    redis.call('PEXPIRE', KEYS[1], text(tonumber(ARGV[5]) - now + MAX_SKEW))
+end
+
+-- handle, created, expires, cap, whether the new session is rejected at the cap. KEYS[1] lists the user's entered sessions.
 -- Returns 'full', or 'listed' and the handles of the sessions that must end.
 function functions.add_to_list()
-    local too_many = redis.call('ZCARD', KEYS[1]) + 1 - tonumber(ARGV[6])
     local displaced = {}
-    if too_many > 0 then
-        if ARGV[7] == '1' then
-            return { 'full' }
+    if not redis.call('ZSCORE', KEYS[1], ARGV[3]) then
+        local too_many = redis.call('ZCARD', KEYS[1]) + 1 - tonumber(ARGV[6])
+        if too_many > 0 then
+            if ARGV[7] == '1' then
+                return { 'full' }
+            end
+            displaced = redis.call('ZRANGE', KEYS[1], 0, too_many - 1)
+            redis.call('ZREMRANGEBYRANK', KEYS[1], 0, too_many - 1)
         end
-        displaced = redis.call('ZRANGE', KEYS[1], 0, too_many - 1)
-        redis.call('ZREMRANGEBYRANK', KEYS[1], 0, too_many - 1)
+        redis.call('ZADD', KEYS[1], ARGV[4], ARGV[3])
     end
-    redis.call('ZADD', KEYS[1], ARGV[4], ARGV[3])
     local left = math.max(tonumber(ARGV[5]) - now + MAX_SKEW, redis.call('PTTL', KEYS[1]))
     redis.call('PEXPIRE', KEYS[1], text(left))
     return { 'listed', unpack(displaced) }

@@ -1,8 +1,9 @@
 //! Sessions in Redis.
 //!
-//! A user's list of sessions is in another slot than the sessions that it lists, so both cannot be written in one step.
-//! A session is created first and listed afterwards, and listing decides which sessions end. So the list never holds
-//! more than the cap, and no session exists unlisted for longer than it takes to enter it.
+//! A user's lists of sessions are in other slots than the sessions that they list, so both cannot be written in one step.
+//! There is a list of the entered sessions and one of the unentered ones. A session is listed as entered first and entered
+//! afterwards, and listing decides which sessions end. So the list never holds more than the cap, and no entered session is
+//! unlisted.
 
 use std::time::Duration;
 
@@ -20,13 +21,13 @@ use super::{
     script::{Call, ms},
 };
 use crate::{
-    model::{AtCap, Session, SessionCap, Theft, UserId},
+    model::{AtCap, Session, Theft, UserId},
     risk::{History, Sample},
     store::{
         error::Result,
         sessions::{
-            Authorization, AuthorizeRequest, Authorized, BindFrameKey, Creation, FrameKeyBinding, IssueNonces,
-            NewSession, NonceIssue, SessionStore, Settled,
+            Authorization, AuthorizeRequest, Authorized, BindFrameKey, EnterSession, Enterable, Entering,
+            FrameKeyBinding, IssueNonces, NewSession, NonceIssue, SessionStore, Settled,
         },
     },
 };
@@ -40,8 +41,14 @@ fn outcome_key(handle: &SessionHandle, nonce: &Nonce) -> String {
     format!("outcome:{{{handle}}}:{nonce}")
 }
 
+/// The list of a user's entered sessions.
 fn list_key(user: &UserId) -> String {
     format!("sessions:{{{user}}}")
+}
+
+/// The list of a user's unentered sessions.
+fn unentered_key(user: &UserId) -> String {
+    format!("unentered:{{{user}}}")
 }
 
 /// A call of a function that works on one session.
@@ -49,20 +56,20 @@ fn call(handle: &SessionHandle, function: &str, now: u64) -> Call {
     Call::new(session_keys(handle), function, now)
 }
 
-/// The list of a user's sessions.
+/// The lists of a user's sessions.
 impl RedisStore {
-    /// Oldest first.
-    async fn listed(&self, user: &UserId) -> Result<Vec<SessionHandle>> {
-        let (key, mut range) = (list_key(user), cmd("ZRANGE"));
-        range.arg(&key).arg(0).arg(-1);
-        let handles: Vec<String> = self.send(&key, &range).await?;
+    /// The handles of a list, oldest first.
+    async fn listed(&self, key: &str) -> Result<Vec<SessionHandle>> {
+        let mut range = cmd("ZRANGE");
+        range.arg(key).arg(0).arg(-1);
+        let handles: Vec<String> = self.send(key, &range).await?;
         handles.iter().map(|handle| parse(handle)).collect()
     }
 
-    async fn unlist(&self, user: &UserId, handle: &SessionHandle) -> Result<()> {
-        let (key, mut remove) = (list_key(user), cmd("ZREM"));
-        remove.arg(&key).arg(handle.to_string());
-        self.send(&key, &remove).await
+    async fn unlist(&self, key: &str, handle: &SessionHandle) -> Result<()> {
+        let mut remove = cmd("ZREM");
+        remove.arg(key).arg(handle.to_string());
+        self.send(key, &remove).await
     }
 
     /// Whether the session is live or can still be entered.
@@ -71,9 +78,10 @@ impl RedisStore {
     }
 
     async fn unlist_dead(&self, user: &UserId, idle: Duration, now: u64) -> Result<()> {
-        for handle in self.listed(user).await? {
+        let key = list_key(user);
+        for handle in self.listed(&key).await? {
             if !self.is_alive(&handle, idle, now).await? {
-                self.unlist(user, &handle).await?;
+                self.unlist(&key, &handle).await?;
             }
         }
         Ok(())
@@ -88,11 +96,10 @@ impl RedisStore {
 
 #[async_trait]
 impl SessionStore for RedisStore {
-    async fn create(&self, session: NewSession, cap: SessionCap, idle: Duration) -> Result<Creation> {
-        let now = session.created;
-        self.unlist_dead(&session.user, idle, now).await?;
-        let NewSession { handle, user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret } = session;
-        let create = call(&handle, "create", now)
+    async fn create(&self, session: NewSession) -> Result<()> {
+        let NewSession { handle, user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret, replaces } =
+            session;
+        let mut create = call(&handle, "create", created)
             .arg(enter_by)
             .field("user", &user)
             .field("confirmation_key", confirmation_key)
@@ -103,32 +110,51 @@ impl SessionStore for RedisStore {
             .field("agent", agent)
             .field("enter_by", enter_by)
             .field("sign_secret", sign_secret);
+        if let Some(replaces) = replaces {
+            create = create.field("replaces", replaces);
+        }
         self.run::<()>(create).await?;
+        let list = Call::new([unentered_key(&user)], "add_unentered", created).arg(handle).arg(created).arg(enter_by);
+        self.run(list).await
+    }
+
+    async fn find_enterable(&self, handle: &SessionHandle, now: u64) -> Result<Option<Enterable>> {
+        let answer: Vec<String> = self.run(call(handle, "find_enterable", now)).await?;
+        let Some((replaces, fields)) = answer.split_first() else { return Ok(None) };
+        let replaces = if replaces.is_empty() { None } else { Some(parse(replaces)?) };
+        Ok(Some(Enterable { session: parse_session(fields)?, replaces }))
+    }
+
+    async fn enter(&self, enter: EnterSession) -> Result<Entering> {
+        let EnterSession { handle, user, cap, idle, now } = enter;
+        let Some(Enterable { session, .. }) = self.find_enterable(&handle, now).await? else {
+            return Ok(Entering::NoSession);
+        };
+        self.unlist_dead(&user, idle, now).await?;
         let add_to_list = Call::new([list_key(&user)], "add_to_list", now)
             .arg(handle)
-            .arg(created)
-            .arg(expires)
+            .arg(session.created)
+            .arg(session.expires)
             .arg(cap.max)
             .arg(u8::from(cap.at_cap == AtCap::RejectNew));
         let answer: Vec<String> = self.run(add_to_list).await?;
         if answer.first().is_some_and(|word| word == "full") {
-            let keys = session_keys(&handle);
-            self.send::<()>(&keys[0], cmd("DEL").arg(&keys)).await?;
-            return Ok(Creation::AtCap);
+            return Ok(Entering::AtCap);
         }
         let displaced = answer.iter().skip(1).map(|handle| parse(handle)).collect::<Result<Vec<_>>>()?;
         for handle in &displaced {
             self.end(handle, &user, Ended::Replaced, now).await?;
         }
-        Ok(Creation::Created(displaced))
-    }
-
-    async fn find_unentered(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        self.run_for_session(call(handle, "find_unentered", now)).await
-    }
-
-    async fn enter(&self, handle: &SessionHandle, now: u64) -> Result<Option<Session>> {
-        self.run_for_session(call(handle, "enter", now)).await
+        let answer: Vec<String> = self.run(call(&handle, "enter", now)).await?;
+        self.unlist(&unentered_key(&user), &handle).await?;
+        let (word, fields) = answer.split_first().ok_or_else(unexpected_answer)?;
+        let session = || parse_session(fields).map(Box::new);
+        match word.as_str() {
+            "entered" => Ok(Entering::Entered(session()?, displaced)),
+            "again" => session().map(Entering::Again),
+            "no session" => Ok(Entering::NoSession),
+            _ => Err(unexpected_answer()),
+        }
     }
 
     async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding> {
@@ -189,7 +215,7 @@ impl SessionStore for RedisStore {
 
     async fn list(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<(SessionHandle, Session)>> {
         let mut sessions = Vec::new();
-        for handle in self.listed(user).await?.into_iter().rev() {
+        for handle in self.listed(&list_key(user)).await?.into_iter().rev() {
             let session = self.find(&handle, idle, now).await?;
             sessions.extend(session.map(|session| (handle, session)));
         }
@@ -198,9 +224,11 @@ impl SessionStore for RedisStore {
 
     async fn handles(&self, user: &UserId, idle: Duration, now: u64) -> Result<Vec<SessionHandle>> {
         let mut handles = Vec::new();
-        for handle in self.listed(user).await? {
-            if self.is_alive(&handle, idle, now).await? {
-                handles.push(handle);
+        for key in [list_key(user), unentered_key(user)] {
+            for handle in self.listed(&key).await? {
+                if self.is_alive(&handle, idle, now).await? {
+                    handles.push(handle);
+                }
             }
         }
         Ok(handles)
@@ -280,7 +308,9 @@ impl SessionStore for RedisStore {
             let keys = session_keys(handle);
             self.send(&keys[0], cmd("DEL").arg(&keys)).await?
         };
-        self.unlist(user, handle).await?;
+        for key in [list_key(user), unentered_key(user)] {
+            self.unlist(&key, handle).await?;
+        }
         Ok(is_ended)
     }
 }

@@ -1,13 +1,13 @@
 //! A session is entered once, before its deadline (attack 25).
 
-use server::store::{FrameKeyBinding, Session};
+use server::store::{Enterable, Entering, FrameKeyBinding, NewSession, Session};
 
 use crate::contract::fixture::*;
 
 pub(crate) async fn entered_session_has_all_created_fields(store: Sessions) {
-    let created = new_session(handle());
+    let created = NewSession { replaces: Some(handle()), ..new_session(handle()) };
     let handle = created.handle;
-    create(&store, created.clone(), CAP_OF_3).await;
+    create(&store, created.clone()).await;
     let mut expected = Session {
         user: created.user,
         confirmation_key: created.confirmation_key,
@@ -21,11 +21,27 @@ pub(crate) async fn entered_session_has_all_created_fields(store: Sessions) {
         sign_secret: created.sign_secret,
         theft: None,
     };
-    assert_eq!(store.find_unentered(&handle, *T0).await.expect("the store answers"), Some(expected.clone()));
+    let enterable = async |now| store.find_enterable(&handle, now).await.expect("the store answers");
+    let before = Enterable { session: expected.clone(), replaces: created.replaces };
+    assert_eq!(enterable(*T0).await, Some(before));
     expected.seen = *T0 + 7;
-    assert_eq!(store.enter(&handle, *T0 + 7).await.expect("the store answers"), Some(expected.clone()));
+    let entering = enter_within(&store, handle, CAP_OF_3, *T0 + 7).await;
+    assert_eq!(entering, Entering::Entered(Box::new(expected.clone()), vec![]));
     assert_eq!(store.find(&handle, IDLE, *T0 + 8).await.expect("the store answers"), Some(expected));
-    assert_eq!(store.find_unentered(&handle, *T0 + 8).await.expect("the store answers"), None);
+    bind_key(&store, handle, key(), SECRET).await;
+    assert_eq!(enterable(*T0 + 8).await, None);
+}
+
+/// The response to the first request was lost. A page that has bound a frame key got it.
+pub(crate) async fn session_is_entered_again_until_bound(store: Sessions) {
+    let handle = unentered(&store).await;
+    let enter = async |now| enter_within(&store, handle, CAP_OF_3, now).await;
+    let Entering::Entered(session, _) = enter(*T0 + 1).await else { panic!("the first") };
+    assert_eq!(enter(*T0 + 2).await, Entering::Again(session.clone()), "nothing changed");
+    assert_eq!(enter(*T0 + MINUTE - 1).await, Entering::Again(session));
+    assert_eq!(enter(*T0 + MINUTE).await, Entering::NoSession, "too late");
+    assert!(matches!(bind_key(&store, handle, key(), SECRET).await, FrameKeyBinding::Bound(_)));
+    assert_eq!(enter(*T0 + 3).await, Entering::NoSession, "bound");
 }
 
 pub(crate) async fn concurrent_entries_enter_once(store: Sessions) {
@@ -42,7 +58,7 @@ pub(crate) async fn session_is_not_entered_after_deadline(store: Sessions) {
     let handle = unentered(&store).await;
     let late = *T0 + MINUTE;
     assert!(!enter(&store, handle, late).await);
-    assert_eq!(store.find_unentered(&handle, late).await.expect("the store answers"), None);
+    assert_eq!(store.find_enterable(&handle, late).await.expect("the store answers"), None);
     assert!(enter(&store, handle, late - 1).await);
     assert!(is_live(&store, handle, late).await);
     assert!(!enter(&store, self::handle(), *T0).await, "never created");

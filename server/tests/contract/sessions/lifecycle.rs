@@ -1,7 +1,9 @@
 //! When a session is live, and that it stays ended (attack 18).
 
-use protocol::problem::Ended;
-use server::store::{AtCap, Authorization, AuthorizeRequest, Creation, NewSession, SessionCap, Theft, UserId};
+use protocol::{problem::Ended, token::SessionHandle};
+use server::store::{
+    AtCap, Authorization, AuthorizeRequest, Entering, FrameKeyBinding, NewSession, SessionCap, Theft, UserId,
+};
 
 use crate::contract::fixture::*;
 
@@ -83,7 +85,7 @@ pub(crate) async fn requests_in_flight_do_not_revive_ended_session(store: Sessio
         assert!(!is_live(&store, handle, *T0).await);
         // A new session with the same handle inherits nothing.
         assert!(!enter(&store, handle, *T0).await);
-        create(&store, new_session(handle), CAP_OF_3).await;
+        create(&store, new_session(handle)).await;
         assert!(enter(&store, handle, *T0).await);
         assert_eq!(verdict(&store, request(handle, all[0], *T0)).await, Verdict::BadNonce);
         end(&store, handle, Ended::Revoked).await;
@@ -115,15 +117,31 @@ pub(crate) async fn end_reason_is_kept_until_expiry(store: Sessions) {
     assert_eq!(authorize_request(&store, request(handle(), nonce(), *T0)).await, Authorization::NoSession(None));
 }
 
-pub(crate) async fn sign_in_at_cap_ends_oldest_session(store: Sessions) {
+/// Creates a session of this user at `now`.
+async fn created(store: &Sessions, user: &UserId, now: u64) -> SessionHandle {
+    let (enter_by, expires) = (now + MINUTE, now + 24 * HOUR);
+    let session = NewSession { user: user.clone(), created: now, enter_by, expires, ..new_session(handle()) };
+    let handle = session.handle;
+    create(store, session).await;
+    handle
+}
+
+/// Enters a session and binds a frame key. Returns the sessions that it displaces.
+async fn displaced_by(store: &Sessions, handle: SessionHandle, cap: SessionCap, now: u64) -> Vec<SessionHandle> {
+    let Entering::Entered(_, displaced) = enter_within(store, handle, cap, now).await else { panic!("an entry") };
+    assert!(matches!(bind_key(store, handle, key(), SECRET).await, FrameKeyBinding::Bound(_)));
+    displaced
+}
+
+pub(crate) async fn entering_at_cap_ends_oldest_session(store: Sessions) {
     let user = user();
     let mut handles = Vec::new();
     for at in 0..5 {
-        let session = NewSession { user: user.clone(), created: *T0 + at, ..new_session(handle()) };
-        handles.push(session.handle);
+        handles.push(created(&store, &user, *T0 + at).await);
+        // A sign-in whose response is lost displaces nothing.
+        created(&store, &user, *T0 + at).await;
         let displaced = if at < 3 { vec![] } else { vec![handles[usize::try_from(at).expect("small") - 3]] };
-        assert_eq!(create(&store, session, CAP_OF_3).await, Creation::Created(displaced));
-        enter_and_bind(&store, handles[handles.len() - 1], &[], *T0 + at).await;
+        assert_eq!(displaced_by(&store, handles[handles.len() - 1], CAP_OF_3, *T0 + at).await, displaced);
     }
     let living = store.list(&user, IDLE, *T0 + 5).await.expect("the store answers");
     let living: Vec<_> = living.into_iter().map(|(handle, _)| handle).collect();
@@ -132,58 +150,43 @@ pub(crate) async fn sign_in_at_cap_ends_oldest_session(store: Sessions) {
     assert_eq!(authorization, Authorization::NoSession(Some(Ended::Replaced)));
 }
 
-pub(crate) async fn sign_in_at_cap_can_be_rejected(store: Sessions) {
+const ONLY_ONE: SessionCap = SessionCap { max: 1, at_cap: AtCap::RejectNew };
+
+pub(crate) async fn entering_at_cap_can_be_rejected(store: Sessions) {
     let user = user();
-    let cap = SessionCap { max: 1, at_cap: AtCap::RejectNew };
-    let session = || NewSession { user: user.clone(), ..new_session(handle()) };
-    let (first, second) = (session(), session());
-    let (first_handle, second_handle) = (first.handle, second.handle);
-    assert_eq!(create(&store, first, cap).await, Creation::Created(vec![]));
-    assert_eq!(create(&store, second, cap).await, Creation::AtCap);
-    assert!(!enter(&store, second_handle, *T0).await);
-    enter_and_bind(&store, first_handle, &[], *T0).await;
-    assert_eq!(create(&store, session(), cap).await, Creation::AtCap);
+    let (first, second) = (created(&store, &user, *T0).await, created(&store, &user, *T0).await);
+    assert_eq!(displaced_by(&store, first, ONLY_ONE, *T0).await, []);
+    assert_eq!(enter_within(&store, second, ONLY_ONE, *T0).await, Entering::AtCap);
     // A sign-out makes room.
-    assert!(store.end(&first_handle, &user, Ended::SignedOut, *T0).await.expect("the store answers"));
-    assert_eq!(create(&store, session(), cap).await, Creation::Created(vec![]));
+    assert!(store.end(&first, &user, Ended::SignedOut, *T0).await.expect("the store answers"));
+    assert_eq!(displaced_by(&store, second, ONLY_ONE, *T0).await, []);
 }
 
 pub(crate) async fn expired_sessions_do_not_count_towards_cap(store: Sessions) {
     let user = user();
-    let cap = SessionCap { max: 1, at_cap: AtCap::RejectNew };
-    let at = |now| NewSession {
-        user: user.clone(),
-        created: now,
-        enter_by: now + MINUTE,
-        expires: now + 24 * HOUR,
-        ..new_session(handle())
-    };
-    let unentered = at(*T0);
-    assert_eq!(create(&store, unentered, cap).await, Creation::Created(vec![]));
-    // It was never entered.
-    let idle = at(*T0 + MINUTE);
-    let handle = idle.handle;
-    assert_eq!(create(&store, idle, cap).await, Creation::Created(vec![]));
-    enter_and_bind(&store, handle, &[], *T0 + MINUTE).await;
-    assert_eq!(create(&store, at(*T0 + 30 * MINUTE), cap).await, Creation::AtCap);
-    assert_eq!(create(&store, at(*T0 + 31 * MINUTE), cap).await, Creation::Created(vec![]));
+    let first = created(&store, &user, *T0).await;
+    assert!(matches!(enter_within(&store, first, ONLY_ONE, *T0).await, Entering::Entered(..)));
+    let idle = *T0 + 30 * MINUTE;
+    let second = created(&store, &user, idle - 1).await;
+    assert_eq!(enter_within(&store, second, ONLY_ONE, idle - 1).await, Entering::AtCap);
+    assert!(matches!(enter_within(&store, second, ONLY_ONE, idle).await, Entering::Entered(..)));
 }
 
-pub(crate) async fn concurrent_sign_ins_stay_within_cap(store: Sessions) {
+pub(crate) async fn concurrent_entries_stay_within_cap(store: Sessions) {
     let user = user();
-    let cap = SessionCap { max: 3, at_cap: AtCap::EndOldest };
-    let handles = concurrently(20, |_| {
-        let (store, session) = (store.clone(), NewSession { user: user.clone(), ..new_session(handle()) });
-        async move {
-            let handle = session.handle;
-            create(&store, session, cap).await;
-            handle
-        }
+    let mut handles = Vec::new();
+    for _ in 0..20 {
+        handles.push(created(&store, &user, *T0).await);
+    }
+    let all = handles.clone();
+    concurrently(20, |at| {
+        let (store, handle) = (store.clone(), all[at]);
+        async move { enter(&store, handle, *T0).await }
     })
     .await;
     let mut living = 0;
     for handle in handles {
-        living += u8::from(enter(&store, handle, *T0).await);
+        living += u8::from(is_live(&store, handle, *T0).await);
     }
     assert_eq!(living, 3);
 }
@@ -192,7 +195,7 @@ pub(crate) async fn list_has_only_the_users_sessions(store: Sessions) {
     let (ada, bob) = (user(), user());
     let session = NewSession { user: ada.clone(), ..new_session(handle()) };
     let handle = session.handle;
-    create(&store, session, CAP_OF_3).await;
+    create(&store, session).await;
     assert_eq!(store.list(&ada, IDLE, *T0).await.expect("the store answers"), [], "not entered yet");
     assert!(enter(&store, handle, *T0).await);
     let session = store.find(&handle, IDLE, *T0).await.expect("the store answers").expect("a session");
@@ -212,7 +215,7 @@ pub(crate) async fn handles_include_unentered_sessions(store: Sessions) {
     let (first, waiting, of_bob) = (at(&ada, *T0), at(&ada, *T0 + 1), at(&bob, *T0));
     let handles = [first.handle, waiting.handle];
     for session in [first, waiting, of_bob] {
-        create(&store, session, CAP_OF_3).await;
+        create(&store, session).await;
     }
     enter_and_bind(&store, handles[0], &[], *T0).await;
     let named = async |now| store.handles(&ada, IDLE, now).await.expect("the store answers");
