@@ -16,6 +16,14 @@ async function start(isolated: IsolatedServers, page: Page): Promise<{ proxy: Lo
   return { proxy, visitor };
 }
 
+/** For a lost navigation, the browser shows its own error page. The user reloads it, which sends the form again. */
+async function reloadUntilEntered(visitor: AppPage): Promise<void> {
+  await expect(async () => {
+    if (visitor.page.url().startsWith("chrome-error:")) await visitor.page.reload();
+    expect(visitor.page.url()).toBe(`${visitor.origin}/account`);
+  }).toPass();
+}
+
 /** How often the activity page lists that. */
 async function countActivity(visitor: AppPage, what: RegExp): Promise<number> {
   await visitor.open("/activity");
@@ -24,6 +32,31 @@ async function countActivity(visitor: AppPage, what: RegExp): Promise<number> {
 }
 
 for (const loss of ["response", "rest of the response"] as Loss[]) {
+  test(`a registration or sign-in whose ${loss} is lost goes on`, async ({ isolated, page }) => {
+    const { proxy, visitor } = await start(isolated, page);
+    const other = await NodeClient.signedIn(isolated.server, visitor.user);
+    for (const path of ["/challenge", "/sign-in", "/enter", "/bind"]) {
+      await page.goto(`${isolated.server.sign}/sign-in?return=/account`);
+      // The browser resends a request whose response is lost entirely by itself.
+      proxy.lose(loss, path, 2);
+      await visitor.submitFormQuickly(visitor.user);
+      await reloadUntilEntered(visitor);
+      await visitor.expectLoaded();
+      expect(proxy.seen, path).toBeGreaterThan(0);
+    }
+    for (const path of ["/register", "/enter"]) {
+      await page.goto(`${isolated.server.sign}/register?return=/account`);
+      proxy.lose(loss, path, 2);
+      const name = newUserName();
+      await visitor.submitFormQuickly(name);
+      await reloadUntilEntered(visitor);
+      await expect(visitor.displayName).toHaveText(name);
+      expect(proxy.seen, path).toBeGreaterThan(0);
+    }
+    // No lost sign-in has displaced another device.
+    expect((await other.call({ path: "/api/account" })).status).toBe(200);
+  });
+
   test(`a change whose ${loss} is lost is made once, and the page says so`, async ({ isolated, page }) => {
     const { proxy, visitor } = await start(isolated, page);
     proxy.lose(loss, "/api/display_name");

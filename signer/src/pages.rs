@@ -59,7 +59,7 @@ pub(crate) async fn run() -> Result<(), JsValue> {
     page.dom.set_ready()?;
     match page.dom.page_name().as_deref() {
         Some("confirm") => confirm::run(page).await,
-        Some("register") => entry_form::run(page, "/register").await,
-        _ => entry_form::run(page, "/sign-in").await,
+        Some("register") => entry_form::run(page, entry_form::REGISTER).await,
+        _ => entry_form::run(page, entry_form::SIGN_IN).await,
     }
 }

@@ -34,6 +34,19 @@ const STORAGE: &str = "This browser does not let this site keep keys, so you can
 const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
 const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
 
+/// The paths of the two forms.
+pub(super) const SIGN_IN: &str = "/sign-in";
+pub(super) const REGISTER: &str = "/register";
+
+fn is_code(error: &HttpError, code: Code) -> bool {
+    matches!(error, HttpError::Rejected(problem) if problem.code == code)
+}
+
+/// Whether the server may have executed the request although the response says otherwise.
+fn may_be_lost(error: &HttpError) -> bool {
+    matches!(error, HttpError::Unreachable) || is_code(error, Code::UseFreshNonce)
+}
+
 /// An error message for the user, and where it is shown.
 enum FormError {
     User(String),
@@ -184,7 +197,7 @@ impl EntryForm {
 
         let key_store = KeyStore::open().await.map_err(storage)?;
         let (id, key) = self.stored_key(&key_store, user.as_str()).await.map_err(storage)?;
-        let response = self.request_session(&key, user.clone(), password).await;
+        let response = self.request_session(&key, &user, &password).await;
         let response = match response {
             Ok(response) => response,
             Err(error) => {
@@ -207,21 +220,38 @@ impl EntryForm {
         Ok((store.keep_confirmation_key(id, None, &key, user).await?, key))
     }
 
-    /// Requests a session with this confirmation key.
-    async fn request_session(&self, key: &Key, user: Login, password: Password) -> Result<SignedIn, HttpError> {
+    /// Requests a session with this confirmation key. Tries again if the response may have been lost: a browser resends a
+    /// request by itself, and the server rejects the challenge the second time. No session is displaced until one is entered.
+    async fn request_session(&self, key: &Key, user: &Login, password: &Password) -> Result<SignedIn, HttpError> {
+        let first = self.post(self.path, key, user, password).await;
+        if !first.as_ref().is_err_and(may_be_lost) {
+            return first;
+        }
+        if self.path == REGISTER {
+            // The account may have been opened.
+            let signed_in = self.post(SIGN_IN, key, user, password).await;
+            if !signed_in.as_ref().is_err_and(|error| is_code(error, Code::WrongCredentials)) {
+                return signed_in;
+            }
+        }
+        self.post(self.path, key, user, password).await
+    }
+
+    async fn post(&self, path: &str, key: &Key, user: &Login, password: &Password) -> Result<SignedIn, HttpError> {
         let exchange = http::post("/challenge", "{}", &[]).await?;
         let Challenged { challenge, now } = exchange.read()?;
         self.page.clock.update(now, &exchange);
         let statement = sign_in_statement(&self.page.sign_authority, &challenge, &key.public().thumbprint());
         let signature = key.sign(&statement).await.map_err(|_| HttpError::Unreachable)?;
+        let (user, password) = (user.clone(), password.clone());
         let request = SignIn { user, password, jwk: key.public().to_jwk(), challenge, signature };
         let json = serde_json::to_string(&request).map_err(|_| HttpError::Unreachable)?;
-        http::post(self.path, &json, &[]).await?.read()
+        http::post(path, &json, &[]).await?.read()
     }
 
     fn explain(&self, error: HttpError) -> FormError {
         match (error, self.path) {
-            (HttpError::Unreachable, "/register") => FormError::Form(
+            (HttpError::Unreachable, REGISTER) => FormError::Form(
                 "No answer came from the server. Your account may have been opened: try to sign in with it before you try again."
                     .to_owned(),
             ),
