@@ -127,6 +127,7 @@ fn settings(many: usize) -> Settings {
     settings.limits.reads_per_minute = u32::MAX;
     settings.push.keys_per_minute = u32::MAX;
     settings.push.connections_per_session = many;
+    settings.push.connections_per_user = many;
     settings.push.connections = 2 * many;
     settings
 }

@@ -96,7 +96,7 @@ pub(crate) async fn agree_keys(
     let PushKeys { key, conn } = request.action();
     let limit = per_minute(server.settings().push.keys_per_minute);
     server.count("push_keys", format!("push_keys:{}", request.session()), limit).await?;
-    Ok(Json(server.hub().agree(request.session(), *conn, key)?))
+    Ok(Json(server.hub().agree(request.session(), request.user(), *conn, key)?))
 }
 
 /// `POST /api/jitterbug/stream`: opens a push connection as an event stream.
@@ -108,6 +108,11 @@ pub(crate) async fn stream(State(server): State<Server>, request: Verified<PushS
 /// Opens the push connection of a verified request.
 async fn open(server: &Server, request: &Verified<PushStream>) -> Result<MessageStream, Rejection> {
     let action = request.action();
+    if action.after.is_some() {
+        // Resuming reads the event log.
+        let limit = per_minute(server.settings().push.resumes_per_minute_and_user);
+        server.count("push_resumes", format!("push_resumes:{}", request.user()), limit).await?;
+    }
     if let Some(rejected) = action.rejected {
         // The signing frame rejected a message: it was altered on the way, or a clock is wrong.
         record(server, request.session(), request.user(), "push_rejected", rejected.name());

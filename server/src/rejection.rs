@@ -83,7 +83,7 @@ pub enum Rejection {
     /// The user has reached the session limit.
     #[error("the user has too many sessions")]
     TooManySessions,
-    /// The session or the server has reached its limit of push connections.
+    /// The session, the user or the server has reached its limit of push connections.
     #[error("there are too many push connections")]
     TooManyConnections,
     /// No key was agreed for this push connection.

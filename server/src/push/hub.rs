@@ -14,6 +14,8 @@ use protocol::{
     token::SessionHandle,
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
     connection::{CloseReason, Connection},
     keys::{KeyError, Root},
@@ -38,6 +40,9 @@ const PAGE_SIZE: usize = 256;
 /// How long one read waits for new events.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Number of resuming connections that read the event log at once. Others wait.
+const CONCURRENT_RESUMES: usize = 16;
+
 /// Back-off after an error of the event log.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -51,6 +56,7 @@ pub(crate) struct Hub {
     idle: Duration,
     root: Root,
     state: Mutex<State>,
+    resumes: Semaphore,
 }
 
 #[derive(Default)]
@@ -63,7 +69,7 @@ struct State {
 /// An error of key agreement or of opening a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HubError {
-    /// The session or the server has reached its limit of connections.
+    /// The session, the user or the server has reached its limit of connections.
     #[error("too many connections")]
     TooMany,
     /// The connection ID belongs to another session or is already open.
@@ -82,7 +88,8 @@ impl Hub {
     pub(crate) fn start(stores: &Stores, clock: Clock, settings: &Settings, root: Root) -> Arc<Self> {
         let (events, sessions) = (stores.event_log.clone(), stores.sessions.clone());
         let (idle, settings) = (settings.lifetimes.idle(), settings.push.clone());
-        let hub = Arc::new(Self { events, sessions, clock, settings, idle, root, state: Mutex::default() });
+        let (state, resumes) = (Mutex::default(), Semaphore::new(CONCURRENT_RESUMES));
+        let hub = Arc::new(Self { events, sessions, clock, settings, idle, root, state, resumes });
         let weak = Arc::downgrade(&hub);
         tokio::spawn(async move {
             while let Some(hub) = weak.upgrade() {
@@ -108,6 +115,7 @@ impl Hub {
     pub(crate) fn agree(
         &self,
         session: &SessionHandle,
+        user: &UserId,
         conn: ConnectionId,
         theirs: &PublicKey,
     ) -> Result<AgreedKey, HubError> {
@@ -116,15 +124,18 @@ impl Hub {
         match state.open.get(&conn) {
             Some(open) if open.session == *session => open.set_key(key),
             Some(_) => return Err(HubError::NoKey),
-            None => self.check_room(&state, session)?,
+            None => self.check_room(&state, session, user)?,
         }
         Ok(reply)
     }
 
-    fn check_room(&self, state: &State, session: &SessionHandle) -> Result<(), HubError> {
-        let theirs = state.open.values().filter(|open| open.session == *session).count();
-        let is_full = state.open.len() >= self.settings.connections;
-        if is_full || theirs >= self.settings.connections_per_session { Err(HubError::TooMany) } else { Ok(()) }
+    fn check_room(&self, state: &State, session: &SessionHandle, user: &UserId) -> Result<(), HubError> {
+        let PushSettings { connections, connections_per_user, connections_per_session, .. } = self.settings;
+        let of_user = || state.open.values().filter(|open| open.user == *user);
+        let is_full = state.open.len() >= connections
+            || of_user().count() >= connections_per_user
+            || of_user().filter(|open| open.session == *session).count() >= connections_per_session;
+        if is_full { Err(HubError::TooMany) } else { Ok(()) }
     }
 
     /// Opens a connection for which the session has agreed a key.
@@ -142,7 +153,7 @@ impl Hub {
         let (connection, known) = {
             let mut state = self.state();
             let known = state.known.ok_or_else(|| StoreError("the event log was just lost".into()))?;
-            self.check_room(&state, &session)?;
+            self.check_room(&state, &session, &user)?;
             if state.open.contains_key(&conn) {
                 return Err(HubError::NoKey);
             }
@@ -171,6 +182,7 @@ impl Hub {
         after: Cursor,
         until: Cursor,
     ) -> Result<Option<Vec<(Cursor, Push)>>, StoreError> {
+        let _permit = self.resumes.acquire().await.map_err(StoreError::new)?;
         let mut missed = Vec::new();
         let mut at = after;
         loop {

@@ -19,6 +19,8 @@ group! {
         replay_window_ms: u64 = 10_000, [HMAC_REPLAY_WINDOW_MS];
         /// Maximum open connections per session; each tab has one.
         connections_per_session: usize = 8;
+        /// Maximum open connections per user of this server.
+        connections_per_user: usize = 16;
         /// Maximum open connections of this server.
         connections: usize = 10_000;
         /// Maximum burst of messages per connection.
@@ -31,6 +33,8 @@ group! {
         keep: usize = 10_000;
         /// Key agreements per minute per session.
         keys_per_minute: u32 = 10;
+        /// Connections per minute per user that resume at a cursor.
+        resumes_per_minute_and_user: u32 = 60;
     }
 }
 

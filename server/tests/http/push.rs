@@ -300,3 +300,32 @@ async fn push_messages_are_rate_limited() {
     // Tokio advances the paused clock only while every task waits. Telemetry counts too.
     assert_eq!(began.elapsed().as_secs(), page.seq - 10);
 }
+
+/// A user with many sessions leaves room for others.
+#[tokio::test]
+async fn connections_and_resumes_are_limited_by_user() {
+    let push = PushSettings { connections_per_user: 3, resumes_per_minute_and_user: 2, ..PushSettings::default() };
+    let app = TestApp::with(Stores::memory(), Settings { push, ..Settings::default() });
+    let (mut one, mut two, mut bob) = (app.browser("ada").await, app.browser("ada").await, app.browser("bob").await);
+    let mut open = vec![PushClient::open(&app, &mut one, None).await];
+    for _ in 0..2 {
+        open.push(PushClient::open(&app, &mut two, None).await);
+    }
+    let fourth = PushKeys { key: open[0].point(), conn: ConnectionId::new([9; 16]) };
+    assert_eq!(one.call(&app, &fourth).await.code(), Code::RateLimited);
+    open.push(PushClient::open(&app, &mut bob, None).await);
+    drop(open);
+    while app.server.push_connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let cursor = Some(Cursor { ms: 7, n: 7 });
+    for browser in [&mut one, &mut two] {
+        drop(PushClient::open(&app, browser, cursor).await);
+    }
+    let mut third = PushClient::new();
+    third.agree(&app, &mut one).await;
+    let reply = one.call(&app, &third.stream_request(cursor)).await;
+    assert_eq!((reply.code(), reply.json::<Problem>().retry_after), (Code::RateLimited, Some(60)));
+    drop(PushClient::open(&app, &mut one, None).await);
+    drop(PushClient::open(&app, &mut bob, cursor).await);
+}
