@@ -44,6 +44,13 @@ protocol::actions! {
     }
 
     // <demo>
+    /// Reads an archived page of the history.
+    ReadHistory at "history" needs Signed {
+        /// Number of the page, from 0 for the oldest.
+        page: u32,
+    }
+    summary |_read| Summary::plain("Show earlier transactions", "Show")
+
     /// Sends money to another account.
     Transfer at "transfer" needs Confirmed {
         /// The recipient.

@@ -20,5 +20,7 @@ pub struct Account {
     pub balance: u64,
     /// The latest movements, newest first.
     pub history: Vec<crate::bank::Movement>,
+    /// Number of archived pages of older movements: [`read_history`](crate::bank::api::read_history).
+    pub archived: u32,
     // </demo>
 }

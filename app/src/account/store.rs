@@ -48,8 +48,11 @@ pub(crate) struct AccountRecord {
     display_name: DisplayName,
     // <demo>
     pub(crate) balance: u64,
-    /// Newest first.
+    /// The latest movements, newest first.
     pub(crate) history: Vec<crate::bank::Movement>,
+    /// Number of archived pages of older movements.
+    #[serde(default)]
+    pub(crate) archived: u32,
     // </demo>
 }
 
@@ -64,6 +67,7 @@ pub(crate) fn opening(user: &UserName) -> Result<Write, AccountError> {
         // <demo>
         balance: crate::bank::OPENING_BALANCE,
         history: Vec::new(),
+        archived: 0,
         // </demo>
     };
     write(user, 0, &account)
@@ -97,6 +101,7 @@ pub async fn account(records: &dyn RecordStore, user: &UserName) -> Result<Accou
         // <demo>
         balance: account.balance,
         history: account.history,
+        archived: account.archived,
         // </demo>
     })
 }

@@ -1,9 +1,27 @@
-//! The bank's server function.
+//! The bank's server functions.
 
 use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::Movement;
 use crate::error::AppError;
+
+/// An archived page of the requesting user's movements, newest first.
+///
+/// # Errors
+/// [`ClientError::Unverified`](client::ClientError::Unverified) for a request that was not verified as this action.
+#[server(prefix = "/api", endpoint = "history", input = Json, output = Json, client = SignedClient)]
+pub async fn read_history(
+    /// The signed body.
+    #[server(flatten)]
+    query: actions::ReadHistory,
+) -> Result<Vec<Movement>, AppError> {
+    use super::history;
+    use crate::{account::store::owner, server_context};
+    let request = server_context::verified::<ReadHistory, actions::ReadHistory>()?;
+    let server = server_context::server()?;
+    Ok(history::page(server.stores().records.as_ref(), &owner(&request)?, query.page).await?)
+}
 
 /// Sends money.
 ///

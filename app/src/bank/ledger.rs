@@ -6,14 +6,11 @@ use actions::{Transfer, money::money};
 use protocol::user::UserName;
 use server::store::{RecordStore, StoreError};
 
-use super::{Direction, Movement};
+use super::{Direction, Movement, history};
 use crate::{
-    account::store::{ATTEMPTS, AccountError, AccountRecord, key, parse, write},
+    account::store::{ATTEMPTS, AccountError, key, parse, write},
     error::AppError,
 };
-
-/// How many movements are kept.
-const HISTORY: usize = 50;
 
 /// Why no money was moved.
 #[derive(Debug, thiserror::Error)]
@@ -78,19 +75,17 @@ pub async fn transfer(records: &dyn RecordStore, from: &UserName, order: Transfe
         sender.balance = rest.ok_or(TransferError::InsufficientFunds(sender.balance))?;
         let sum = recipient.balance.checked_add(amount.cents());
         recipient.balance = sum.ok_or_else(|| TransferError::Overflow(to.clone()))?;
-        note_movement(&mut sender, movement(Direction::Sent, &to));
-        note_movement(&mut recipient, movement(Direction::Received, from));
-        let writes = [write(from, sender_version, &sender)?, write(&to, recipient_version, &recipient)?];
+        let archived = [
+            history::add(from, &mut sender, movement(Direction::Sent, &to))?,
+            history::add(&to, &mut recipient, movement(Direction::Received, from))?,
+        ];
+        let mut writes = vec![write(from, sender_version, &sender)?, write(&to, recipient_version, &recipient)?];
+        writes.extend(archived.into_iter().flatten());
         if records.write(&writes).await? {
             return Ok(());
         }
     }
     Err(AccountError::Contended.into())
-}
-
-fn note_movement(account: &mut AccountRecord, movement: Movement) {
-    account.history.insert(0, movement);
-    account.history.truncate(HISTORY);
 }
 
 /// Unix time in ms.
@@ -179,13 +174,24 @@ mod tests {
         assert_eq!(ada.history.len(), results.iter().filter(|result| result.is_ok()).count());
     }
 
+    /// Case 23: many small transfers do not wash out the history.
     #[tokio::test]
-    async fn history_is_limited_and_newest_first() {
+    async fn history_is_paged_and_loses_nothing() {
         let store = bank().await;
-        for cents in 1..=60 {
+        for cents in 1..=210 {
             transfer(&store, &name("ada"), order("bob", cents)).await.unwrap();
         }
-        let history = account(&store, &name("ada")).await.unwrap().history;
-        assert_eq!((history.len(), history[0].amount.cents()), (HISTORY, 60));
+        for user in ["ada", "bob"] {
+            let user = name(user);
+            let account = account(&store, &user).await.unwrap();
+            let mut movements = account.history;
+            assert!((50..100).contains(&movements.len()), "{}", movements.len());
+            for page in (0..account.archived).rev() {
+                movements.extend(history::page(&store, &user, page).await.unwrap());
+            }
+            let cents: Vec<_> = movements.iter().map(|movement| movement.amount.cents()).collect();
+            assert_eq!(cents, (1..=210).rev().collect::<Vec<_>>(), "all, newest first");
+            assert!(history::page(&store, &user, account.archived).await.unwrap().is_empty());
+        }
     }
 }

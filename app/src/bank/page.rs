@@ -1,12 +1,13 @@
 //! The bank's parts of the account page: sending money, and the history.
 
-use actions::{Transfer, money::Amount, value::Note};
-use leptos::{ev::SubmitEvent, html::Input, prelude::*};
+use actions::{ReadHistory, Transfer, money::Amount, value::Note};
+use leptos::{ev::SubmitEvent, html::Input, prelude::*, task::spawn_local};
 use protocol::{display::visible, user::UserName};
 
 use super::{Direction, Movement, api};
 use crate::{
     account::Account,
+    error::AppError,
     pages::{
         form::{Field, Form, FormError, Submit, clear, value},
         private::{PrivateData, Time},
@@ -57,13 +58,31 @@ pub fn SendMoney(
     }
 }
 
-/// The latest transfers.
+/// The transfers: the latest, and archived pages on demand.
 #[component]
 pub fn History(
     /// The account.
     data: PrivateData<Account>,
 ) -> impl IntoView {
-    let rows = move || data.select(|account| account.history.clone()).unwrap_or_default();
+    let archived = move || data.select(|account| account.archived).unwrap_or_default();
+    let earlier = RwSignal::new(Earlier::default());
+    let error = RwSignal::new(None::<AppError>);
+    let rows = move || {
+        let mut rows = data.select(|account| account.history.clone()).unwrap_or_default();
+        rows.extend(earlier.with(|earlier| earlier.of(archived()).movements));
+        rows
+    };
+    let left = move || earlier.with(|earlier| earlier.of(archived()).left);
+    let load = move |_| {
+        error.set(None);
+        spawn_local(async move {
+            let loaded = earlier.get_untracked().of(untrack(archived)).next().await;
+            match loaded {
+                Ok(loaded) => earlier.set(loaded),
+                Err(failed) => error.set(Some(failed)),
+            }
+        });
+    };
     view! {
         <section class="card">
             <table>
@@ -82,7 +101,36 @@ pub fn History(
                     }}
                 </tbody>
             </table>
+            <p role="alert">{move || error.get().map(|error| error.to_string())}</p>
+            <Show when=move || { left() > 0 }>
+                <button type="button" on:click=load>"Show earlier transactions"</button>
+            </Show>
         </section>
+    }
+}
+
+/// The archived pages that the user has opened.
+#[derive(Clone, Default)]
+struct Earlier {
+    /// How many there were. After another one is archived, the user opens them again.
+    archived: u32,
+    /// How many are not opened.
+    left: u32,
+    /// Newest first.
+    movements: Vec<Movement>,
+}
+
+impl Earlier {
+    /// The opened pages of an account with so many archived pages.
+    fn of(&self, archived: u32) -> Self {
+        if self.archived == archived { self.clone() } else { Self { archived, left: archived, movements: Vec::new() } }
+    }
+
+    /// The same with the next older page.
+    async fn next(mut self) -> Result<Self, AppError> {
+        self.left = self.left.saturating_sub(1);
+        self.movements.extend(api::read_history(ReadHistory { page: self.left }).await?);
+        Ok(self)
     }
 }
 
