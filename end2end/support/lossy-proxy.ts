@@ -5,8 +5,8 @@ import type { TestServer } from "./test-server.ts";
 export type Loss = "request" | "response" | "rest of the response";
 
 /**
- * A TCP proxy between browser and server that loses single requests or responses and resets the connection, as a mobile
- * network or a restarting proxy does. It listens on the port of the origins.
+ * A TCP proxy between browser and server that loses or delays single requests or responses, as a mobile network or a
+ * restarting proxy does. It listens on the port of the origins.
  */
 export class LossyProxy {
   /** How many requests for the path have reached the proxy since `lose`. */
@@ -14,6 +14,7 @@ export class LossyProxy {
   private path = "";
   private loss: Loss = "response";
   private left = 0;
+  private delayMs = 0;
   private readonly sockets = new Set<Socket>();
   private readonly listener: Server;
 
@@ -33,6 +34,11 @@ export class LossyProxy {
     [this.loss, this.path, this.left, this.seen] = [loss, path, times, 0];
   }
 
+  /** Delays the next request for a path, as a slow uplink does. */
+  delay(path: string, ms: number): void {
+    [this.path, this.left, this.seen, this.delayMs] = [path, 0, 0, ms];
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((done) => this.listener.close(done));
@@ -41,6 +47,7 @@ export class LossyProxy {
   private relay(browser: Socket): void {
     const server = createConnection(this.serverPort, "127.0.0.1");
     let losing: Loss | undefined;
+    let delayed: Buffer[] | undefined;
     for (const [socket, other] of [
       [browser, server],
       [server, browser],
@@ -55,12 +62,21 @@ export class LossyProxy {
     browser.on("data", (bytes) => {
       if (this.path && bytes.toString("latin1").startsWith(`POST ${this.path} `)) {
         this.seen++;
+        if (this.delayMs > 0) {
+          const held = (delayed = [] as Buffer[]);
+          setTimeout(() => {
+            delayed = undefined;
+            if (!server.destroyed) server.write(Buffer.concat(held));
+          }, this.delayMs);
+          this.delayMs = 0;
+        }
         if (this.left > 0) {
           this.left--;
           losing = this.loss;
         }
       }
       if (losing === "request") browser.resetAndDestroy();
+      else if (delayed) delayed.push(bytes);
       else server.write(bytes);
     });
     server.on("data", (bytes) => {

@@ -104,3 +104,20 @@ test("a change that never reaches the server is not made, and the page says so",
   proxy.lose("request", "/api/display_name", 0);
   await visitor.changeName("At last");
 });
+
+/** Case 20: a signature is valid for six seconds. */
+test("a request that arrives late is signed again or not executed, and the page says so", async ({ isolated, page }) => {
+  const { proxy, visitor } = await start(isolated, page);
+  proxy.delay("/api/account", 7_000);
+  await page.reload();
+  await visitor.expectLoaded();
+  expect(proxy.seen, "the read is signed again").toBe(2);
+
+  proxy.delay("/api/display_name", 7_000);
+  await visitor.submitName("Late");
+  await expect(visitor.alert).toContainText("did not reach the server in time. Nothing was changed.");
+  await expect(page.getByLabel("Display name")).toHaveValue("Late");
+  await expect(visitor.displayName).toHaveText(visitor.user);
+  await visitor.input.activate(visitor.button("Change name"));
+  await visitor.expectName("Late");
+});

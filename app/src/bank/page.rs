@@ -101,7 +101,7 @@ pub fn History(
                     }}
                 </tbody>
             </table>
-            <p role="alert">{move || error.get().map(|error| error.to_string())}</p>
+            {move || error.get().map(|error| view! { <p role="alert" class="notice error">{error.to_string()}</p> })}
             <Show when=move || { left() > 0 }>
                 <button type="button" on:click=load>"Show earlier transactions"</button>
             </Show>
