@@ -288,3 +288,18 @@ test.describe("no theft signal is raised by", () => {
     await expectThefts(visitor, 0);
   });
 });
+
+/** Case 22: what Leptos.toml says of `sessions.on_theft = "end"`. */
+test("with on_theft = end, script in the page ends the session with one unsigned request", async ({ isolated, page }) => {
+  await isolated.startStore();
+  await isolated.startServer({ PAN_SESSIONS_ON_THEFT: "end" });
+  const visitor = new AppPage(page, isolated.server.app, new Mouse(page));
+  await visitor.registerQuickly(newUserName());
+  await visitor.waitUntilLive();
+  const status = await page.evaluate(async () => {
+    const init = { method: "POST", body: "{}", headers: { "content-type": "application/json" } };
+    return (await fetch("/api/account", init)).status;
+  });
+  expect(status).toBe(401);
+  await expect(visitor.alert).toContainText("Someone else tried to use this session, so it was ended.");
+});
