@@ -23,6 +23,7 @@ const VALUES: Record<string, string> = {
   PublicKey: `"BA${"A".repeat(85)}"`,
   SessionHandle: `"${UNKNOWN_ID}"`,
   UserName: '"thief"',
+  u32: "0",
 };
 
 interface ProtectedAction {
