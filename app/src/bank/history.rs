@@ -1,6 +1,6 @@
 //! The history of an account: the latest movements in the account's record, older ones in pages that never change.
 //!
-//! So nobody can wash out a user's history with many small transfers, and the account's record stays small.
+//! Many small transfers therefore displace no earlier ones, and the account's record stays small.
 
 use protocol::user::UserName;
 use server::store::{RecordKey, RecordStore, Write};

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(ada.history.len(), results.iter().filter(|result| result.is_ok()).count());
     }
 
-    /// Case 23: many small transfers do not wash out the history.
+    /// Case 23: many small transfers displace no earlier ones.
     #[tokio::test]
     async fn history_is_paged_and_loses_nothing() {
         let store = bank().await;

@@ -17,7 +17,7 @@ test("received money appears at once in the balance and the activity", async ({ 
   await expect(other.page.getByRole("cell", { name: "Another user sent you something" })).toHaveCount(1);
 });
 
-/** Case 23: another user cannot wash out the history. */
+/** Case 23: the transfers of another user displace no earlier ones. */
 test("many small transfers leave the whole history readable", async ({ account, server }) => {
   const own = await NodeClient.signedIn(server, account.user);
   const recipient = await NodeClient.registered(server);

@@ -61,10 +61,10 @@ impl KnownDevices {
     /// The device of a request, for this login.
     pub(crate) fn of(&self, headers: &HeaderMap, login: &Login, now: u64) -> Option<KnownDevice> {
         let tag = self.tag(login)?;
-        self.entries(headers, now).find(|entry| entry.tag == tag).map(|entry| KnownDevice(entry.tag))
+        self.entries(headers, now).any(|entry| entry.tag == tag).then_some(KnownDevice(tag))
     }
 
-    /// The cookie that makes the browser a known device of this login, and leaves it one of the others.
+    /// The cookie that makes the browser a known device of this login, in addition to the latest others.
     pub(crate) fn remember(&self, headers: &HeaderMap, login: &Login, now: u64) -> Option<HeaderValue> {
         let tag = self.tag(login)?;
         let mut entry = [0; ENTRY];
@@ -130,9 +130,13 @@ mod tests {
         text.parse().expect("a login")
     }
 
-    /// The request headers of a browser that received this cookie.
-    fn with(cookie: &HeaderValue) -> HeaderMap {
-        let pair = cookie.to_str().expect("text").split(';').next().expect("a pair");
+    /// Name and value of a cookie that the server sets.
+    fn pair(cookie: &HeaderValue) -> &str {
+        cookie.to_str().expect("text").split(';').next().expect("a pair")
+    }
+
+    /// The request headers of a browser with this cookie.
+    fn with(pair: &str) -> HeaderMap {
         HeaderMap::from_iter([(header::COOKIE, pair.parse().expect("a header value"))])
     }
 
@@ -142,7 +146,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let names = ["ada", "bob", "cyd", "dan", "eve", "bob"].map(login);
         for (at, name) in (0..).zip(&names) {
-            headers = with(&devices.remember(&headers, name, NOW + at).expect("a cookie"));
+            headers = with(pair(&devices.remember(&headers, name, NOW + at).expect("a cookie")));
         }
         let known = |name: &Login| devices.of(&headers, name, NOW).is_some();
         assert_eq!(names[..5].iter().map(known).collect::<Vec<_>>(), [false, true, true, true, true]);
@@ -155,21 +159,20 @@ mod tests {
         let (ada, devices) = (login("ada"), devices(1));
         let cookie = devices.remember(&HeaderMap::new(), &ada, NOW).expect("a cookie");
         let known = |devices: &KnownDevices, headers: &HeaderMap, now| devices.of(headers, &ada, now).is_some();
-        assert!(known(&devices, &with(&cookie), NOW + KNOWN_FOR - 1));
-        assert!(!known(&devices, &with(&cookie), NOW + KNOWN_FOR), "too old");
-        assert!(!known(&self::devices(2), &with(&cookie), NOW), "of another server");
-        let pair = cookie.to_str().expect("text").split(';').next().expect("a pair");
-        let (name, entry) = pair.split_once('=').expect("a pair");
+        let cookie = pair(&cookie);
+        assert!(known(&devices, &with(cookie), NOW + KNOWN_FOR - 1));
+        assert!(!known(&devices, &with(cookie), NOW + KNOWN_FOR), "too old");
+        assert!(!known(&self::devices(2), &with(cookie), NOW), "of another server");
+        let (name, entry) = cookie.split_once('=').expect("a pair");
         let bytes = Base64UrlUnpadded::decode_vec(entry).expect("base64url");
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
-            let text = format!("{name}={}", Base64UrlUnpadded::encode_string(&altered));
-            assert!(!known(&devices, &HeaderMap::from_iter([(header::COOKIE, text.parse().expect("a value"))]), NOW));
+            let text = Base64UrlUnpadded::encode_string(&altered);
+            assert!(!known(&devices, &with(&format!("{name}={text}")), NOW));
         }
         for text in ["", ".", "x", &entry[1..], &format!("{entry}AAAA")] {
-            let text = format!("{name}={text}");
-            assert!(!known(&devices, &HeaderMap::from_iter([(header::COOKIE, text.parse().expect("a value"))]), NOW));
+            assert!(!known(&devices, &with(&format!("{name}={text}")), NOW));
         }
     }
 }

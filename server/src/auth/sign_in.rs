@@ -121,15 +121,12 @@ async fn try_post(
     check_source(server.settings(), &parts.headers, Target::Sign)?;
     let limits = server.settings().limits;
     let body = read_body(body, MAX_BODY).await?;
-    let credentials = json::read::<SignIn>(&body);
-    let login = credentials.as_ref().ok().map(|credentials| server.credentials().normalize(&credentials.user));
-    let device = match &login {
-        Some(Ok(login)) => server.known_devices().of(&parts.headers, login, server.now()),
-        _ => None,
-    };
+    let read = read_credentials(server, &body);
+    let login = read.as_ref().ok().map(|(_, login)| login);
+    let device = login.and_then(|login| server.known_devices().of(&parts.headers, login, server.now()));
     server.count_client("sign_ins", parts, device.as_ref(), limits.sign_ins_per_minute_and_address).await?;
-    let SignIn { password, jwk, challenge, signature, .. } = credentials.map_err(|_| Rejection::BodyMalformed)?;
-    let login = login.ok_or(Rejection::BodyMalformed)??;
+    // Requests that cannot be read are counted too.
+    let (SignIn { password, jwk, challenge, signature, .. }, login) = read?;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Rejection::BadKey)?;
     let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
@@ -154,6 +151,13 @@ async fn try_post(
     *known = Some(user.clone());
     let opened = server.open_session(&user, key, parts).await?;
     Ok((opened, server.known_devices().remember(&parts.headers, &login, server.now())))
+}
+
+/// The credentials of a body, and the normalized login.
+fn read_credentials(server: &Server, body: &[u8]) -> Result<(SignIn, Login), Rejection> {
+    let credentials: SignIn = json::read(body).map_err(|_| Rejection::BodyMalformed)?;
+    let login = server.credentials().normalize(&credentials.user)?;
+    Ok((credentials, login))
 }
 
 /// A login and its password, owned so that the attempt goes on if the client disconnects.

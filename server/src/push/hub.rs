@@ -13,7 +13,6 @@ use protocol::{
     push::{AgreedKey, ConnectionId, Cursor, Push, Security},
     token::SessionHandle,
 };
-
 use tokio::sync::Semaphore;
 
 use super::{

@@ -15,7 +15,7 @@ group! {
         reads_per_minute: u32 = 600;
         /// Nonce requests per minute per session.
         refills_per_minute: u32 = 20;
-        /// Sign-ins and registrations per minute per client address, and as many entries to the app origin.
+        /// Sign-ins and registrations per minute per client address, and as many failed entries to the app origin.
         sign_ins_per_minute_and_address: u32 = 30;
         /// Sign-ins per minute per account.
         sign_ins_per_minute_and_account: u32 = 10;

@@ -58,10 +58,10 @@ pub(crate) async fn request_counts_in_all_counters_or_none(store: Arc<dyn RateLi
     assert_eq!(in_both("a").await, Counted::Within(quota(two, 1)));
     assert_eq!(in_both("a").await, Counted::Within(quota(two, 0)));
     assert_eq!(in_both("a").await, Counted::Over(quota(two, 0)));
-    // The rejected request has used up nothing of the common limit.
+    // The common counter has not counted the rejected request.
     assert_eq!(in_both("b").await, Counted::Within(quota(three, 0)));
     assert_eq!(in_both("b").await, Counted::Over(quota(three, 0)));
-    // Nor one that is over the common limit, of the first counter's.
+    // The first counter has not counted the request that was over the common limit.
     assert_eq!(count_in(store.as_ref(), &[(&name("b"), two)], *T0).await, Counted::Within(quota(two, 0)));
 }
 

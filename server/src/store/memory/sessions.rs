@@ -63,19 +63,19 @@ impl Sessions {
 
     pub(super) fn enter(&mut self, enter: &EnterSession) -> Entering {
         let EnterSession { handle, user, cap, idle, now } = enter;
-        let Some(stored) = self.stored.get_mut(handle) else { return Entering::NoSession };
+        let Some(stored) = self.stored.get(handle) else { return Entering::NoSession };
         if stored.may_enter_again(*now) {
             return Entering::Again(Box::new(stored.session.clone()));
         }
         if !stored.may_enter(*now) {
             return Entering::NoSession;
         }
-        let mut live = self.list(user, *idle, *now);
+        let live = self.list(user, *idle, *now);
         let too_many = (live.len() + 1).saturating_sub(cap.max);
         if too_many > 0 && cap.at_cap == AtCap::RejectNew {
             return Entering::AtCap;
         }
-        let displaced: Vec<_> = live.drain(live.len() - too_many..).rev().map(|(handle, _)| handle).collect();
+        let displaced: Vec<_> = live.into_iter().rev().take(too_many).map(|(handle, _)| handle).collect();
         for handle in &displaced {
             self.end(handle, Ended::Replaced);
         }

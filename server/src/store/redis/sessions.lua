@@ -8,7 +8,7 @@ local FIELDS = {
     'user', 'confirmation_key', 'created', 'seen', 'expires', 'ip', 'agent', 'sign_secret',
     'frame_key', 'pending_frame_key', 'theft', 'enter_by',
 }
-local THEFT, ENTER_BY = 11, 12
+local FRAME_KEY, THEFT, ENTER_BY = 9, 11, 12
 
 -- Sets how long Redis keeps the keys of the session: never shorter than the logic needs them.
 local function keep(length)
@@ -26,7 +26,7 @@ local function load_session()
     end
     local enter_by = tonumber(found[ENTER_BY])
     found[ENTER_BY] = nil
-    for i = 9, THEFT do
+    for i = FRAME_KEY, THEFT do
         found[i] = found[i] or ''
     end
     return found, enter_by
@@ -60,33 +60,36 @@ function functions.create()
     return 1
 end
 
--- The fields of a session that is entered, but whose browser may not know: it has bound no frame key. Otherwise nil.
-local function entered_without_key()
-    local found, enter_by = load_session()
-    local again_by = tonumber(redis.call('HGET', session, 'again_by') or nil)
-    return found and not enter_by and again_by and now < again_by and found[9] == '' and found or nil
+-- The fields of a session that can be entered, its deadline, and whether it was entered before: then it has no frame key yet,
+-- and its browser may not know that it was entered. Otherwise nil.
+local function enterable()
+    local found, deadline = load_session()
+    local is_again = found and not deadline
+    if is_again and found[FRAME_KEY] == '' then
+        deadline = tonumber(redis.call('HGET', session, 'again_by') or nil)
+    end
+    if not deadline or now >= deadline then
+        return nil
+    end
+    return found, deadline, is_again
 end
 
 -- no arguments. Returns the handle of the session that it replaces, or '', and the fields.
 function functions.find_enterable()
-    local found = unentered() or entered_without_key()
-    if not found then
-        return {}
-    end
-    return { redis.call('HGET', session, 'replaces') or '', unpack(found) }
+    local found = enterable()
+    return found and { redis.call('HGET', session, 'replaces') or '', unpack(found) } or {}
 end
 
--- no arguments. Returns 'entered' or 'again', and the fields.
+-- no arguments. Returns 'entered' or 'again', and the fields; or 'no session'.
 function functions.enter()
-    local again = entered_without_key()
-    if again then
-        return { 'again', unpack(again) }
-    end
-    local found = unentered()
+    local found, deadline, is_again = enterable()
     if not found then
         return { 'no session' }
     end
-    redis.call('HSET', session, 'seen', text(now), 'again_by', redis.call('HGET', session, 'enter_by'))
+    if is_again then
+        return { 'again', unpack(found) }
+    end
+    redis.call('HSET', session, 'seen', text(now), 'again_by', text(deadline))
     redis.call('HDEL', session, 'enter_by')
     keep(tonumber(found[5]) - now)
     found[4] = text(now)
@@ -131,7 +134,7 @@ function functions.end_session()
     return 1
 end
 
--- handle, created, deadline. Lists an unentered session. KEYS[1] lists those of the user: the newest 32, until one could be entered.
+-- handle, created, deadline. Lists an unentered session. KEYS[1] lists the newest 32 of the user, until the last deadline.
 function functions.add_unentered()
     redis.call('ZADD', KEYS[1], ARGV[4], ARGV[3])
     redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -33)
