@@ -26,6 +26,14 @@ test("an address that contains the password of HTTP authentication is left, and 
   expect(await page.evaluate(() => document.URL)).toBe(`${server.app}/account`);
 });
 
+test("a display name in any script is shown as it was typed, without its direction controls", async ({ account }) => {
+  const name = "علی\u200cرضا 田中\u3000太郎 क्\u200dष 👩\u200d👧 ❤\ufe0f";
+  await account.submitName(`${name}\u202e`);
+  await account.expectName(`${name}⟨U+202E⟩`);
+  // Also its spaces.
+  expect(await account.displayName.textContent()).toBe(`${name}⟨U+202E⟩`);
+});
+
 test("a browser that does not keep the session cookie says so after signing in", async ({ isolated, page }) => {
   const proxy = await isolated.startServerWithChangedHeaders();
   const user = new AppPage(page, isolated.server.app, new Mouse(page));
