@@ -32,6 +32,9 @@ use home::{Home, NotFound};
 use notifications::Notifications;
 use sessions::Sessions;
 
+/// The id of the element that contains [`app`].
+pub const ROOT_ID: &str = "app";
+
 /// Everything inside `<body>` except the signing frame.
 pub fn app(session: Session) -> impl IntoView {
     provide_meta_context();

@@ -8,10 +8,10 @@ use axum::{
     body::{Body, to_bytes},
     extract::Request,
     middleware::{Next, from_fn},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 use client::Session;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use leptos::{
     config::{LeptosOptions, errors::LeptosConfigError, get_configuration},
     nonce::use_nonce,
@@ -19,7 +19,7 @@ use leptos::{
     server_fn::{axum::server_fn_paths, error::FromServerFnError},
 };
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
-use protocol::problem;
+use protocol::{problem, return_path};
 use server::{
     Functions, Server, StartError,
     auth::{accounts::Accounts, passwords::Passwords},
@@ -123,9 +123,13 @@ fn set_policy(server: &Server) {
     }
 }
 
-/// Sets what Leptos does not: the status of an error, and how long a file may be cached.
+/// Does what Leptos does not: the status of an error, how long a file may be cached, and whether the browser has it already.
 async fn finish(request: Request, next: Next) -> Response {
+    if let Some(path) = without_slash(request.method(), request.uri()) {
+        return Redirect::permanent(&path).into_response();
+    }
     let is_hashed = has_hash(request.uri().path());
+    let known = request.headers().get(header::IF_MODIFIED_SINCE).cloned();
     let mut response = next.run(request).await;
     if response.headers().contains_key(ERROR_HEADER) {
         return with_status(response).await;
@@ -136,8 +140,25 @@ async fn finish(request: Request, next: Next) -> Response {
         response.headers_mut().insert(header::CACHE_CONTROL, life);
         // The same path has several encodings.
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        // Leptos does not pass on the conditions of a request. A browser repeats the date that it was given (RFC 9110 §13.1.3).
+        if known.is_some() && response.status() == StatusCode::OK && response.headers().get(header::LAST_MODIFIED) == known.as_ref() {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::empty();
+            for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_TYPE] {
+                response.headers_mut().remove(name);
+            }
+        }
     }
     response
+}
+
+/// Path and query without the slash at the end, which no page has. `None` if there is no such slash.
+fn without_slash(method: &Method, uri: &Uri) -> Option<String> {
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'))?;
+    let is_page = matches!(*method, Method::GET | Method::HEAD);
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    // Not `//other.example`, which would lead to another host.
+    (is_page && return_path::check(path) == path).then(|| format!("{path}{query}"))
 }
 
 /// Whether a file's name contains the hash of its content: `/pkg/NAME.HASH.EXTENSION`.
@@ -237,6 +258,52 @@ mod tests {
                 assert_eq!(text(header::VARY), Some("accept-encoding"), "{path} {accepted}");
                 assert_eq!(to_bytes(body, 100).await.expect("a body"), content);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn unchanged_file_gets_304() {
+        let (_folder, files) = files();
+        for path in ["/pkg/pan.Q1w2E3r4T5y6U7i8O9p0Aa.wasm", "/icon.svg"] {
+            let get = async |known: Option<&http::HeaderValue>| {
+                let mut request = Request::get(path).header(header::ACCEPT_ENCODING, "br");
+                if let Some(known) = known {
+                    request = request.header(header::IF_MODIFIED_SINCE, known);
+                }
+                let reply = files.clone().oneshot(request.body(Body::empty()).expect("a request")).await;
+                let (parts, body) = reply.expect("a router never fails").into_parts();
+                (parts.status, parts.headers, to_bytes(body, 100).await.expect("a body"))
+            };
+            let (status, first, _) = get(None).await;
+            assert_eq!(status, StatusCode::OK);
+            let (status, again, body) = get(first.get(header::LAST_MODIFIED)).await;
+            assert_eq!((status, body.len()), (StatusCode::NOT_MODIFIED, 0), "{path}");
+            // The browser replaces the stored headers by these.
+            for name in [header::CACHE_CONTROL, header::VARY, header::LAST_MODIFIED] {
+                assert_eq!(again.get(&name), first.get(&name), "{path} {name}");
+            }
+            let other = http::HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
+            assert_eq!(get(Some(&other)).await.0, StatusCode::OK, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn slash_at_the_end_leads_to_the_page() {
+        let get = async |path: &str| {
+            let request = Request::get(path).header(header::HOST, "pan.localhost:3000").body(Body::empty());
+            let reply = app().oneshot(request.expect("a request")).await.expect("a router never fails");
+            let location = reply.headers().get(header::LOCATION).map(|to| to.to_str().expect("text").to_owned());
+            (reply.status(), location)
+        };
+        for (path, to) in [("/account/", "/account"), ("/activity/?a=b%20c", "/activity?a=b%20c")] {
+            assert_eq!(get(path).await, (StatusCode::PERMANENT_REDIRECT, Some(to.to_owned())), "{path}");
+        }
+        for path in ["/", "/account", "/account?next=/"] {
+            assert_eq!(get(path).await, (StatusCode::OK, None), "{path}");
+        }
+        for path in ["//other.example/", "//other.example//", "/account//"] {
+            let (status, to) = get(path).await;
+            assert_eq!((status, to), (StatusCode::NOT_FOUND, None), "{path}");
         }
     }
 

@@ -5,12 +5,22 @@ use client::{
     markup::{FRAME_ID, SESSION_META, SIGN_ORIGIN_META},
 };
 use http::request::Parts;
-use leptos::prelude::*;
+use leptos::{nonce::use_nonce, prelude::*};
 use leptos_meta::{HashedStylesheet, MetaTags};
 use protocol::token::{SessionHandle, SessionToken};
 use server::{Server, session_tokens};
 
 use crate::pages;
+
+/// Leaves an address such as `https://name:password@host/`, which bookmarks of a site behind HTTP authentication have. On such a
+/// page `fetch` rejects every relative URL, also that of the page's WebAssembly (Fetch §5.4). The browser keeps the password.
+const WITHOUT_PASSWORD: &str = r#"{
+    const url = new URL(document.URL);
+    if (url.username || url.password) {
+        url.username = url.password = "";
+        location.replace(url);
+    }
+}"#;
 
 /// One complete HTML page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -30,11 +40,12 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <HashedStylesheet options=options.clone() id="style"/>
                 <AutoReload options=options.clone()/>
+                <script nonce=use_nonce() inner_html=WITHOUT_PASSWORD></script>
                 <HydrationScripts options/>
                 <MetaTags/>
             </head>
             <body>
-                {pages::app(Session::new(handles.first().copied(), sign_origin.clone()))}
+                <div id=pages::ROOT_ID>{pages::app(Session::new(handles.first().copied(), sign_origin.clone()))}</div>
                 <noscript>
                     <p class="notice">
                         "PAN signs your requests with a key in your browser, which needs JavaScript. Allow it for this site, then reload the page."

@@ -1,3 +1,4 @@
+import { HeaderProxy } from "./header-proxy.ts";
 import { LossyProxy } from "./lossy-proxy.ts";
 import { MitmProxy } from "./mitm-proxy.ts";
 import { freePort } from "./ports.ts";
@@ -60,6 +61,14 @@ export class IsolatedServers {
     const listen = await freePort();
     await this.startServer({}, { listen });
     return this.track(await LossyProxy.start(this.server, listen));
+  }
+
+  /** Starts a server behind a proxy that can change headers. */
+  async startServerWithChangedHeaders(): Promise<HeaderProxy> {
+    await this.startStore();
+    const listen = await freePort();
+    await this.startServer({}, { listen });
+    return this.track(await HeaderProxy.start(this.server, listen));
   }
 
   /** Stops everything that it started, the last first. */

@@ -1,4 +1,4 @@
-//! Text as it is shown to the user.
+//! Text as it is shown to the user: exactly, where it is signed, and legibly elsewhere.
 
 use core::fmt::Write as _;
 
@@ -28,6 +28,35 @@ pub fn visible(text: &str) -> String {
         shown = format!("{rest}⟨U+0020⟩");
     }
     shown
+}
+
+/// Makes only those hidden characters visible that change how other text is displayed, for the application's pages.
+///
+/// Names in Persian, Hindi and Japanese, and many emoji, are misspelled without their joiners, variation selectors and wide
+/// spaces. An application's page proves nothing, so unlike the confirmation window it need not show which ones there are.
+///
+/// ```
+/// assert_eq!(protocol::display::legible("علی\u{200c}رضا"), "علی\u{200c}رضا");
+/// assert_eq!(protocol::display::legible("rent\u{202e}"), "rent⟨U+202E⟩");
+/// ```
+pub fn legible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) && !belongs_to_words(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "⟨U+{:04X}⟩", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Spaces, joiners, variation selectors, and signs that have a glyph although their category is Cf.
+fn belongs_to_words(c: char) -> bool {
+    matches!(c, '\u{a0}' | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+        | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{2000}'..='\u{200a}' | '\u{200c}'..='\u{200d}' | '\u{202f}' | '\u{205f}'
+        | '\u{3000}' | '\u{fe00}'..='\u{fe0f}' | '\u{110bd}' | '\u{110cd}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// Control, format, bidirectional, private, surrogate-free blank and default-ignorable characters (Unicode 16: general

@@ -82,7 +82,7 @@ impl Server {
 fn sign_origin_router(server: Server) -> Router {
     let page = |page| get(async move |State(server): State<Server>| get_page(&server, page));
     Router::new()
-        .route("/", page(Page::Frame))
+        .route("/", get(sign_origin::frame))
         .route("/sign-in", page(Page::SignIn).post(sign_in::sign_in))
         .route("/register", get(sign_origin::register_page).post(sign_in::register))
         .route("/confirm", page(Page::Confirm))

@@ -46,6 +46,17 @@ pub enum StartError {
         /// The cause.
         error: io::Error,
     },
+    /// The file of the memory store cannot be written.
+    #[error(
+        "the snapshot {} cannot be written: {error}; its folder must be writable, and the file must not be a mount of its own (store.snapshot)",
+        .path.display()
+    )]
+    SnapshotUnwritable {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
     /// A server function is neither in the catalogue nor declared public.
     #[error("the server function {0} is neither in the catalogue nor declared public")]
     Unprotected(String),
@@ -308,9 +319,13 @@ pub async fn open_stores(settings: &Settings) -> Result<Stores, StartError> {
             let failed = |error| StartError::Store { at: redis.to_string(), error };
             RedisStore::connect(redis).await.map_err(failed)?.into()
         }
-        (None, Some(path)) => with_snapshot(settings.environment, path)
-            .map_err(|error| StartError::Snapshot { path: path.clone(), error })?
-            .into(),
+        (None, Some(path)) => {
+            let opened = with_snapshot(settings.environment, path);
+            let store = opened.map_err(|error| StartError::Snapshot { path: path.clone(), error })?;
+            // Otherwise the users would lose their accounts with the next restart, and not before.
+            store.save().map_err(|error| StartError::SnapshotUnwritable { path: path.clone(), error })?;
+            store.into()
+        }
         (None, None) => Stores::memory(),
     })
 }

@@ -5,7 +5,7 @@ use axum::{
     Json,
     extract::State,
     http::HeaderMap,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use protocol::sign_origin::Time;
@@ -17,6 +17,19 @@ pub(crate) mod bind;
 
 use assets::Page;
 pub(crate) use bind::take_challenge;
+
+/// `GET /`: the signing frame. A user who opens the bare host goes to the application, because the frame shows nothing.
+pub(crate) async fn frame(State(server): State<Server>, headers: HeaderMap) -> Response {
+    if is_page_visit(&headers) {
+        return Redirect::temporary(server.settings().origins.app.as_str()).into_response();
+    }
+    get_page(&server, Page::Frame)
+}
+
+/// Whether the user visits a page, as opposed to a page that loads a file or a frame (Fetch Metadata).
+fn is_page_visit(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_some_and(|destination| destination == "document")
+}
 
 /// `GET /register`; 404 if users may not register.
 pub(crate) async fn register_page(State(server): State<Server>) -> Response {
@@ -60,8 +73,10 @@ pub(crate) async fn time(State(server): State<Server>) -> Json<Time> {
 }
 
 /// An asset of a page, by its hashed name: it never changes.
-pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
-    let Some(asset) = assets::find(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
+pub(crate) async fn asset(State(server): State<Server>, uri: Uri, headers: HeaderMap) -> Response {
+    let Some(asset) = assets::find(uri.path()) else {
+        return if is_page_visit(&headers) { not_found(&server) } else { StatusCode::NOT_FOUND.into_response() };
+    };
     let takes_brotli = headers
         .get_all(header::ACCEPT_ENCODING)
         .iter()
@@ -77,6 +92,19 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
     }
     response
+}
+
+/// The page for a mistyped address.
+fn not_found(server: &Server) -> Response {
+    let app = &server.settings().origins.app;
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Not found</title>\n\
+         <h1>There is no page here</h1>\n\
+         <p>The address may be mistyped. <a href=\"/sign-in\">Sign in</a>, or go to <a href=\"{app}\">{}</a></p>\n",
+        app.authority()
+    );
+    (StatusCode::NOT_FOUND, Html(html)).into_response()
 }
 
 /// Whether an item of `Accept-Encoding` accepts brotli: `br;q=0` does not (RFC 9110 §12.4.2).

@@ -2,7 +2,7 @@
 
 use actions::{ReadHistory, Transfer, money::Amount, value::Note};
 use leptos::{ev::SubmitEvent, html::Input, prelude::*, task::spawn_local};
-use protocol::{display::visible, user::UserName};
+use protocol::{display::legible, user::UserName};
 
 use super::{Direction, Movement, api};
 use crate::{
@@ -24,7 +24,8 @@ pub fn SendMoney(
     let (to, amount, note) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let validate = move || {
         let order = Transfer {
-            to: UserName::parse(value(to).trim())
+            // As the account page shows user names.
+            to: UserName::parse(value(to).trim().trim_start_matches('@'))
                 .map_err(|_| FormError::field("to", "Enter the recipient's user name."))?,
             amount: Amount::from_input(&value(amount))
                 .map_err(|_| FormError::field("amount", "Enter an amount such as 12 or 12.50."))?,
@@ -144,7 +145,7 @@ fn Row(movement: Movement) -> impl IntoView {
     view! {
         <tr>
             <td><Time at/></td>
-            <td>{preposition} " " <span translate="no">{other.to_string()}</span> <span class="note" translate="no" dir="auto">{visible(note.as_str())}</span></td>
+            <td>{preposition} " " <span translate="no">{other.to_string()}</span> <span class="note" translate="no" dir="auto">{legible(note.as_str())}</span></td>
             <td class="amount" translate="no" class:incoming=direction == Direction::Received>{format!("{sign}{amount}")}</td>
         </tr>
     }

@@ -5,7 +5,7 @@ use actions::money::money;
 // </demo>
 use actions::{Rename, value::DisplayName};
 use leptos::{ev::SubmitEvent, html::Input, prelude::*};
-use protocol::{display::visible, push::Push};
+use protocol::{display::legible, push::Push};
 
 use super::{
     form::{Field, Form, FormError, Submit, clear, value},
@@ -44,7 +44,7 @@ fn Overview(data: AccountData) -> impl IntoView {
     view! {
         <section class="card overview" aria-label="Overview">
             <p class="owner" translate="no">
-                <span data-testid="display-name">{move || data.select(|account| visible(account.display_name.as_str()))}</span>
+                <span data-testid="display-name" dir="auto">{move || data.select(|account| legible(account.display_name.as_str()))}</span>
                 <span class="muted">{move || data.select(|account| format!("@{}", account.user))}</span>
             </p>
             // <demo>
@@ -63,7 +63,8 @@ fn ChangeName(data: AccountData) -> impl IntoView {
         let name = DisplayName::parse(&value(name))
             .map_err(|_| FormError::field("name", "Enter 1 to 64 characters, not only spaces."))?;
         Ok(async move {
-            let changed = format!("Your display name is now “{}”.", visible(name.as_str()));
+            // Isolated, so that a name in Arabic or Hebrew does not reorder the sentence.
+            let changed = format!("Your display name is now “\u{2068}{}\u{2069}”.", legible(name.as_str()));
             api::rename(Rename { name }).await.map(|()| changed)
         })
     };

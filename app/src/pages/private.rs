@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use client::{ClientError, Session, push};
+use client::{ClientError, Session, markup::SESSION_META, push};
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
@@ -165,12 +165,33 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
     }
 }
 
+const COOKIE_LOST: &str = "You have signed in, but your browser did not keep this site’s cookie. Allow cookies for this site, and \
+    turn off what may remove them. Then sign in again.";
+
+/// Whether the user has just signed in and the browser has not kept the session cookie: the page was loaded without a session,
+/// but by the redirect of `/enter`, to which only the sign origin leads.
+fn has_lost_cookie(session: &Session) -> bool {
+    let referrer = document().referrer();
+    let is_from_sign_origin = referrer.strip_suffix('/') == Some(session.sign_origin());
+    let navigation = window().performance().map(|performance| performance.get_entries_by_type("navigation").get(0));
+    let redirects = navigation.and_then(|entry| js_sys::Reflect::get(&entry, &"redirectCount".into()).ok());
+    let had_session = document().query_selector(&format!("meta[name={SESSION_META}]")).is_ok_and(|meta| meta.is_some());
+    is_from_sign_origin && redirects.and_then(|count| count.as_f64()) > Some(0.0) && !had_session
+}
+
 /// Why the page cannot show data, and how to continue.
 #[component]
 fn SignInPrompt(error: ClientError) -> impl IntoView {
     let session = expect_context::<Session>();
     let path = use_location().pathname;
-    let sentence = error.to_string();
+    let sentence = RwSignal::new(error.to_string());
+    let (is_signed_out, known) = (error == ClientError::SignedOut, session.clone());
+    // In the browser only.
+    Effect::new(move || {
+        if is_signed_out && has_lost_cookie(&known) {
+            sentence.set(COOKIE_LOST.to_owned());
+        }
+    });
     let next_step = if matches!(error, ClientError::FrameKeyLost(_)) {
         view! { <RestoreBrowser/> }.into_any()
     } else {

@@ -148,7 +148,8 @@ test("a user name that is taken is reported", async ({ visitor, client, server, 
 
 test("an insufficient balance and an unknown recipient are reported", async ({ account, server }) => {
   const friend = await NodeClient.registered(server);
-  await account.submitTransfer({ to: friend.name, amount: "1000.01", note: "" });
+  // With the sign with which the account page shows a user name.
+  await account.submitTransfer({ to: `@${friend.name}`, amount: "1000.01", note: "" });
   await account.confirm("Send 1,000.01 EUR");
   await expect(account.alert).toContainText("Send less");
   await account.submitTransfer({ to: "unknown-user", amount: "1", note: "" });

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use proptest::{collection::vec, prelude::*};
-use protocol::display::visible;
+use protocol::display::{legible, visible};
 use regex::Regex;
 
 use crate::{strategies, test};
@@ -99,5 +99,42 @@ fn deceptive_characters_are_escaped() {
         (" ", "⟨U+0020⟩"),
     ] {
         assert_eq!(visible(text), shown);
+    }
+}
+
+#[test]
+fn names_of_all_scripts_are_legible() {
+    for name in [
+        "علی\u{200c}رضا",
+        "क्\u{200d}ष",
+        "田中\u{3000}太郎",
+        "葛\u{e0100}城",
+        "Zoë ❤\u{fe0f}",
+        "👩\u{200d}👧",
+        "Ἀθηνᾶ",
+        "ö",
+    ] {
+        assert_eq!(legible(name), name);
+    }
+}
+
+#[test]
+fn legible_text_cannot_change_other_text() {
+    // Bidirectional controls (Unicode 16, UAX #9 §2), line breaks, and characters that can hide text.
+    let mut controls: Vec<char> = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').collect();
+    controls.extend([
+        '\u{61c}',
+        '\u{200e}',
+        '\u{200f}',
+        '\n',
+        '\0',
+        '\u{2028}',
+        '\u{200b}',
+        '\u{e0041}',
+        '\u{feff}',
+        '⟨',
+    ]);
+    for c in controls {
+        assert_eq!(legible(&format!("a{c}b")), format!("a⟨U+{:04X}⟩b", u32::from(c)));
     }
 }

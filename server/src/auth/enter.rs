@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    response::{AppendHeaders, Html, IntoResponse, Response},
+    response::{AppendHeaders, Html, IntoResponse, Redirect, Response},
     routing::post,
 };
 use http::{HeaderMap, StatusCode, header, request::Parts};
@@ -41,7 +41,12 @@ const MAX_BODY: usize = 4096;
 const ACTION: &str = "enter";
 
 pub(crate) fn router(server: Server) -> Router {
-    Router::new().route("/enter", post(enter)).with_state(server)
+    Router::new().route("/enter", post(enter).get(show_account)).with_state(server)
+}
+
+/// `GET /enter`: from the address bar, from the history, or a restored tab. The account page says whether the user is signed in.
+async fn show_account() -> Redirect {
+    Redirect::to(return_path::DEFAULT)
 }
 
 async fn enter(State(server): State<Server>, request: Request) -> Response {
@@ -87,7 +92,9 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
         (header::SET_COOKIE, cookies::set_session(&token, settings.lifetimes.session)),
     ]);
     let location = [(header::LOCATION, return_path::check(&return_path).to_owned())];
-    Ok((StatusCode::SEE_OTHER, location, headers).into_response())
+    // With "same-origin" the page could not learn that the user comes from the sign origin.
+    let referrer = [(header::REFERRER_POLICY, "strict-origin")];
+    Ok((StatusCode::SEE_OTHER, location, referrer, headers).into_response())
 }
 
 /// Records the new session, and tells the user's other pages.
@@ -154,15 +161,21 @@ impl Form {
 
 /// The page for a user whose entry failed.
 fn failed(settings: &Settings, reason: &Rejection) -> String {
-    let why = match reason {
+    let explanation = match reason {
         Rejection::TooManySessions => "You are signed in on too many devices. Sign out on one of them first.",
+        Rejection::WrongOrigin | Rejection::CrossSite => {
+            "This browser, or a program between it and the server, does not say from which page the sign-in came (Origin). \
+             Turn off what may remove it for this site: an extension, a security program or a proxy."
+        }
+        Rejection::Limited(..) => "There are too many sign-ins from your network. Wait a minute.",
+        Rejection::Store(_) => "The service is not available at the moment. Wait a minute.",
         _ => "Signing in took too long, or this page was loaded twice.",
     };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Sign in again</title>\n\
          <h1>You are not signed in</h1>\n\
-         <p>{why} <a href=\"{}/sign-in\">Sign in again</a></p>\n",
+         <p>{explanation} <a href=\"{}/sign-in\">Sign in again</a></p>\n",
         settings.origins.sign
     )
 }

@@ -93,8 +93,11 @@ impl Sources {
         flatten(table.get_ref(), "", &mut |path, toml_type, text, at| {
             file.insert(path, FileValue { toml_type, text, source: Source::File(name.to_owned(), line(at)) });
         });
+        // Files of secrets end with a line break, which Kubernetes and shells pass on.
+        let without_line_break =
+            |(name, text): (String, String)| (name, text.trim_end_matches(['\r', '\n']).to_owned());
         let is_given = |(name, text): &(String, String)| !text.is_empty() && !is_service_link(name, text);
-        let variables = variables.into_iter().filter(is_given).collect();
+        let variables = variables.into_iter().map(without_line_break).filter(is_given).collect();
         Ok(Self { file, variables, ..Self::default() })
     }
 

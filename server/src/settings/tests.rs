@@ -111,6 +111,25 @@ fn repository_file_lists_every_setting() {
     }
 }
 
+/// Kubernetes' secrets from files, and `$(cat file; echo)`.
+#[test]
+fn line_break_after_a_variable_is_ignored() {
+    let secret = format!("{OWN_SECRET}\n");
+    let variables = [
+        ("REDIS_HOST", "redis\r\n"),
+        ("REDIS_PASSWORD", " open sesame \n"),
+        ("AUDIT_SECRET", &secret),
+        ("PORT", "4000\n"),
+    ];
+    let settings = parse("", &variables).expect("valid settings");
+    let redis = settings.redis.expect("a Redis");
+    assert_eq!(redis.nodes, [("redis".to_owned(), 6379)]);
+    assert_eq!(redis.password.as_ref().map(secret::Password::reveal), Some(" open sesame "));
+    assert!(!settings.audit.secret.is_development());
+    assert_eq!(settings.listen.port(), 4000);
+    assert!(parse("", &[("REDIS_HOST", "\n")]).expect("valid settings").redis.is_none());
+}
+
 #[test]
 fn every_setting_has_a_variable() {
     let mut nothing = sources("", &[]);

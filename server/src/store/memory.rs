@@ -113,11 +113,16 @@ impl MemoryStore {
         let state = State { sessions, records: Records::restore(records), ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
-        let file = SnapshotFile::keep(path, move || {
-            let state = lock(&shared);
-            Snapshot { sessions: state.sessions.entered(), records: state.records.all() }
-        });
+        let file = SnapshotFile::keep(path, move || snapshot(&lock(&shared)));
         Ok(Self { state, file: Some(file), published: Notify::new() })
+    }
+
+    /// Writes the file now, if the store has one.
+    ///
+    /// # Errors
+    /// If the file cannot be written. Every later change would then be lost with the process.
+    pub fn save(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.save(&snapshot(&self.state())))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -136,6 +141,11 @@ impl MemoryStore {
 /// done.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the file keeps.
+fn snapshot(state: &State) -> Snapshot {
+    Snapshot { sessions: state.sessions.entered(), records: state.records.all() }
 }
 
 #[async_trait]

@@ -225,9 +225,40 @@ async fn form_is_exactly_its_three_fields() {
     let mut json = enter_form(encoded(&good));
     json.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
     assert_rejected(&app.send(json).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "another media type");
-    let get = Request::get("/enter").header(header::HOST, "pan.localhost:3000").body(Body::empty()).unwrap();
-    assert_eq!(app.send(get).await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(post(&app, &browser).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn address_without_form_leads_to_the_account() {
+    let app = app();
+    for method in ["GET", "HEAD"] {
+        let request = Request::builder().method(method).uri("/enter").header(header::HOST, "pan.localhost:3000");
+        let reply = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{method}");
+        assert_eq!(reply.headers[header::LOCATION], "/account");
+        assert!(reply.cookies().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn rejected_entry_explains_the_cause() {
+    let app = app();
+    let browser = app.signed_in("ada").await;
+    let explains = async |request: Request<Body>, words: &str| {
+        let html = String::from_utf8(app.send(request).await.body).unwrap();
+        assert!(html.contains(words), "{html}");
+    };
+    for origin in ["null", "https://other.example"] {
+        let mut request = enter_form(encoded(&browser.form("/account")));
+        request.headers_mut().insert(header::ORIGIN, origin.parse().unwrap());
+        explains(request, "from which page the sign-in came").await;
+    }
+    assert_eq!(post(&app, &browser).await.status, StatusCode::SEE_OTHER);
+    explains(enter_form(encoded(&browser.form("/account"))), "loaded twice").await;
+    for _ in 0..30 {
+        post(&app, &browser).await;
+    }
+    explains(enter_form(encoded(&browser.form("/account"))), "too many sign-ins").await;
 }
 
 #[tokio::test]

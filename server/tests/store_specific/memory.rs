@@ -171,3 +171,19 @@ async fn last_change_is_written_on_drop() {
         assert!(is_live(&store, handle, *T0).await);
     }
 }
+
+/// As with a file system that is read-only, or a file that is a mount of its own.
+#[tokio::test]
+async fn unwritable_snapshot_prevents_start() {
+    // Even root can create nothing there.
+    let unwritable = StoreSettings { allow_memory: true, snapshot: Some("/proc/pan/store.json".into()) };
+    let settings = Settings { store: unwritable, ..Settings::default() };
+    let error = open_stores(&settings).await.map(drop).expect_err("an unwritable file");
+    assert!(error.to_string().contains("cannot be written") && error.to_string().contains("store.snapshot"), "{error}");
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("missing/store.json");
+    let writable = StoreSettings { allow_memory: true, snapshot: Some(path.clone()) };
+    open_stores(&Settings { store: writable, ..Settings::default() }).await.expect("a store");
+    assert!(path.exists());
+}

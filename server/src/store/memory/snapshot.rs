@@ -64,6 +64,7 @@ impl Snapshot {
 
 /// A thread that keeps the file current. Dropping this waits until the last change is written.
 pub(super) struct SnapshotFile {
+    path: PathBuf,
     changes: Option<SyncSender<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -72,16 +73,25 @@ impl SnapshotFile {
     pub(super) fn keep(path: PathBuf, take: impl Fn() -> Snapshot + Send + 'static) -> Self {
         // Capacity 1 is enough: a message means that something has changed since the last write began.
         let (changes, receiver) = sync_channel(1);
+        let written = path.clone();
         let writer = thread::spawn(move || {
             // The first change is written at once, then follows the pause: watch mode may kill this process any moment.
             while receiver.recv().is_ok() {
-                if let Err(error) = take().save(&path) {
-                    tracing::warn!(path = %path.display(), %error, "the snapshot cannot be written");
+                if let Err(error) = take().save(&written) {
+                    tracing::error!(path = %written.display(), %error, "the snapshot cannot be written: a restart loses what changed");
                 }
                 thread::sleep(PAUSE);
             }
         });
-        Self { changes: Some(changes), writer: Some(writer) }
+        Self { path, changes: Some(changes), writer: Some(writer) }
+    }
+
+    /// Writes the file at once, and its folder if that is missing.
+    pub(super) fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        snapshot.save(&self.path)
     }
 
     /// Requests a write.

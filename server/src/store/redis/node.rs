@@ -209,6 +209,24 @@ impl Node {
         answers.into_iter().next().ok_or_else(none)?.extract_error()
     }
 
+    /// Logs a warning if the server may delete keys. A Redis user who may not ask gets none.
+    async fn warn_of_eviction(&self) -> RedisResult<()> {
+        let answer = match self.send(cmd("INFO").arg("memory"), false).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => return Ok(()),
+            answer => answer?,
+        };
+        if let Some(policy) = eviction_policy(&String::from_redis_value(answer)?) {
+            let (host, port) = &self.address;
+            tracing::warn!(
+                host,
+                port,
+                policy,
+                "Redis may delete accounts and sessions when its memory is full: set its maxmemory-policy to noeviction"
+            );
+        }
+        Ok(())
+    }
+
     /// Loads a new script, unless another request has replaced `forgotten` already.
     ///
     /// If a request is waiting, this waits for the next second. A request for nonces states the second in which it was
@@ -219,6 +237,8 @@ impl Node {
         match &*script {
             Some(other) if Some(other.as_str()) != forgotten => Ok(other.clone()),
             _ => {
+                // First, because Redis reports a missing password as a protocol error when a command is long.
+                self.warn_of_eviction().await?;
                 let answer = self.send(cmd("SCRIPT").arg("LOAD").arg(script_text()?), false).await?;
                 let loaded = script.insert(String::from_redis_value(answer)?).clone();
                 if has_waiting {
@@ -228,6 +248,12 @@ impl Node {
             }
         }
     }
+}
+
+/// The policy of `INFO memory` by which Redis deletes keys when its memory is full, unless it deletes none.
+fn eviction_policy(info: &str) -> Option<&str> {
+    let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+    (policy != "noeviction").then_some(policy)
 }
 
 /// Whether the answer shows that the connection leads to a server that is not the primary, or not yet: after a failover
@@ -250,4 +276,20 @@ fn script_text() -> RedisResult<String> {
     let unavailable = |error: getrandom::Error| RedisError::from(io::Error::other(error));
     let name = u128::from_ne_bytes(random().map_err(unavailable)?);
     Ok(format!("#!lua\n-- {name:032x}\nlocal not_before = {}\n{SCRIPT}", Clock::system().now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_noeviction_keeps_every_key() {
+        let info =
+            |policy: &str| format!("# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:{policy}\r\nmem_allocator:x\r\n");
+        assert_eq!(eviction_policy(&info("noeviction")), None);
+        for policy in ["allkeys-lru", "volatile-ttl"] {
+            assert_eq!(eviction_policy(&info(policy)), Some(policy));
+        }
+        assert_eq!(eviction_policy("# Memory\r\n"), None);
+    }
 }
