@@ -177,6 +177,7 @@ impl Frame {
 
     async fn connected(&self) -> Result<MessagePort, ClientError> {
         if self.port.borrow().is_none() {
+            until_activated().await;
             let (sender, greeted) = oneshot::channel();
             self.awaiting_greeting.borrow_mut().push(sender);
             within(LOAD_TIMEOUT, greeted).await;
@@ -186,6 +187,25 @@ impl Frame {
             Some((_, KeyStoreState::Closed)) => Err(ClientError::StorageBlocked),
             None => Err(ClientError::NoFrame),
         }
+    }
+}
+
+/// Waits until the user visits the page that the browser has prerendered. Until then it does not load frames of other origins
+/// (Prerendering Revamped, "Deferred loading of cross-origin iframes").
+async fn until_activated() {
+    let is_prerendering =
+        || js_sys::Reflect::get(&document(), &"prerendering".into()).is_ok_and(|flag| flag.is_truthy());
+    if is_prerendering() {
+        let (sender, activated) = oneshot::channel();
+        let sender = Cell::new(Some(sender));
+        let _listener = EventListener::once(&document(), "prerenderingchange", move |_| {
+            if let Some(sender) = sender.take() {
+                // The task may be gone.
+                let _ = sender.send(());
+            }
+        });
+        // An error means that the document is gone.
+        let _ = activated.await;
     }
 }
 

@@ -93,3 +93,36 @@ test("a Redis that deletes keys when it is full is reported at the start, and on
   await sendRedisCommand(isolated.redisPort, "CONFIG SET requirepass secret");
   await expect(isolated.startServer()).rejects.toThrow(/NOAUTH|Authentication required/);
 });
+
+test("a browser that wrongly reports to be offline gets live updates", async ({ account, context, page }) => {
+  await context.addInitScript(() => Object.defineProperty(Navigator.prototype, "onLine", { get: () => false }));
+  await page.reload();
+  await account.expectLoaded();
+  await account.waitUntilLive();
+});
+
+test("a page that was prerendered long before the user visits it loads then", async ({ account, context, page, server }) => {
+  // As specified, a prerendered page loads no frame of another origin before it is visited.
+  await page.clock.install();
+  let visit: () => void = () => {};
+  const visited = new Promise<void>((done) => (visit = done));
+  await page.route(`${server.sign}/`, async (route) => {
+    await visited;
+    await route.continue();
+  });
+  await context.addInitScript(() => {
+    let prerendering = true;
+    Object.defineProperty(Document.prototype, "prerendering", { get: () => prerendering, configurable: true });
+    addEventListener("visit", () => {
+      prerendering = false;
+      document.dispatchEvent(new Event("prerenderingchange"));
+    });
+  });
+  await page.goto(`${server.app}/account`, { waitUntil: "commit" });
+  await expect(page.locator("html[data-ready]")).toHaveCount(1);
+  await page.clock.runFor("02:00");
+  await expect(account.alert).toHaveCount(0);
+  visit();
+  await page.evaluate(() => dispatchEvent(new Event("visit")));
+  await account.expectLoaded();
+});
