@@ -41,11 +41,13 @@ pub mod shell;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
+    let start = client::view::prepare();
     let session = client::Session::from_page();
     client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
-    leptos::mount::hydrate_body(move || pages::app(session));
-    if let Some(document) = leptos::prelude::document().document_element() {
-        // Tells the style sheet that the page works. It is not reached if hydration fails. An attribute of this name can always be set.
-        let _ = document.set_attribute("data-ready", "");
+    let view = move || pages::app(session);
+    match start {
+        client::view::Start::Hydrate => leptos::mount::hydrate_body(view),
+        client::view::Start::Mount => leptos::mount::mount_to_body(view),
     }
+    client::view::started();
 }
