@@ -57,10 +57,9 @@ impl Call {
                     self.tab.nonces.clear();
                 }
                 // The connection is too slow for the click, which is fresh for some seconds.
-                Some(Code::UseFreshNonce | Code::InvalidProof) if proof.is_some() && !may_refresh => {
-                    return Err(ClientError::NotDone);
-                }
-                Some(Code::StepUpRequired) if proof.is_some() => return self.confirm().await,
+                Some(Code::UseFreshNonce) if proof.is_some() => return Err(ClientError::NotDone),
+                // A slow connection, or a clock of the page that was set, makes the click's time unacceptable.
+                Some(Code::StepUpRequired | Code::InvalidProof) if proof.is_some() => return self.confirm().await,
                 _ => return Ok(reply),
             }
         }

@@ -14,7 +14,7 @@ use web_sys::{
     AbortController, AbortSignal, Headers, ReadableStream, RequestCache, RequestInit, RequestRedirect, Response,
 };
 
-use crate::error::ClientError;
+use crate::{error::ClientError, timeout::within};
 
 /// How long the server may take to answer: ms.
 const TIMEOUT: u32 = 30_000;
@@ -74,7 +74,9 @@ pub(crate) struct StreamingReply {
 pub(crate) async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, ClientError> {
     let timeout = AbortSignal::timeout_with_u32(TIMEOUT);
     let reply = async { read(&fetch(path, body, headers, &timeout).await?).await };
-    reply.await.map_err(unreachable)
+    // Also without the signal: extensions replace `fetch`.
+    let reply = within(TIMEOUT, Box::pin(reply)).await;
+    reply.ok_or(ClientError::Unreachable)?.map_err(unreachable)
 }
 
 /// Posts `body` to `path` of the page's own origin, for a response that streams. The timeout ends with its headers.
