@@ -33,7 +33,7 @@ pub(crate) async fn try_take(name: &str) -> Option<Lock> {
 
 async fn request(name: &str, if_available: bool) -> Option<Lock> {
     let is_waiting = Rc::new(Cell::new(true));
-    let Ok(granted) = try_request(name, if_available, Rc::clone(&is_waiting)) else { return Some(Lock(None)) };
+    let Ok(granted) = try_request(name, if_available, &is_waiting) else { return Some(Lock(None)) };
     let granted = within(LOCAL, &granted).await;
     is_waiting.set(false);
     match granted {
@@ -46,7 +46,7 @@ async fn request(name: &str, if_available: bool) -> Option<Lock> {
 
 /// Requests a lock. The promise resolves to the function that releases it, or to `null` when another document holds it.
 /// A lock that is granted when nothing `is_waiting` for it any more is released at once.
-fn try_request(name: &str, if_available: bool, is_waiting: Rc<Cell<bool>>) -> Result<Promise, JsValue> {
+fn try_request(name: &str, if_available: bool, is_waiting: &Rc<Cell<bool>>) -> Result<Promise, JsValue> {
     let navigator = web_sys::window().ok_or(JsValue::NULL)?.navigator();
     let locks = Reflect::get(&navigator, &"locks".into())?;
     let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
@@ -54,7 +54,7 @@ fn try_request(name: &str, if_available: bool, is_waiting: Rc<Cell<bool>>) -> Re
     Reflect::set(&options, &"ifAvailable".into(), &if_available.into())?;
     let mut requested = Err(JsValue::NULL);
     let granted = Promise::new(&mut |grant, deny| {
-        let is_waiting = Rc::clone(&is_waiting);
+        let is_waiting = Rc::clone(is_waiting);
         let held = Closure::once_into_js(move |lock: JsValue| {
             let mut release = JsValue::NULL;
             let until = Promise::new(&mut |resolve, _| release = resolve.into());

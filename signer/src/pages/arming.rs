@@ -63,10 +63,8 @@ pub(super) struct View {
     pub(super) is_focused: bool,
     /// Whether the content has been scrolled to its end.
     pub(super) is_read: bool,
-    /// Whether the names and amounts are as this page has written them.
-    pub(super) is_intact: bool,
-    /// Whether the monotonic clock advances.
-    pub(super) has_clock: bool,
+    /// What other software does that makes the button unsafe.
+    pub(super) interference: Option<Obstacle>,
     pub(super) geometry: Geometry,
 }
 
@@ -98,12 +96,8 @@ impl View {
             Some(Obstacle::Small)
         } else if !self.is_read {
             Some(Obstacle::Unread)
-        } else if !self.is_intact {
-            Some(Obstacle::Altered)
-        } else if !self.has_clock {
-            Some(Obstacle::NoClock)
         } else {
-            None
+            self.interference
         }
     }
 }
@@ -252,8 +246,7 @@ mod tests {
         pixel_ratio: 1.0,
         position: [10.0, 10.0],
     };
-    const SEEN: View =
-        View { is_visible: true, is_focused: true, is_read: true, is_intact: true, has_clock: true, geometry: POPUP };
+    const SEEN: View = View { is_visible: true, is_focused: true, is_read: true, interference: None, geometry: POPUP };
 
     fn seen_at_0() -> Arming {
         let mut arming = Arming::new(-100.0);
@@ -295,8 +288,7 @@ mod tests {
             (View { is_visible: false, ..SEEN }, Obstacle::Background),
             (View { is_focused: false, ..SEEN }, Obstacle::Background),
             (View { is_read: false, ..SEEN }, Obstacle::Unread),
-            (View { is_intact: false, ..SEEN }, Obstacle::Altered),
-            (View { has_clock: false, ..SEEN }, Obstacle::NoClock),
+            (View { interference: Some(Obstacle::Altered), ..SEEN }, Obstacle::Altered),
             (geometry([100.0, 100.0], [100.0, 140.0]), Obstacle::Small),
             (geometry([480.0, 100.0], [480.0, 160.0]), Obstacle::Small),
             (geometry([480.0, 200.0], [480.0, 260.0]), Obstacle::Small),

@@ -18,7 +18,7 @@ use web_sys::{Event, KeyboardEvent, MouseEvent, Storage, Window};
 
 use super::{
     Page,
-    arming::{Activation, Arming, Geometry, Input, View},
+    arming::{Activation, Arming, Geometry, Input, Obstacle, View},
     confirm_view::{ConfirmView, rejection},
     cooldown::Cooldown,
     dom::listen,
@@ -286,8 +286,7 @@ impl Watch {
             is_visible: document.as_ref().is_some_and(|document| !document.hidden()),
             is_focused: document.is_some_and(|document| document.has_focus().unwrap_or(false)),
             is_read: self.is_read.get(),
-            is_intact: self.view.is_intact(),
-            has_clock: self.ticks.get() < TICKS_OF_CLOCK || steady() > self.began,
+            interference: self.interference(),
             geometry: Geometry {
                 inner: [number(window.inner_width()), number(window.inner_height())],
                 outer: [number(window.outer_width()), number(window.outer_height())],
@@ -298,6 +297,16 @@ impl Watch {
                 pixel_ratio: window.device_pixel_ratio(),
                 position: [number(window.screen_x()), number(window.screen_y())],
             },
+        }
+    }
+
+    fn interference(&self) -> Option<Obstacle> {
+        if !self.view.is_intact() {
+            Some(Obstacle::Altered)
+        } else if self.ticks.get() > TICKS_OF_CLOCK && steady() <= self.began {
+            Some(Obstacle::NoClock)
+        } else {
+            None
         }
     }
 
