@@ -41,13 +41,9 @@ pub mod shell;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    let start = client::view::prepare();
-    let session = client::Session::from_page();
-    client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
-    let view = move || pages::app(session);
-    match start {
-        client::view::Start::Hydrate => leptos::mount::hydrate_body(view),
-        client::view::Start::Mount => leptos::mount::mount_to_body(view),
-    }
-    client::view::started();
+    client::view::start(|| {
+        let session = client::Session::from_page();
+        client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
+        leptos::mount::hydrate_body(move || pages::app(session));
+    });
 }

@@ -14,7 +14,7 @@ use web_sys::{
     AbortController, AbortSignal, Headers, ReadableStream, RequestCache, RequestInit, RequestRedirect, Response,
 };
 
-use crate::{error::ClientError, timeout::within};
+use crate::error::ClientError;
 
 /// How long the server may take to answer: ms.
 const TIMEOUT: u32 = 30_000;
@@ -74,9 +74,7 @@ pub(crate) struct StreamingReply {
 pub(crate) async fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Reply, ClientError> {
     let timeout = AbortSignal::timeout_with_u32(TIMEOUT);
     let reply = async { read(&fetch(path, body, headers, &timeout).await?).await };
-    // Also without the signal: extensions replace `fetch`.
-    let reply = within(TIMEOUT, Box::pin(reply)).await;
-    reply.ok_or(ClientError::Unreachable)?.map_err(unreachable)
+    reply.await.map_err(unreachable)
 }
 
 /// Posts `body` to `path` of the page's own origin, for a response that streams. The timeout ends with its headers.
@@ -99,6 +97,16 @@ pub(crate) async fn post_for_stream(
     }
     let body = response.body().ok_or(ClientError::Unreachable)?;
     Ok(StreamingReply { reply: head(&response), body })
+}
+
+/// Gets the text of a page of the page's own origin.
+///
+/// # Errors
+/// When no response came.
+pub(crate) async fn get(url: &str) -> Result<String, JsValue> {
+    let window = web_sys::window().ok_or(JsValue::NULL)?;
+    let response = JsFuture::from(window.fetch_with_str_and_init(url, &RequestInit::new())).await?.unchecked_into();
+    Ok(String::from_utf8_lossy(&read(&response).await?.body).into_owned())
 }
 
 /// The version of HTTP that this page was loaded by, as ALPN names it (RFC 7301), if the browser exposes it.

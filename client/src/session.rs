@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use protocol::{key::KeyThumbprint, problem::Ended, return_path, token::SessionHandle};
@@ -231,21 +231,31 @@ impl Session {
 
     /// Awaits `work`, and shows progress when it takes long.
     pub(crate) async fn show_progress<T>(&self, work: impl Future<Output = T>) -> T {
-        let work = self.show_after(SLOW, Progress::NoAnswer, work);
+        let work = self.show_after(SLOW, Progress::NoAnswer, Box::pin(work));
         self.show_after(PROGRESS_DELAY, Progress::Working, work).await
     }
 
     /// Awaits `work`, and shows `progress` when it takes longer than `delay`.
-    pub(crate) async fn show_after<T>(&self, delay: u32, progress: Progress, work: impl Future<Output = T>) -> T {
-        match select(Box::pin(work), TimeoutFuture::new(delay)).await {
-            Either::Left((done, _)) => done,
-            Either::Right(((), work)) => {
-                self.slow_calls.update(|counts| counts[progress as usize] += 1);
-                // Also when the caller is dropped while it waits.
-                let _done = DecrementOnDrop(self.slow_calls.clone(), progress);
-                work.await
+    pub(crate) fn show_after<'a, T>(
+        &'a self,
+        delay: u32,
+        progress: Progress,
+        work: LocalBoxFuture<'a, T>,
+    ) -> LocalBoxFuture<'a, T>
+    where
+        T: 'a,
+    {
+        Box::pin(async move {
+            match select(work, TimeoutFuture::new(delay)).await {
+                Either::Left((done, _)) => done,
+                Either::Right(((), work)) => {
+                    self.slow_calls.update(|counts| counts[progress as usize] += 1);
+                    // Also when the caller is dropped while it waits.
+                    let _done = DecrementOnDrop(self.slow_calls.clone(), progress);
+                    work.await
+                }
             }
-        }
+        })
     }
 }
 

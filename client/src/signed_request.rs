@@ -85,7 +85,7 @@ impl Tab {
             _ => String::new(),
         };
         let frame = self.frame()?;
-        self.session.show_after(SLOW, Progress::NoFrame, frame.connected()).await?;
+        self.session.show_after(SLOW, Progress::NoFrame, Box::pin(frame.connected())).await?;
         match frame.request(request).await? {
             Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers }),
             Answer::Written { body, headers } => Ok(SignedRequest { body, headers }),

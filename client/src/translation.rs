@@ -65,12 +65,10 @@ impl Translations {
         }
         let removed = record.removed_nodes();
         for node in (0..removed.length()).filter_map(|at| removed.item(at)).filter(|node| !node.is_connected()) {
-            match node.dyn_ref::<Text>() {
-                Some(text) => match self.new_translation(record) {
-                    Some(translation) => self.put_back(&target, text, &translation),
-                    None => self.remove(text),
-                },
-                None => self.restore(&node),
+            match (node.node_type(), self.new_translation(record)) {
+                (Node::TEXT_NODE, Some(translation)) => self.put_back(&target, node.unchecked_ref(), &translation),
+                (Node::TEXT_NODE, None) => self.remove(&node),
+                _ => self.restore(&node),
             }
         }
     }
@@ -99,8 +97,9 @@ impl Translations {
     /// Removes the translation of a text node that Leptos has changed or removed.
     fn remove(&self, text: &Node) {
         let translation = self.of_text.get(text.unchecked_ref());
-        if let Some(translation) = translation.dyn_ref::<Element>() {
-            self.forget(text, translation);
+        if !translation.is_undefined() {
+            let translation: Element = translation.unchecked_into();
+            self.forget(text, &translation);
             translation.remove();
         }
     }
@@ -108,7 +107,8 @@ impl Translations {
     /// Restores the text of a translation that the translator has removed.
     fn restore(&self, translation: &Node) {
         let original: JsValue = self.original.get(translation.unchecked_ref());
-        if let Some(original) = original.dyn_ref::<Array>() {
+        if !original.is_undefined() {
+            let original: Array = original.unchecked_into();
             let text: CharacterData = original.get(0).unchecked_into();
             self.forget(&text, translation);
             text.set_data(&original.get(1).as_string().unwrap_or_default());

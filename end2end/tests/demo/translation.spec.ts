@@ -72,7 +72,7 @@ test("a page that is translated before it starts works", async ({ account, frien
   expect(loads(), "it is not loaded twice").toBe(1);
 });
 
-test("a page that an extension changes before it starts is rendered in the browser", async ({ account, friend, page }) => {
+test("a page that an extension changes before it starts is loaded again, and works", async ({ account, friend, page }) => {
   await delayStart(page);
   await page.addInitScript(() => {
     addEventListener("DOMContentLoaded", () => {
