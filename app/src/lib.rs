@@ -41,14 +41,9 @@ pub mod shell;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    let session = client::Session::from_page();
-    client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
-    // Inside an element of its own, because browser extensions insert elements into the body before this runs.
-    let page = leptos::prelude::document().get_element_by_id(pages::ROOT_ID).map(wasm_bindgen::JsCast::unchecked_into);
-    let Some(page) = page else { return };
-    leptos::mount::hydrate_from(page, move || pages::app(session)).forget();
-    if let Some(document) = leptos::prelude::document().document_element() {
-        // Tells the style sheet that the page works. It is not reached if hydration fails. An attribute of this name can always be set.
-        let _ = document.set_attribute("data-ready", "");
-    }
+    client::view::start(pages::ROOT_ID, |page| {
+        let session = client::Session::from_page();
+        client::start::<error::AppError>(session.clone(), actions::CATALOGUE);
+        leptos::mount::hydrate_from(page, move || pages::app(session)).forget();
+    });
 }

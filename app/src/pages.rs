@@ -57,7 +57,7 @@ pub fn app(session: Session) -> impl IntoView {
         <Show when=move || signed_in.is_signed_in()><ConnectionStatus/></Show>
         <Confirmation/>
         <div class="progress" aria-live="polite">
-            {move || session.is_slow().then(|| view! { <p>"Working…"</p> })}
+            {move || session.progress().map(|progress| view! { <p>{progress.sentence()}</p> })}
         </div>
     }
 }
@@ -85,15 +85,18 @@ fn Confirmation() -> impl IntoView {
     let text = move || match state.get() {
         ConfirmationState::Closed => "",
         ConfirmationState::Open => "Confirm in the window that has opened. It shows exactly what will happen.",
+        ConfirmationState::Silent => {
+            "The confirmation window has not loaded yet. Wait, or cancel here, turn off what may block it, and try again."
+        }
         ConfirmationState::Blocked => "Your browser blocked the confirmation window.",
     };
     let press = move |_| match state.get_untracked() {
         ConfirmationState::Blocked => client::continue_in_window(),
-        ConfirmationState::Open | ConfirmationState::Closed => client::show_confirmation(),
+        ConfirmationState::Open | ConfirmationState::Silent | ConfirmationState::Closed => client::show_confirmation(),
     };
     let label = move || match state.get() {
         ConfirmationState::Blocked => "Continue in a secure window",
-        ConfirmationState::Open | ConfirmationState::Closed => "Show the window",
+        ConfirmationState::Open | ConfirmationState::Silent | ConfirmationState::Closed => "Show the window",
     };
     view! {
         <section class="confirmation-prompt" aria-label="Confirmation" hidden=move || state.get() == ConfirmationState::Closed>

@@ -141,7 +141,10 @@ async fn finish(request: Request, next: Next) -> Response {
         // The same path has several encodings.
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         // Leptos does not pass on the conditions of a request. A browser repeats the date that it was given (RFC 9110 §13.1.3).
-        if known.is_some() && response.status() == StatusCode::OK && response.headers().get(header::LAST_MODIFIED) == known.as_ref() {
+        if known.is_some()
+            && response.status() == StatusCode::OK
+            && response.headers().get(header::LAST_MODIFIED) == known.as_ref()
+        {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::empty();
             for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_TYPE] {

@@ -52,7 +52,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                     </p>
                 </noscript>
                 <p class="notice error start-error">
-                    "This page has not started. It needs JavaScript and WebAssembly. Check your connection, turn off what may block them for this site, or update your browser. Then reload the page."
+                    "This page has not started, or has stopped. It needs JavaScript and WebAssembly. Check your connection, turn off what may block them for this site, or update your browser. Then reload the page."
                 </p>
                 <iframe id=FRAME_ID title="PAN signing frame" src=sign_origin aria-hidden="true" hidden></iframe>
             </body>

@@ -60,7 +60,8 @@ impl Call {
                 Some(Code::UseFreshNonce | Code::InvalidProof) if proof.is_some() && !may_refresh => {
                     return Err(ClientError::NotDone);
                 }
-                Some(Code::StepUpRequired) if proof.is_some() => return self.confirm().await,
+                // At the first try, a clock that was set makes the click's time unacceptable.
+                Some(Code::StepUpRequired | Code::InvalidProof) if proof.is_some() => return self.confirm().await,
                 _ => return Ok(reply),
             }
         }

@@ -21,10 +21,11 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageChannel, MessageEvent, MessagePort, Window};
 
 use crate::{
-    clock::now,
+    clock::steady,
     error::ClientError,
     redirect,
     session::{ConfirmationState, Session},
+    timeout::SLOW,
 };
 
 /// Size and kind of the window.
@@ -34,7 +35,10 @@ const FEATURES: &str = "popup,width=480,height=640";
 const POLL: u32 = 300;
 
 /// How long a confirmation may take: ms. The window gives up earlier.
-const TIMEOUT: u64 = 270_000;
+const TIMEOUT: f64 = 270_000.0;
+
+/// After how many of these checks a window that has shown nothing counts as silent: about [`SLOW`].
+const CHECKS_UNTIL_SILENT: u32 = SLOW / POLL;
 
 /// What happens to a confirmation.
 enum Event {
@@ -127,7 +131,10 @@ impl Confirmation {
 pub(crate) struct PendingConfirmation {
     confirmation: Rc<Confirmation>,
     events: UnboundedReceiver<Event>,
-    began: u64,
+    began: f64,
+    /// How often it was checked whether the window has shown the request.
+    checks: u32,
+    has_shown: bool,
     /// The ports that were offered to the window, one per ready message. The window takes one of them.
     ports: Vec<(MessagePort, EventListener)>,
     request: Option<ToWindow>,
@@ -150,7 +157,9 @@ impl PendingConfirmation {
         let pending = Self {
             confirmation: Rc::clone(confirmation),
             events,
-            began: now(),
+            began: steady(),
+            checks: 0,
+            has_shown: false,
             ports: Vec::new(),
             request: None,
             has_answered: false,
@@ -208,8 +217,14 @@ impl PendingConfirmation {
                 redirects = false;
             }
             match select(self.events.next(), TimeoutFuture::new(POLL)).await {
-                Either::Left((Some(Event::Ready), _)) => self.connect(),
-                Either::Left((Some(Event::Message(FromWindow::Shown {})), _)) => {}
+                Either::Left((Some(Event::Ready), _)) => {
+                    self.connect();
+                    self.check_silence();
+                }
+                Either::Left((Some(Event::Message(FromWindow::Shown {})), _)) => {
+                    self.has_shown = true;
+                    self.confirmation.session.set_confirmation(ConfirmationState::Open);
+                }
                 Either::Left((Some(Event::Message(FromWindow::Signed(headers))), _)) => {
                     self.has_answered = true;
                     return Ok(headers);
@@ -221,15 +236,26 @@ impl PendingConfirmation {
                 Either::Left((Some(Event::Cancel) | None, _)) => return Err(ClientError::Cancelled),
                 Either::Left((Some(Event::Redirect), _)) => redirects = true,
                 Either::Right(_) => {
-                    let is_closed = |window: Window| window.closed().unwrap_or(true);
-                    if self.confirmation.window().is_some_and(is_closed) {
+                    let window = self.confirmation.window();
+                    if window.as_ref().is_some_and(|window| window.closed().unwrap_or(true)) {
                         return Err(ClientError::Cancelled);
                     }
-                    if now().abs_diff(self.began) > TIMEOUT {
+                    if steady() - self.began > TIMEOUT {
                         return Err(ClientError::ConfirmationTimedOut);
+                    }
+                    if window.is_some() {
+                        self.check_silence();
                     }
                 }
             }
+        }
+    }
+
+    /// Shows that the window has shown nothing for a while. Checks are counted, because a clock may stand still.
+    fn check_silence(&mut self) {
+        self.checks += 1;
+        if self.checks >= CHECKS_UNTIL_SILENT && !self.has_shown {
+            self.confirmation.session.set_confirmation(ConfirmationState::Silent);
         }
     }
 

@@ -99,6 +99,16 @@ pub(crate) async fn post_for_stream(
     Ok(StreamingReply { reply: head(&response), body })
 }
 
+/// Gets the text of a page of the page's own origin.
+///
+/// # Errors
+/// When no response came.
+pub(crate) async fn get(url: &str) -> Result<String, JsValue> {
+    let window = web_sys::window().ok_or(JsValue::NULL)?;
+    let response = JsFuture::from(window.fetch_with_str_and_init(url, &RequestInit::new())).await?.unchecked_into();
+    Ok(String::from_utf8_lossy(&read(&response).await?.body).into_owned())
+}
+
 /// The version of HTTP that this page was loaded by, as ALPN names it (RFC 7301), if the browser exposes it.
 pub(crate) fn http_version() -> Option<String> {
     let entries = web_sys::window()?.performance()?.get_entries_by_type("navigation");

@@ -5,12 +5,8 @@ use std::{
     rc::Rc,
 };
 
-use futures::{
-    channel::oneshot,
-    future::{Either, select},
-};
+use futures::channel::oneshot;
 use gloo_events::EventListener;
-use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::document;
 use protocol::{
     message::{Answer, CONNECT, FrameRejection, FrameRequest, FromFrame, KeyStoreState, READY, ToFrame},
@@ -22,10 +18,11 @@ use web_sys::{HtmlIFrameElement, MessageChannel, MessageEvent, MessagePort};
 use crate::{
     error::ClientError,
     markup::{FRAME_ID, SIGN_ORIGIN_META, meta},
+    timeout::within,
 };
 
-/// How long the frame may take to load and to greet: ms.
-const LOAD_TIMEOUT: u32 = 20_000;
+/// How long the frame may take to load and to greet: ms. On a slow network it loads for a while.
+const LOAD_TIMEOUT: u32 = 60_000;
 
 /// How long the frame may take to answer: ms. Binding a key takes two more requests.
 const ANSWER_TIMEOUT: u32 = 45_000;
@@ -37,11 +34,11 @@ pub(crate) struct Frame {
     element: HtmlIFrameElement,
     origin: String,
     /// The port on which the frame has greeted.
-    port: RefCell<Option<(MessagePort, KeyStoreState)>>,
+    port: RefCell<Option<MessagePort>>,
     /// The ports on which the frame may still greet.
     offered: RefCell<Vec<OfferedPort>>,
     /// Tasks that wait for the greeting.
-    awaiting_greeting: RefCell<Vec<oneshot::Sender<()>>>,
+    awaiting_greeting: RefCell<Vec<oneshot::Sender<KeyStoreState>>>,
     /// Tasks that wait for an answer, by the id of their request.
     awaiting_answer: RefCell<Vec<(u32, AnswerSender)>>,
     last_id: Cell<u32>,
@@ -114,7 +111,7 @@ impl Frame {
     fn receive(&self, port: &MessagePort, message: FromFrame) {
         if let FromFrame::Hello(key_store) = message {
             self.accept_greeting(port, key_store);
-        } else if self.port.borrow().as_ref().is_some_and(|(current, _)| current == port) {
+        } else if self.port.borrow().as_ref() == Some(port) {
             match message {
                 FromFrame::Nonces { session, nonces } => (self.on_nonces)(session, nonces),
                 FromFrame::Answer { id, answer } => {
@@ -131,9 +128,9 @@ impl Frame {
     /// Uses the port on which the frame has greeted. Requests on an earlier port are lost with it.
     fn accept_greeting(&self, port: &MessagePort, key_store: KeyStoreState) {
         self.awaiting_answer.borrow_mut().clear();
-        self.port.replace(Some((port.clone(), key_store)));
+        self.port.replace(Some(port.clone()));
         for waiting in self.awaiting_greeting.take() {
-            let _ = waiting.send(());
+            let _ = waiting.send(key_store);
         }
         self.offered.borrow_mut().retain(|offered| &offered.port == port);
     }
@@ -175,18 +172,21 @@ impl Frame {
         Some(awaiting.swap_remove(at).1)
     }
 
-    async fn connected(&self) -> Result<MessagePort, ClientError> {
+    /// Waits until the frame has loaded and greeted.
+    ///
+    /// # Errors
+    /// [`ClientError::NoFrame`] when it does not, [`ClientError::StorageBlocked`] when its key store is closed. Later the
+    /// store may have opened: the frame tries again when it must sign.
+    pub(crate) async fn connected(&self) -> Result<MessagePort, ClientError> {
         if self.port.borrow().is_none() {
-            until_activated().await;
             let (sender, greeted) = oneshot::channel();
             self.awaiting_greeting.borrow_mut().push(sender);
-            within(LOAD_TIMEOUT, greeted).await;
+            until_activated().await;
+            if let Some(Ok(KeyStoreState::Closed)) = within(LOAD_TIMEOUT, greeted).await {
+                return Err(ClientError::StorageBlocked);
+            }
         }
-        match &*self.port.borrow() {
-            Some((port, KeyStoreState::Open)) => Ok(port.clone()),
-            Some((_, KeyStoreState::Closed)) => Err(ClientError::StorageBlocked),
-            None => Err(ClientError::NoFrame),
-        }
+        self.port.borrow().clone().ok_or(ClientError::NoFrame)
     }
 }
 
@@ -206,12 +206,5 @@ async fn until_activated() {
         });
         // An error means that the document is gone.
         let _ = activated.await;
-    }
-}
-
-async fn within<F: Future + Unpin>(timeout: u32, work: F) -> Option<F::Output> {
-    match select(work, TimeoutFuture::new(timeout)).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(_) => None,
     }
 }

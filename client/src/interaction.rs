@@ -10,6 +10,9 @@ const MAX_AGE_MS: u64 = 4_000;
 /// How long after its press a click can follow: ms. After a longer pause the click had another cause.
 const PRESS_MAX_AGE_MS: i64 = 10_000;
 
+/// How long after the release of its press a click can follow: ms.
+const RELEASE_MAX_AGE_MS: i64 = 1_000;
+
 /// A position of the pointer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
@@ -26,6 +29,8 @@ pub(crate) struct Point {
 pub(crate) struct Click {
     /// Whether the browser counts a pointer's click; keys and assistive technology have none.
     pub(crate) by_pointer: bool,
+    /// Whether the main button is still pressed, which a device has released before its click.
+    pub(crate) is_pressed: bool,
     /// The position: `[x, y]`.
     pub(crate) hit: [i32; 2],
     /// The control: `[x, y, width, height]`.
@@ -40,6 +45,8 @@ pub(crate) struct Click {
 #[derive(Clone, Copy, Debug)]
 struct Press {
     kind: Kind,
+    /// Whether the device reports pressure. Every pressed button does, the lightest press of a mouse counts one half.
+    has_pressure: bool,
     down: i64,
     up: Option<i64>,
 }
@@ -70,8 +77,8 @@ impl Recording {
     }
 
     /// Records that a pointer was pressed.
-    pub(crate) fn pointer_down(&mut self, kind: Kind, millis: i64) {
-        self.pointer = Some(Press { kind, down: millis, up: None });
+    pub(crate) fn pointer_down(&mut self, kind: Kind, has_pressure: bool, millis: i64) {
+        self.pointer = Some(Press { kind, has_pressure, down: millis, up: None });
     }
 
     /// Records that the pointer was released.
@@ -83,7 +90,7 @@ impl Recording {
 
     /// Records that a key was pressed.
     pub(crate) fn key_down(&mut self, millis: i64) {
-        self.key = Some(Press { kind: Kind::Keyboard, down: millis, up: None });
+        self.key = Some(Press { kind: Kind::Keyboard, has_pressure: true, down: millis, up: None });
     }
 
     /// Records that the key was released.
@@ -95,11 +102,16 @@ impl Recording {
 
     /// Records a click on a control: an interaction, which replaces the one before.
     pub(crate) fn clicked(&mut self, click: &Click) {
-        let recent = |press: &Press| click.millis.saturating_sub(press.down) <= PRESS_MAX_AGE_MS;
+        let age = |at: i64| click.millis.saturating_sub(at);
+        let is_recent = |press: &Press| {
+            age(press.down) <= PRESS_MAX_AGE_MS && press.up.is_none_or(|up| age(up) <= RELEASE_MAX_AGE_MS)
+        };
         let pressed = if click.by_pointer { self.pointer.take() } else { self.key };
-        // A click without a press comes from assistive technology, which the protocol counts as a keyboard.
-        let press = pressed.filter(recent);
-        let kind = press.map_or(Kind::Keyboard, |press| press.kind);
+        let press = pressed.filter(is_recent);
+        // The protocol counts assistive technology as a keyboard. Firefox makes a click without a press for it. Chromium
+        // makes a press of a mouse too, but without pressure, and with a button that is still down in the click.
+        let is_device = |press: &Press| press.has_pressure || !click.is_pressed;
+        let kind = press.filter(is_device).map_or(Kind::Keyboard, |press| press.kind);
         let with_path = matches!(kind, Kind::Pointer | Kind::Pen);
         let [x, y, width, height] = click.target;
         let middle = [x.saturating_add(width / 2), y.saturating_add(height / 2)];
@@ -168,7 +180,14 @@ mod tests {
     use super::*;
 
     fn click(by_pointer: bool, millis: i64) -> Click {
-        Click { by_pointer, hit: [12, 14], target: [10, 10, 100, 40], millis, at: 1_000_000 + millis.unsigned_abs() }
+        Click {
+            by_pointer,
+            is_pressed: false,
+            hit: [12, 14],
+            target: [10, 10, 100, 40],
+            millis,
+            at: 1_000_000 + millis.unsigned_abs(),
+        }
     }
 
     /// Where a path ends and how long it takes.
@@ -182,7 +201,7 @@ mod tests {
         for (at, x) in [5, 8, 12].into_iter().enumerate() {
             recording.moved(Point { x, y: 14, millis: 100 + 16 * i64::try_from(at).unwrap() });
         }
-        recording.pointer_down(Kind::Pointer, 200);
+        recording.pointer_down(Kind::Pointer, true, 200);
         recording.pointer_up(290);
         recording.clicked(&click(true, 291));
         let proof = recording.take("title", 1_000_300).unwrap();
@@ -211,16 +230,38 @@ mod tests {
         let proof = recording.take("a", 1_000_200).unwrap();
         assert_eq!((proof.kind, proof.hold, proof.hit, proof.path.len()), (Kind::Keyboard, 60, [60, 30], 0));
 
-        recording.pointer_down(Kind::Touch, 200);
+        recording.pointer_down(Kind::Touch, true, 200);
         recording.pointer_up(260);
         recording.clicked(&click(true, 261));
         let proof = recording.take("a", 1_000_300).unwrap();
         assert_eq!((proof.kind, proof.hold, proof.path.len()), (Kind::Touch, 60, 0));
+    }
 
-        // A click without a press.
+    #[test]
+    fn assistive_technology_counts_as_keyboard() {
+        // (pressure, whether the button is down in the click, kind): Chromium's assistive click has neither a release nor
+        // pressure. Script that drives the browser has no pressure, or all that a mouse has.
+        for (has_pressure, is_pressed, kind) in [
+            (false, true, Kind::Keyboard),
+            (false, false, Kind::Pointer),
+            (true, true, Kind::Pointer),
+            (true, false, Kind::Pointer),
+        ] {
+            let mut recording = Recording::default();
+            recording.moved(Point { x: 5, y: 5, millis: 10 });
+            recording.pointer_down(Kind::Pointer, has_pressure, 300);
+            recording.pointer_up(300);
+            recording.clicked(&Click { is_pressed, ..click(true, 300) });
+            let proof = recording.take("a", 1_000_301).unwrap();
+            assert_eq!((proof.kind, proof.path.is_empty()), (kind, kind == Kind::Keyboard));
+        }
+        // Firefox makes a click without a press. An earlier press had another cause.
         let mut recording = Recording::default();
-        recording.clicked(&click(true, 300));
-        assert_eq!(recording.take("a", 1_000_301).unwrap().kind, Kind::Keyboard);
+        recording.pointer_down(Kind::Pointer, true, 300);
+        recording.pointer_up(400);
+        recording.clicked(&click(true, 1_401));
+        let proof = recording.take("a", 1_001_402).unwrap();
+        assert_eq!((proof.kind, proof.hold, proof.hit), (Kind::Keyboard, 0, [60, 30]));
     }
 
     #[test]
@@ -230,7 +271,7 @@ mod tests {
             let far = i32::try_from(at).unwrap() * if at % 2 == 0 { 999_999 } else { -999_999 };
             recording.moved(Point { x: far, y: -far, millis: at * 100_000 });
         }
-        recording.pointer_down(Kind::Pointer, 499 * 100_000 + 1);
+        recording.pointer_down(Kind::Pointer, true, 499 * 100_000 + 1);
         recording.clicked(&click(true, 499 * 100_000 + 9));
         let at = 1_000_000 + 499 * 100_000 + 9;
         let whole = end(&recording.last.as_ref().unwrap().path);

@@ -48,7 +48,7 @@ impl InteractionRecorder {
             }),
             on("pointerdown", |recording, event| {
                 let pointer = event.unchecked_ref::<PointerEvent>();
-                recording.pointer_down(kind(pointer), millis(event));
+                recording.pointer_down(kind(pointer), pointer.pressure() > 0.0, millis(event));
             }),
             on("pointerup", |recording, event| recording.pointer_up(millis(event))),
             on("keydown", |recording, event| {
@@ -80,6 +80,7 @@ fn click(event: &Event) -> Option<Click> {
     let area = control.get_bounding_client_rect();
     Some(Click {
         by_pointer: mouse.detail() > 0,
+        is_pressed: mouse.buttons() & 1 == 1,
         hit: [mouse.client_x(), mouse.client_y()],
         target: [px(area.x()), px(area.y()), px(area.width()), px(area.height())],
         millis: millis(event),

@@ -46,7 +46,9 @@
 //! | `interaction_recorder`, `interaction` | records how the user last clicked, as an interaction proof |
 //! | `subscribers`, `page_activity`, [`read_cursor`] | the receivers of push messages; whether a connection is needed; the last read message |
 //! | `tab_sync` | notifies the other tabs of this browser when the session changes |
-//! | `nonce_pool`, `notify`, `clock` | unspent nonces; wakes waiting tasks; the device's clock |
+//! | `nonce_pool`, `notify` | unspent nonces; wakes waiting tasks |
+//! | `clock`, `timeout` | the device's clocks; limits the time that is spent waiting |
+//! | [`view`], `translation` | starts the page's view although other software may have changed the page |
 //! | `fetch`, `response`, `error` | one POST; the application's response; [`ClientError`] |
 //! | [`markup`] | what the server writes into every page for this crate to find |
 //!
@@ -91,11 +93,14 @@ mod signed_request;
 mod subscribers;
 mod tab;
 mod tab_sync;
+mod timeout;
+mod translation;
+pub mod view;
 
 pub use connection_state::{ConnectionState, Transport};
 pub use error::ClientError;
 pub use response::Response;
-pub use session::{ConfirmationState, Session, SessionState};
+pub use session::{ConfirmationState, Progress, Session, SessionState};
 pub use signed_client::{Request, SignedClient};
 
 use tab::Tab;

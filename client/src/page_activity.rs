@@ -1,4 +1,4 @@
-//! Whether the page should have a push connection: it is visible, and the browser has not just lost the network.
+//! Whether the page should have a push connection: it is visible, and the browser has not just gone offline.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,9 +14,9 @@ use crate::notify::Notify;
 /// How long after the page is hidden its connection is closed: ms. It resumes when the page becomes visible again.
 const HIDDEN: u32 = 60_000;
 
-/// How long the page waits for the network after the browser has reported its loss: ms. Then it tries to connect all the same,
-/// because with VPNs, virtual network adapters and some web views the report is wrong.
-const OFFLINE: u32 = 60_000;
+/// How long the browser is believed that it is offline: ms. `navigator.onLine` is not read: behind some virtual networks
+/// it is always false.
+const OFFLINE: u32 = 30_000;
 
 /// Whether the page should have a push connection.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(crate) struct PageActivity {
     /// The page is in the back/forward cache, or has been hidden for a while.
     is_paused: Cell<bool>,
     hidden_timer: RefCell<Option<Timeout>>,
-    /// Runs while the page waits for the network.
+    /// Runs for a while after the browser has gone offline.
     offline_timer: RefCell<Option<Timeout>>,
     /// Notified when the session, the network or the page's visibility changes.
     pub(crate) changed: Notify,
@@ -42,10 +42,11 @@ impl PageActivity {
             let page = Rc::clone(self);
             EventListener::new(target, name, move |_| act(&page)).forget();
         };
-        on(&window(), "online", |page| page.set_offline(None));
+        on(&window(), "online", |page| page.set_online());
         on(&window(), "offline", |page| {
-            let waiting = Rc::clone(page);
-            page.set_offline(Some(Timeout::new(OFFLINE, move || waiting.set_offline(None))));
+            let online = Rc::clone(page);
+            page.offline_timer.replace(Some(Timeout::new(OFFLINE, move || online.set_online())));
+            page.changed.notify();
         });
         // An open connection would keep the page out of the back/forward cache.
         on(&window(), "pagehide", |page| page.set_paused(true));
@@ -65,8 +66,8 @@ impl PageActivity {
         }
     }
 
-    fn set_offline(&self, timer: Option<Timeout>) {
-        self.offline_timer.replace(timer);
+    fn set_online(&self) {
+        self.offline_timer.take();
         self.changed.notify();
     }
 

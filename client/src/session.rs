@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use protocol::{key::KeyThumbprint, problem::Ended, return_path, token::SessionHandle};
@@ -12,10 +12,37 @@ use crate::{
     error::ClientError,
     markup::{SESSION_META, SIGN_ORIGIN_META, meta},
     tab_sync::TabSync,
+    timeout::SLOW,
 };
 
 /// How long a call may take before the page shows progress: ms.
 const PROGRESS_DELAY: u32 = 300;
+
+/// What a call that takes long is waiting for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// An answer, for a moment.
+    Working,
+    /// An answer, for long.
+    NoAnswer,
+    /// The signing frame, which has not loaded.
+    NoFrame,
+}
+
+impl Progress {
+    const ALL: [Self; 3] = [Self::NoFrame, Self::NoAnswer, Self::Working];
+
+    /// The sentence that the user reads.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Working => "Working…",
+            Self::NoAnswer => "There is no answer yet. Wait, or check your connection.",
+            Self::NoFrame => {
+                "Part of this page has not loaded yet. Wait, or turn off content blockers for this site and reload the page."
+            }
+        }
+    }
+}
 
 /// The state of the page's session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +72,8 @@ pub enum ConfirmationState {
     Closed,
     /// The window is open.
     Open,
+    /// The window is open, and has not shown the request for a while.
+    Silent,
     /// The browser has blocked the window.
     Blocked,
 }
@@ -53,7 +82,8 @@ pub enum ConfirmationState {
 #[derive(Clone, Debug)]
 pub struct Session {
     state: ArcRwSignal<SessionState>,
-    slow_calls: ArcRwSignal<u32>,
+    /// How many calls wait for each [`Progress`].
+    slow_calls: ArcRwSignal<[u32; Progress::ALL.len()]>,
     connection: ArcRwSignal<ConnectionState>,
     confirmation: ArcRwSignal<ConfirmationState>,
     redirect_outcome: ArcRwSignal<Option<Result<(), String>>>,
@@ -68,7 +98,7 @@ impl Session {
         let state = handle.map_or(SessionState::SignedOut, SessionState::SignedIn);
         Self {
             state: ArcRwSignal::new(state),
-            slow_calls: ArcRwSignal::new(0),
+            slow_calls: ArcRwSignal::default(),
             connection: ArcRwSignal::default(),
             confirmation: ArcRwSignal::default(),
             redirect_outcome: ArcRwSignal::default(),
@@ -123,7 +153,9 @@ impl Session {
     }
 
     pub(crate) fn set_confirmation(&self, state: ConfirmationState) {
-        self.confirmation.set(state);
+        if self.confirmation.get_untracked() != state {
+            self.confirmation.set(state);
+        }
     }
 
     /// The result of a request that the user confirmed after leaving this page; an error is a sentence for the user.
@@ -145,9 +177,10 @@ impl Session {
         matches!(self.state(), SessionState::SignedIn(_))
     }
 
-    /// Whether a call takes long enough to show progress.
-    pub fn is_slow(&self) -> bool {
-        self.slow_calls.get() > 0
+    /// What the calls that take long are waiting for.
+    pub fn progress(&self) -> Option<Progress> {
+        let slow_calls = self.slow_calls.get();
+        Progress::ALL.into_iter().find(|progress| slow_calls[*progress as usize] > 0)
     }
 
     /// The state of the push connection.
@@ -198,24 +231,40 @@ impl Session {
 
     /// Awaits `work`, and shows progress when it takes long.
     pub(crate) async fn show_progress<T>(&self, work: impl Future<Output = T>) -> T {
-        match select(Box::pin(work), TimeoutFuture::new(PROGRESS_DELAY)).await {
-            Either::Left((done, _)) => done,
-            Either::Right(((), work)) => {
-                self.slow_calls.update(|count| *count += 1);
-                // Also when the caller is dropped while it waits.
-                let _done = DecrementOnDrop(self.slow_calls.clone());
-                work.await
+        let work = self.show_after(SLOW, Progress::NoAnswer, Box::pin(work));
+        self.show_after(PROGRESS_DELAY, Progress::Working, work).await
+    }
+
+    /// Awaits `work`, and shows `progress` when it takes longer than `delay`.
+    pub(crate) fn show_after<'a, T>(
+        &'a self,
+        delay: u32,
+        progress: Progress,
+        work: LocalBoxFuture<'a, T>,
+    ) -> LocalBoxFuture<'a, T>
+    where
+        T: 'a,
+    {
+        Box::pin(async move {
+            match select(work, TimeoutFuture::new(delay)).await {
+                Either::Left((done, _)) => done,
+                Either::Right(((), work)) => {
+                    self.slow_calls.update(|counts| counts[progress as usize] += 1);
+                    // Also when the caller is dropped while it waits.
+                    let _done = DecrementOnDrop(self.slow_calls.clone(), progress);
+                    work.await
+                }
             }
-        }
+        })
     }
 }
 
 /// Counts one slow call less when it is dropped.
-struct DecrementOnDrop(ArcRwSignal<u32>);
+struct DecrementOnDrop(ArcRwSignal<[u32; Progress::ALL.len()]>, Progress);
 
 impl Drop for DecrementOnDrop {
     fn drop(&mut self) {
-        self.0.update(|count| *count = count.saturating_sub(1));
+        self.0.update(|counts| counts[self.1 as usize] -= 1);
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{
     clock::now,
     error::ClientError,
     fetch::{self, Reply},
-    session::SessionState,
+    session::{Progress, SessionState},
     tab::Tab,
+    timeout::SLOW,
 };
 
 /// A request that is ready to be sent.
@@ -83,7 +84,9 @@ impl Tab {
             FrameRequest::Sign(request) => request.body.clone(),
             _ => String::new(),
         };
-        match self.frame()?.request(request).await? {
+        let frame = self.frame()?;
+        self.session.show_after(SLOW, Progress::NoFrame, Box::pin(frame.connected())).await?;
+        match frame.request(request).await? {
             Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers }),
             Answer::Written { body, headers } => Ok(SignedRequest { body, headers }),
             Answer::Agreed { .. } | Answer::Verified { .. } | Answer::Done {} => Err(ClientError::NoFrame),

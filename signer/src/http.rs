@@ -9,19 +9,20 @@ use protocol::{
 };
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, RequestMode, RequestRedirect, Response};
 
-use crate::moment::Moment;
+use crate::{moment::Moment, wait::within};
 
 /// The request timeout, in ms.
-const TIMEOUT: u32 = 20_000;
+const TIMEOUT: u16 = 20_000;
 
 /// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum HttpError {
     /// No response arrived, or one that is not from this server.
     Unreachable,
+    /// The browser did not sign what the request needs.
+    NoSignature,
     /// The server rejected the request.
     Rejected(Box<Problem>),
 }
@@ -30,6 +31,7 @@ impl From<HttpError> for FrameRejection {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Unreachable => Self::Unreachable,
+            HttpError::NoSignature => Self::SigningFailed,
             HttpError::Rejected(problem) => Self::OriginRejected(problem.code),
         }
     }
@@ -81,7 +83,7 @@ async fn exchange(path: &str, init: &RequestInit) -> Result<Exchange, HttpError>
     init.set_mode(RequestMode::SameOrigin);
     init.set_redirect(RequestRedirect::Error);
     init.set_cache(RequestCache::NoStore);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT)));
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT.into())));
     let window = web_sys::window().ok_or(HttpError::Unreachable)?;
     let sent = Moment::now();
     let response: Response = done(window.fetch_with_str_and_init(path, init)).await?.unchecked_into();
@@ -98,7 +100,8 @@ async fn exchange(path: &str, init: &RequestInit) -> Result<Exchange, HttpError>
 }
 
 async fn done(promise: Promise) -> Result<JsValue, HttpError> {
-    JsFuture::from(promise).await.map_err(unreachable)
+    // Also without the signal: extensions replace `fetch`.
+    within(TIMEOUT.into(), &promise).await.map_err(unreachable)
 }
 
 fn unreachable(_error: JsValue) -> HttpError {

@@ -7,13 +7,15 @@
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use protocol::token::SessionHandle;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     IdbDatabase, IdbIndexParameters, IdbKeyRange, IdbObjectStore, IdbObjectStoreParameters, IdbOpenDbRequest,
     IdbRequest, IdbTransaction, IdbTransactionMode,
 };
 
-use crate::keys::Key;
+use crate::{
+    keys::Key,
+    wait::{LOCAL, within},
+};
 
 const DATABASE: &str = "pan";
 const VERSION: u32 = 2;
@@ -46,7 +48,8 @@ pub(crate) struct RecordId(f64);
 /// The open key store.
 ///
 /// Every error means that the browser does not let this origin store keys (private mode, blocked storage, full or
-/// broken disk). A missing key is not an error.
+/// broken disk), or does not answer (another tab has an older version of the database open). A missing key is not an
+/// error.
 pub(crate) struct KeyStore(IdbDatabase);
 
 impl Drop for KeyStore {
@@ -207,20 +210,19 @@ fn create(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
 
 /// Waits for a request's result.
 async fn result(request: &IdbRequest) -> Result<JsValue, JsValue> {
-    JsFuture::from(Promise::new(&mut |resolve, reject| {
+    let done = Promise::new(&mut |resolve, reject| {
         request.set_onsuccess(Some(&resolve));
         request.set_onerror(Some(&reject));
-    }))
-    .await?;
+    });
+    within(LOCAL, &done).await?;
     request.result()
 }
 
 /// Waits until a transaction is committed.
 async fn committed(transaction: &IdbTransaction) -> Result<(), JsValue> {
-    JsFuture::from(Promise::new(&mut |resolve, reject| {
+    let done = Promise::new(&mut |resolve, reject| {
         transaction.set_oncomplete(Some(&resolve));
         transaction.set_onabort(Some(&reject));
-    }))
-    .await
-    .map(drop)
+    });
+    within(LOCAL, &done).await.map(drop)
 }

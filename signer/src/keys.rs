@@ -4,8 +4,9 @@
 use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
 use protocol::{key::PublicKey, signature::Signature};
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto};
+
+use crate::wait::{LOCAL, within};
 
 /// A key pair of a session.
 pub(crate) struct Key {
@@ -81,7 +82,7 @@ pub(crate) fn subtle() -> Result<SubtleCrypto, JsValue> {
     Ok(crypto()?.subtle())
 }
 
-/// Awaits a promise that may not have been created.
+/// Waits for a promise that may not have been created.
 pub(crate) async fn wait(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
-    JsFuture::from(promise?).await
+    within(LOCAL, &promise?).await
 }

@@ -17,6 +17,7 @@
 //! | `locks` | Web Locks |
 //! | `http` | requests to the sign origin |
 //! | `clock`, `moment` | the estimate of the server's clock, the device's clocks |
+//! | `wait` | waiting for the browser, for a limited time |
 //!
 //! Modules that use no browser API are tested natively (`clock`, `frame::policy`, `pages::arming`, `pages::cooldown`,
 //! `pages::request`); the rest is tested in a browser, in `end2end`.
@@ -34,6 +35,7 @@ mod sign;
 #[cfg(test)]
 #[path = "../../protocol/tests/wire/test_actions.rs"]
 mod test_actions;
+mod wait;
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;

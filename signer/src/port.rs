@@ -14,6 +14,8 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, MessagePort, Window};
 
+use crate::wait::after;
+
 /// The longest accepted message, in bytes: a body of 64 KiB, whose JSON text may be escaped, and a proof.
 const MAX_MESSAGE: usize = 512 * 1024;
 
@@ -21,16 +23,13 @@ const MAX_MESSAGE: usize = 512 * 1024;
 const REPEAT: i32 = 500;
 
 /// Posts "ready" to `peer` until `is_claimed`.
-async fn repeat_ready(window: Window, peer: Window, app_origin: String, is_claimed: Rc<Cell<bool>>) {
+async fn repeat_ready(peer: Window, app_origin: String, is_claimed: Rc<Cell<bool>>) {
     while !is_claimed.get() {
         // Fails only when the origin is not a URL.
         if peer.post_message(&READY.into(), &app_origin).is_err() {
             return;
         }
-        let pause = Promise::new(&mut |resolve, _| {
-            // A timer can always be set.
-            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, REPEAT);
-        });
+        let pause = Promise::new(&mut |resolve, _| after(REPEAT, &resolve));
         // It never rejects.
         let _ = JsFuture::from(pause).await;
     }
@@ -64,7 +63,7 @@ impl Port {
         let callback = listener.as_ref().unchecked_ref();
         window.add_event_listener_with_callback("message", callback)?;
         let is_claimed = Rc::new(Cell::new(false));
-        spawn_local(repeat_ready(window.clone(), peer.clone(), app_origin.to_owned(), Rc::clone(&is_claimed)));
+        spawn_local(repeat_ready(peer.clone(), app_origin.to_owned(), Rc::clone(&is_claimed)));
         let port = JsFuture::from(first).await?.unchecked_into();
         is_claimed.set(true);
         window.remove_event_listener_with_callback("message", callback)?;

@@ -61,7 +61,7 @@ fn Row(entry: ActivityEntry) -> impl IntoView {
                 {description} <span class="muted">{times}</span>
                 {reason.map(|reason| view! { " " <span class="note">{reason.replace('_', " ")}</span> })}
             </td>
-            <td><code>{session}</code></td>
+            <td><code translate="no">{session}</code></td>
         </tr>
     }
 }

@@ -132,7 +132,7 @@ pub fn Notifications() -> impl IntoView {
                 <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
                     <path d="M10 2.5a4.8 4.8 0 0 0-4.8 4.8c0 4.4-1.7 5.6-1.7 5.6h13s-1.7-1.2-1.7-5.6A4.8 4.8 0 0 0 10 2.5zM8.4 15.6a1.7 1.7 0 0 0 3.2 0"/>
                 </svg>
-                {move || Some(unread()).filter(|&count| count > 0).map(|count| view! { <span class="unread-count">{count}</span> })}
+                {move || Some(unread()).filter(|&count| count > 0).map(|count| view! { <span class="unread-count" translate="no">{count}</span> })}
             </summary>
             <section class="card notification-list" aria-label="Notifications">
                 {move || missed.get().then(|| view! {

@@ -34,7 +34,7 @@ pub(super) async fn bound_key(frame: &Frame, session: &SessionHandle) -> Result<
         // The response was lost, or the key is pending. Binding the same key again is harmless.
         Some((id, key, false)) => (id, key),
         None => {
-            let key = Key::generate().await.map_err(|_| FrameRejection::KeyStoreClosed)?;
+            let key = Key::generate().await.map_err(|_| FrameRejection::SigningFailed)?;
             // Stored before it is bound: a key that cannot be stored must not be bound.
             let id =
                 store.keep_frame_key(None, session, &key, false).await.map_err(|_| FrameRejection::KeyStoreClosed)?;
@@ -61,7 +61,7 @@ async fn bind(frame: &Frame, key: &Key) -> Result<Bound, HttpError> {
     frame.clock.update(now, &exchange);
 
     let statement = bind_statement(&frame.sign_authority, &challenge, &key.public().thumbprint());
-    let signature = key.sign(&statement).await.map_err(|_| HttpError::Unreachable)?;
+    let signature = key.sign(&statement).await.map_err(|_| HttpError::NoSignature)?;
     let request = Bind { jwk: key.public().to_jwk(), challenge, signature };
     let json = serde_json::to_string(&request).map_err(|_| HttpError::Unreachable)?;
     let exchange = http::post("/bind", &json, &[]).await?;

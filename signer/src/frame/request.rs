@@ -34,7 +34,7 @@ pub(super) async fn sign_for(
     let proof = proof::header(recorded.as_ref()).map_err(|_| FrameRejection::BadProof)?;
     let nonce = match request.nonce {
         Some(nonce) => nonce,
-        None => keys::random().map(Nonce::new).map_err(|_| FrameRejection::BadNonce)?,
+        None => keys::random().map(Nonce::new).map_err(|_| FrameRejection::SigningFailed)?,
     };
     let unsigned =
         UnsignedRequest { authority, path: entry.path, body: &request.body, session: &request.session, nonce, proof };

@@ -63,6 +63,8 @@ pub(super) struct View {
     pub(super) is_focused: bool,
     /// Whether the content has been scrolled to its end.
     pub(super) is_read: bool,
+    /// What other software does that makes the button unsafe.
+    pub(super) interference: Option<Obstacle>,
     pub(super) geometry: Geometry,
 }
 
@@ -77,6 +79,10 @@ pub(super) enum Obstacle {
     ZoomedOut,
     /// The end of the content has not been in view.
     Unread,
+    /// Other software, such as a translator, has changed names or amounts.
+    Altered,
+    /// The monotonic clock stands still.
+    NoClock,
 }
 
 impl View {
@@ -91,7 +97,7 @@ impl View {
         } else if !self.is_read {
             Some(Obstacle::Unread)
         } else {
-            None
+            self.interference
         }
     }
 }
@@ -240,7 +246,7 @@ mod tests {
         pixel_ratio: 1.0,
         position: [10.0, 10.0],
     };
-    const SEEN: View = View { is_visible: true, is_focused: true, is_read: true, geometry: POPUP };
+    const SEEN: View = View { is_visible: true, is_focused: true, is_read: true, interference: None, geometry: POPUP };
 
     fn seen_at_0() -> Arming {
         let mut arming = Arming::new(-100.0);
@@ -282,6 +288,7 @@ mod tests {
             (View { is_visible: false, ..SEEN }, Obstacle::Background),
             (View { is_focused: false, ..SEEN }, Obstacle::Background),
             (View { is_read: false, ..SEEN }, Obstacle::Unread),
+            (View { interference: Some(Obstacle::Altered), ..SEEN }, Obstacle::Altered),
             (geometry([100.0, 100.0], [100.0, 140.0]), Obstacle::Small),
             (geometry([480.0, 100.0], [480.0, 160.0]), Obstacle::Small),
             (geometry([480.0, 200.0], [480.0, 260.0]), Obstacle::Small),

@@ -18,7 +18,7 @@ use web_sys::{Event, KeyboardEvent, MouseEvent, Storage, Window};
 
 use super::{
     Page,
-    arming::{Activation, Arming, Geometry, Input, View},
+    arming::{Activation, Arming, Geometry, Input, Obstacle, View},
     confirm_view::{ConfirmView, rejection},
     cooldown::Cooldown,
     dom::listen,
@@ -43,8 +43,11 @@ const TICK: i32 = 50;
 /// How long the outcome is shown before the window closes itself, in ms.
 const CLOSE_DELAY: i32 = 700;
 
-/// The time without a request after which the window shows that it is waiting, in ms.
-const SLOW: i32 = 10_000;
+/// The time after which the window shows that it is waiting, in ms.
+const SLOW: i32 = 4_000;
+
+/// The number of observations after which a clock that has not advanced stands still.
+const TICKS_OF_CLOCK: u32 = 40;
 
 /// The lock held while a confirmation is open: one at a time in this browser profile.
 const LOCK: &str = "pan-confirm";
@@ -126,9 +129,11 @@ async fn decide(
 ) -> Result<SignedHeaders, WindowRejection> {
     let request = request?;
     let closed = |_| WindowRejection::KeyStoreClosed;
-    let store = KeyStore::open().await.map_err(closed)?;
-    let found = store.confirmation_key(&request.to_sign.session).await.map_err(closed)?;
-    let (key, user) = found.ok_or(WindowRejection::NoKey)?;
+    let (key, user) = {
+        // Closed before the user decides: an open database keeps a newer version of this page from opening it.
+        let store = KeyStore::open().await.map_err(closed)?;
+        store.confirmation_key(&request.to_sign.session).await.map_err(closed)?.ok_or(WindowRejection::NoKey)?
+    };
     let _lock = locks::try_take(LOCK).await.ok_or(WindowRejection::Busy)?;
     let storage = page.dom.window.local_storage().ok().flatten().ok_or(WindowRejection::KeyStoreClosed)?;
     let began = clock::now();
@@ -146,6 +151,10 @@ async fn decide(
     view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
+    view.show_signing();
+    let slow = Rc::clone(view);
+    // If this fails, the window shows "One moment…" until the server has answered.
+    let _ = page.dom.after(SLOW, move || slow.show_slow(true));
     let mut unwanted = self::unwanted(&storage, clock::now());
     unwanted.remove(shown_at);
     // If storage is full, the pause only starts sooner.
@@ -187,6 +196,8 @@ struct Watch {
     arming: RefCell<Arming>,
     /// Whether the content has been scrolled to its end.
     is_read: Cell<bool>,
+    /// How often the window was observed.
+    ticks: Cell<u32>,
     /// Whether the last press came too early to count.
     was_early: Cell<bool>,
     decision: RefCell<Option<Result<Proof, WindowRejection>>>,
@@ -203,6 +214,7 @@ impl Watch {
             began: steady(),
             arming: RefCell::new(Arming::new(steady())),
             is_read: Cell::new(false),
+            ticks: Cell::new(0),
             was_early: Cell::new(false),
             decision: RefCell::new(None),
             resolve: OnceCell::new(),
@@ -252,6 +264,7 @@ impl Watch {
         if self.view.is_at_end() {
             self.is_read.set(true);
         }
+        self.ticks.set(self.ticks.get().saturating_add(1));
         self.arming.borrow_mut().observe(self.observe(), now);
         let state = self.arming.borrow().state(now);
         self.view.show_state(state, self.was_early.get());
@@ -273,6 +286,7 @@ impl Watch {
             is_visible: document.as_ref().is_some_and(|document| !document.hidden()),
             is_focused: document.is_some_and(|document| document.has_focus().unwrap_or(false)),
             is_read: self.is_read.get(),
+            interference: self.interference(),
             geometry: Geometry {
                 inner: [number(window.inner_width()), number(window.inner_height())],
                 outer: [number(window.outer_width()), number(window.outer_height())],
@@ -283,6 +297,16 @@ impl Watch {
                 pixel_ratio: window.device_pixel_ratio(),
                 position: [number(window.screen_x()), number(window.screen_y())],
             },
+        }
+    }
+
+    fn interference(&self) -> Option<Obstacle> {
+        if !self.view.is_intact() {
+            Some(Obstacle::Altered)
+        } else if self.ticks.get() > TICKS_OF_CLOCK && steady() <= self.began {
+            Some(Obstacle::NoClock)
+        } else {
+            None
         }
     }
 
@@ -335,7 +359,7 @@ impl Watch {
             self.decide(Err(WindowRejection::Cancelled));
         } else if ConfirmView::is_on(&self.view.confirm, event) {
             let activation = self.arming.borrow_mut().activate(time_of(event), steady());
-            match activation {
+            match activation.filter(|_| self.view.is_intact()) {
                 Some(activation) => self.decide(Ok(self.proof(activation, event))),
                 None => self.was_early.set(true),
             }

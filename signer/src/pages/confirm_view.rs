@@ -2,6 +2,10 @@
 //!
 //! It writes text only, never markup. Every value goes through [`visible`], and `bdi` elements keep its text direction
 //! from reordering the text around it.
+//!
+//! A translator may change the sentences. Names and amounts are `translate="no"`, and are compared with what was written.
+
+use std::cell::{Cell, OnceCell};
 
 use protocol::{display::visible, message::WindowRejection};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -19,6 +23,8 @@ const LARGE: usize = 40;
 /// The elements of the confirmation window.
 pub(super) struct ConfirmView {
     dom: Dom,
+    app: HtmlElement,
+    user: HtmlElement,
     waiting: HtmlElement,
     request: HtmlElement,
     title: HtmlElement,
@@ -35,6 +41,10 @@ pub(super) struct ConfirmView {
     outcome_text: HtmlElement,
     /// The button that closes the window after the outcome.
     pub(super) close: HtmlElement,
+    /// What was written of the request: the application's host, the user, the lines and the button's label.
+    written: OnceCell<[String; 4]>,
+    /// The state that is shown, and whether a press came too early.
+    state: Cell<Option<(State, bool)>>,
 }
 
 impl ConfirmView {
@@ -42,6 +52,8 @@ impl ConfirmView {
     pub(super) fn find(dom: &Dom) -> Result<Self, JsValue> {
         Ok(Self {
             dom: dom.clone(),
+            app: dom.element("app")?,
+            user: dom.element("user")?,
             waiting: dom.element("waiting")?,
             request: dom.element("request")?,
             title: dom.element("title")?,
@@ -55,6 +67,8 @@ impl ConfirmView {
             outcome_title: dom.element("outcome-title")?,
             outcome_text: dom.element("outcome-text")?,
             close: dom.element("close")?,
+            written: OnceCell::new(),
+            state: Cell::new(None),
         })
     }
 
@@ -83,7 +97,7 @@ impl ConfirmView {
     pub(super) fn show_request(&self, request: &Request, user: &str) -> Result<(), JsValue> {
         set_text(&self.title, &visible(request.summary.title));
         set_text(&self.label, &visible(&request.summary.button));
-        set_text(&self.dom.element("user")?, &visible(user));
+        set_text(&self.user, &visible(user));
         self.dom.element::<HtmlElement>("signed-in")?.set_hidden(false);
         for (at, (name, value)) in request.summary.lines.iter().enumerate() {
             let line = self.dom.append(&self.lines, "div", "")?;
@@ -94,10 +108,28 @@ impl ConfirmView {
             let shown = self.dom.append(&line, "dd", "")?;
             self.dom.append(&shown, "bdi", &visible(value))?;
         }
+        // Empty until here.
+        drop(self.written.set(self.texts()));
         self.waiting.set_hidden(true);
         self.outcome.set_hidden(true);
         self.request.set_hidden(false);
         self.title.focus()
+    }
+
+    /// Whether the names and amounts are still as they were written.
+    pub(super) fn is_intact(&self) -> bool {
+        self.written.get() == Some(&self.texts())
+    }
+
+    fn texts(&self) -> [String; 4] {
+        [&self.app, &self.user, &self.lines, &self.label].map(|element| element.text_content().unwrap_or_default())
+    }
+
+    /// Hides the request while it is signed.
+    pub(super) fn show_signing(&self) {
+        set_text(&self.waiting, "One moment…");
+        self.request.set_hidden(true);
+        self.waiting.set_hidden(false);
     }
 
     /// Whether the end of the content is in view.
@@ -114,6 +146,9 @@ impl ConfirmView {
 
     /// Shows whether the button works, and if not, why. `was_early`: a press came before the button worked.
     pub(super) fn show_state(&self, state: State, was_early: bool) {
+        if self.state.replace(Some((state, was_early))) == Some((state, was_early)) {
+            return;
+        }
         let (name, text) = match state {
             State::Armed => ("armed", "Check every line, then confirm or cancel."),
             State::Waiting => ("waiting", "You can confirm in a moment, when you have had time to read this."),
@@ -149,6 +184,12 @@ fn explain(obstacle: Obstacle) -> &'static str {
         Obstacle::Small => "This window is too small to read. Make it larger to go on.",
         Obstacle::ZoomedOut => "The page is zoomed out too far to read. Zoom in to go on.",
         Obstacle::Unread => "There is more below. Scroll to the end to go on.",
+        Obstacle::Altered => {
+            "Other software has changed what this window shows. Turn off translation and extensions here, cancel, and start again."
+        }
+        Obstacle::NoClock => {
+            "This browser's clock stands still. Turn off extensions that stop it, or use another browser."
+        }
     }
 }
 

@@ -30,7 +30,10 @@ use crate::{
 const SLOW: i32 = 4_000;
 
 const STORAGE: &str = "This browser does not let this site keep keys, so you cannot sign in here. Leave private browsing, allow \
-    site data for this address, or use another browser. Then reload the page.";
+    site data for this address, close its other tabs, or use another browser. Then reload the page.";
+const NO_KEYS: &str = "This browser cannot make keys, so you cannot sign in here. Turn off extensions for this address, or use \
+    another browser. Then reload the page.";
+const SLOWLY: &str = "There is no answer yet. Wait, or check your connection and try again.";
 const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
 const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
 
@@ -176,7 +179,7 @@ impl EntryForm {
         let waiting = Rc::clone(&self);
         let _ = self.page.dom.after(SLOW, move || {
             if waiting.is_busy.get() {
-                set_text(&waiting.status, "This takes longer than usual. Please wait.");
+                set_text(&waiting.status, SLOWLY);
             }
         });
         if let Err(error) = self.attempt().await {
@@ -196,7 +199,7 @@ impl EntryForm {
         }
 
         let key_store = KeyStore::open().await.map_err(storage)?;
-        let (id, key) = self.stored_key(&key_store, user.as_str()).await.map_err(storage)?;
+        let (id, key) = self.stored_key(&key_store, user.as_str()).await?;
         let response = self.request_session(&key, &user, &password).await;
         let response = match response {
             Ok(response) => response,
@@ -212,12 +215,14 @@ impl EntryForm {
     }
 
     /// Returns a confirmation key that is in the key store: that of the last attempt, or a new one.
-    async fn stored_key(&self, store: &KeyStore, user: &str) -> Result<(RecordId, Key), JsValue> {
+    async fn stored_key(&self, store: &KeyStore, user: &str) -> Result<(RecordId, Key), FormError> {
         let (id, key) = match self.key.take() {
             Some((id, key)) => (Some(id), key),
-            None => (None, Key::generate().await?),
+            None => (None, Key::generate().await.map_err(|_| FormError::Form(NO_KEYS.to_owned()))?),
         };
-        Ok((store.keep_confirmation_key(id, None, &key, user).await?, key))
+        // Stored under the same number when the last attempt has stored it.
+        let id = store.keep_confirmation_key(id, None, &key, user).await.map_err(storage)?;
+        Ok((id, key))
     }
 
     /// Requests a session with this confirmation key. Tries again if the response may have been lost: a browser resends a
@@ -242,7 +247,7 @@ impl EntryForm {
         let Challenged { challenge, now } = exchange.read()?;
         self.page.clock.update(now, &exchange);
         let statement = sign_in_statement(&self.page.sign_authority, &challenge, &key.public().thumbprint());
-        let signature = key.sign(&statement).await.map_err(|_| HttpError::Unreachable)?;
+        let signature = key.sign(&statement).await.map_err(|_| HttpError::NoSignature)?;
         let (user, password) = (user.clone(), password.clone());
         let request = SignIn { user, password, jwk: key.public().to_jwk(), challenge, signature };
         let json = serde_json::to_string(&request).map_err(|_| HttpError::Unreachable)?;
@@ -251,6 +256,7 @@ impl EntryForm {
 
     fn explain(&self, error: HttpError) -> FormError {
         match (error, self.path) {
+            (HttpError::NoSignature, _) => FormError::Form(NO_KEYS.to_owned()),
             (HttpError::Unreachable, REGISTER) => FormError::Form(
                 "No answer came from the server. Your account may have been opened: try to sign in with it before you try again."
                     .to_owned(),
