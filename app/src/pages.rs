@@ -18,6 +18,7 @@ use crate::{error::AppError, session_api};
 pub mod account;
 pub mod activity;
 pub mod connection_status;
+pub mod focus;
 pub mod form;
 pub mod home;
 pub mod notifications;
@@ -27,7 +28,7 @@ pub mod sessions;
 use account::Account;
 use activity::Activity;
 use connection_status::ConnectionStatus;
-use form::Alert;
+use form::{Alert, live};
 use home::{Home, NotFound};
 use notifications::Notifications;
 use sessions::Sessions;
@@ -44,7 +45,7 @@ pub fn app(session: Session) -> impl IntoView {
         <Title text="PAN"/>
         <Router>
             <Banner/>
-            <main id="main">
+            <main id="main" tabindex="-1">
                 <RedirectOutcome/>
                 <Routes fallback=NotFound>
                     <Route path=path!("/") view=Home/>
@@ -73,13 +74,23 @@ fn Confirmation() -> impl IntoView {
     let session = expect_context::<Session>();
     let button = NodeRef::<Button>::new();
     let state = Memo::new(move |_| session.confirmation());
+    // What had the focus before.
+    let mut previous = None;
     // A blocked window needs another click: focus its button.
-    Effect::new(move || {
-        if state.get() == ConfirmationState::Blocked
-            && let Some(button) = button.get()
-        {
-            // A button that cannot be focused leaves the focus where it is.
-            let _ = button.focus();
+    Effect::new(move || match state.get() {
+        ConfirmationState::Closed => {
+            if let Some(previous) = previous.take() {
+                focus::restore(previous);
+            }
+        }
+        now => {
+            previous.get_or_insert_with(focus::focused);
+            if now == ConfirmationState::Blocked
+                && let Some(button) = button.get()
+            {
+                // A button that cannot be focused leaves the focus where it is.
+                let _ = button.focus();
+            }
         }
     });
     let text = move || match state.get() {
@@ -99,8 +110,10 @@ fn Confirmation() -> impl IntoView {
         ConfirmationState::Open | ConfirmationState::Silent | ConfirmationState::Closed => "Show the window",
     };
     view! {
+        // The text is also in a live region, which must exist before its text changes.
+        <p class="visually-hidden" role="status">{text}</p>
         <section class="confirmation-prompt" aria-label="Confirmation" hidden=move || state.get() == ConfirmationState::Closed>
-            <p role="status">{text}</p>
+            <p>{text}</p>
             <div class="buttons">
                 <button type="button" class="primary" node_ref=button on:click=press>{label}</button>
                 <button type="button" class="secondary" on:click=|_| client::cancel_confirmation()>"Cancel"</button>
@@ -114,11 +127,11 @@ fn Confirmation() -> impl IntoView {
 fn RedirectOutcome() -> impl IntoView {
     let session = expect_context::<Session>();
     let (done, failed) = (session.clone(), session);
+    let confirmed =
+        move || matches!(done.redirect_outcome(), Some(Ok(()))).then(|| "Confirmed. The change was made.".to_owned());
     view! {
         <Alert sentence=move || failed.redirect_outcome().and_then(Result::err)/>
-        <p class="notice" role="status" hidden=move || !matches!(done.redirect_outcome(), Some(Ok(())))>
-            "Confirmed. The change was made."
-        </p>
+        {live(None, "status", "notice", Box::new(confirmed))}
     }
 }
 
@@ -148,14 +161,19 @@ fn Banner() -> impl IntoView {
             };
             pending.set(false);
             match result {
-                Ok(()) => navigate("/", NavigateOptions::default()),
+                Ok(()) => {
+                    navigate("/", NavigateOptions::default());
+                    // On the home page, only the button disappears.
+                    focus::restore(None);
+                }
                 Err(failed) => error.set(Some(failed)),
             }
         });
     };
     view! {
         <header class="banner">
-            <a class="skip-link" href="#main">"Skip to content"</a>
+            // The router would not move the focus.
+            <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
             <A href="/" attr:class="brand">"PAN"</A>
             <nav aria-label="Main">
                 <Show

@@ -51,7 +51,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                         "PAN signs your requests with a key in your browser, which needs JavaScript. Allow it for this site, then reload the page."
                     </p>
                 </noscript>
-                <p class="notice error start-error">
+                <p class="notice error start-error" role="alert">
                     "This page has not started, or has stopped. It needs JavaScript and WebAssembly. Check your connection, turn off what may block them for this site, or update your browser. Then reload the page."
                 </p>
                 <iframe id=FRAME_ID title="PAN signing frame" src=sign_origin aria-hidden="true" hidden></iframe>

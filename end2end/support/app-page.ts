@@ -60,8 +60,9 @@ export class AppPage {
     this.balance = page.getByTestId("balance");
     this.history = page.getByRole("table", { name: "History" });
     // </demo>
-    this.alert = page.getByRole("alert");
-    this.status = page.getByRole("status");
+    // Most live regions are empty.
+    this.alert = page.getByRole("alert").filter({ hasText: /\S/ });
+    this.status = page.getByRole("status").filter({ hasText: /\S/ });
     this.pushState = page.getByTestId("push-state");
     this.notifications = page.locator(".notification-list li");
     this.confirmationPanel = page.getByRole("region", { name: "Confirmation" });

@@ -20,7 +20,7 @@ pub fn SendMoney(
     /// The account.
     data: PrivateData<Account>,
 ) -> impl IntoView {
-    let form = Form::create();
+    let form = Form::create("transfer-error");
     let (to, amount, note) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let validate = move || {
         let order = Transfer {

@@ -48,8 +48,10 @@ fn Overview(data: AccountData) -> impl IntoView {
                 <span class="muted">{move || data.select(|account| format!("@{}", account.user))}</span>
             </p>
             // <demo>
-            <p class="muted">"Balance"</p>
-            <p class="balance" data-testid="balance" translate="no">{move || data.select(|account| money(account.balance))}</p>
+            <div aria-live="polite" aria-atomic="true">
+                <p class="muted">"Balance"</p>
+                <p class="balance" data-testid="balance" translate="no">{move || data.select(|account| money(account.balance))}</p>
+            </div>
             // </demo>
         </section>
     }
@@ -57,7 +59,7 @@ fn Overview(data: AccountData) -> impl IntoView {
 
 #[component]
 fn ChangeName(data: AccountData) -> impl IntoView {
-    let form = Form::create();
+    let form = Form::create("name-error");
     let name = NodeRef::<Input>::new();
     let validate = move || {
         let name = DisplayName::parse(&value(name))

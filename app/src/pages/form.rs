@@ -35,15 +35,17 @@ pub struct Form {
     ready: RwSignal<bool>,
     pending: RwSignal<bool>,
     error: RwSignal<Option<FormError>>,
+    /// The id of the element with the error.
+    error_id: &'static str,
 }
 
 impl Form {
-    /// A form that was not sent yet.
-    pub fn create() -> Self {
+    /// A form that was not sent yet. `error_id` is the id of its error, unique in the page.
+    pub fn create(error_id: &'static str) -> Self {
         let ready = RwSignal::new(false);
         // Effects run in the browser only.
         Effect::new(move || ready.set(true));
-        Self { ready, pending: RwSignal::new(false), error: RwSignal::new(None) }
+        Self { ready, pending: RwSignal::new(false), error: RwSignal::new(None), error_id }
     }
 
     /// Makes the call, unless another is under way, or shows the error. `done` gets the result of the call.
@@ -119,6 +121,11 @@ pub fn Field(
     });
     let hint = (!hint.is_empty()).then_some(hint);
     let hint_id = format!("{id}-hint");
+    let describe = {
+        let hint_id = hint.map(|_| hint_id.clone());
+        // The id of a missing hint is ignored.
+        move || if form.is_invalid(id) { Some(format!("{} {id}-hint", form.error_id)) } else { hint_id.clone() }
+    };
     view! {
         <div class="field">
             <label for=id>{label}</label>
@@ -131,7 +138,7 @@ pub fn Field(
                 autocapitalize="none"
                 spellcheck="false"
                 aria-invalid=move || form.is_invalid(id).then_some("true")
-                aria-describedby=hint.is_some().then(|| hint_id.clone())
+                aria-describedby=describe
             />
             {hint.map(|hint| view! { <p class="hint" id=hint_id.clone()>{hint}</p> })}
         </div>
@@ -148,7 +155,7 @@ pub fn Submit(
 ) -> impl IntoView {
     // The button stays focusable while a call is under way, so that it keeps the focus.
     view! {
-        <Alert sentence=move || form.error.get().map(|error| error.sentence)/>
+        <Alert id=Some(form.error_id) sentence=move || form.error.get().map(|error| error.sentence)/>
         <button
             type="submit"
             class="primary"
@@ -163,10 +170,25 @@ pub fn Submit(
 /// An error message, if there is one.
 #[component]
 pub fn Alert(
+    /// The id, if an input is described by it.
+    #[prop(default = None)]
+    id: Option<&'static str>,
     /// The sentence.
     sentence: impl Fn() -> Option<String> + Send + Sync + 'static,
 ) -> impl IntoView {
-    move || sentence().map(|sentence| view! { <p class="notice error" role="alert">{sentence}</p> })
+    live(id, "alert", "notice error", Box::new(sentence))
+}
+
+/// A live region with a sentence, if there is one. Screen readers announce it, because the region exists before.
+///
+/// Not generic, because each instance adds to the size of the page.
+pub fn live(
+    id: Option<&'static str>,
+    role: &'static str,
+    class: &'static str,
+    sentence: Box<dyn Fn() -> Option<String> + Send + Sync>,
+) -> impl IntoView {
+    view! { <div id=id role=role>{move || sentence().map(|sentence| view! { <p class=class>{sentence}</p> })}</div> }
 }
 
 /// The text of an input.

@@ -5,15 +5,18 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 
+use super::focus;
+
 /// The home page.
 #[component]
 pub fn Home() -> impl IntoView {
+    focus::show_page();
     let session = expect_context::<Session>();
     let register = session.register_url("/account");
     view! {
         <Title text="PAN – a stolen cookie is worth nothing"/>
         <section class="hero">
-            <h1>"PAN"</h1>
+            <h1 tabindex="-1">"PAN"</h1>
             <p class="lead">
                 "Sessions that a stolen cookie cannot open. Your browser signs every request with a key that never leaves it, and nothing important happens until you confirm it."
             </p>
@@ -46,10 +49,11 @@ pub fn Home() -> impl IntoView {
 /// The page for unknown addresses.
 #[component]
 pub fn NotFound() -> impl IntoView {
+    focus::show_page();
     view! {
         <Title text="Not found – PAN"/>
         <section class="card narrow">
-            <h1>"Page not found"</h1>
+            <h1 tabindex="-1">"Page not found"</h1>
             <p>"The address may be mistyped, or the page has moved."</p>
             <p><A href="/">"Go to the home page"</A></p>
         </section>

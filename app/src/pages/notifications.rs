@@ -8,8 +8,9 @@ use protocol::{
     push::{Cursor, Payload, Push, Security},
     token::SessionHandle,
 };
+use wasm_bindgen::JsCast;
 
-use super::private::Time;
+use super::{focus, private::Time};
 
 /// The most notifications that are listed.
 const MAX_LISTED: usize = 20;
@@ -121,13 +122,36 @@ pub fn Notifications() -> impl IntoView {
             mark_read(newest);
         }
     };
+    // The list may cover what has the focus next.
+    let leave = move |event: ev::FocusEvent| {
+        if let (Some(next), Some(details)) = (event.related_target(), details.get_untracked())
+            && !details.contains(Some(next.unchecked_ref()))
+        {
+            details.set_open(false);
+        }
+    };
+    let close = move |event: ev::KeyboardEvent| {
+        if event.key() == "Escape"
+            && let Some(details) = details.get_untracked()
+        {
+            // An element inside of the closed menu would lose the focus.
+            focus::focus(details.first_element_child());
+            details.set_open(false);
+        }
+    };
     let label = move || match unread() {
         0 => "Notifications: nothing new".to_owned(),
         1 => "Notifications: 1 new".to_owned(),
         many => format!("Notifications: {many} new"),
     };
     view! {
-        <details class="notifications" node_ref=details on:toggle=open>
+        <details
+            class="notifications"
+            node_ref=details
+            on:toggle=open
+            on:focusout=leave
+            on:keydown=close
+        >
             <summary aria-label=label>
                 <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
                     <path d="M10 2.5a4.8 4.8 0 0 0-4.8 4.8c0 4.4-1.7 5.6-1.7 5.6h13s-1.7-1.2-1.7-5.6A4.8 4.8 0 0 0 10 2.5zM8.4 15.6a1.7 1.7 0 0 0 3.2 0"/>
@@ -155,10 +179,11 @@ pub fn Notifications() -> impl IntoView {
                     </ul>
                 </Show>
             </section>
-            <p class="visually-hidden" aria-live="polite">
-                {move || list.with(|list| list.first().map(|newest| newest.sentence.clone()))}
-            </p>
         </details>
+        // Outside of the menu, because screen readers skip what is in a closed one.
+        <p class="visually-hidden" aria-live="polite">
+            {move || list.with(|list| list.first().map(|newest| newest.sentence.clone()))}
+        </p>
     }
 }
 

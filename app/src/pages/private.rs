@@ -10,7 +10,7 @@ use leptos_router::hooks::use_location;
 use protocol::push::{Push, Topic};
 use wasm_bindgen::JsValue;
 
-use super::form::Alert;
+use super::{focus, form::Alert};
 use crate::error::AppError;
 
 /// A signed call that loads data.
@@ -49,6 +49,10 @@ impl<T: Send + Sync> PrivateData<T> {
         };
         // In the browser only, and again when another tab signs in or out.
         Effect::new(move || {
+            if private.data.with_untracked(Option::is_some) {
+                // What has the focus disappears.
+                focus::restore(None);
+            }
             private.data.set(None);
             private.error.set(None);
             // A redirect may have changed something.
@@ -84,6 +88,10 @@ impl<T: Send + Sync> PrivateData<T> {
             // The user may have left the page.
             let Some(loading) = self.loading.try_get_value() else { return };
             self.loading.set_value(Loading::Idle);
+            // The new data may lack what has the focus.
+            if let Some(focused) = focus::focused() {
+                focus::restore(Some(focused));
+            }
             // Another tab may have signed in as another user: the data is not theirs.
             if self.session.with_value(Session::handle) == requested_by || result.is_err() {
                 match result {
@@ -139,13 +147,26 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
     /// What shows the data.
     children: ChildrenFn,
 ) -> impl IntoView {
-    let session = expect_context::<Session>();
     let loaded = Memo::new(move |_| data.data.with(Option::is_some));
+    private_page(title, loaded, data.error, data.done, Callback::new(move |()| data.reload()), children)
+}
+
+/// Not generic, because each instance adds to the size of the page.
+fn private_page(
+    title: &'static str,
+    loaded: Memo<bool>,
+    error: RwSignal<Option<AppError>>,
+    done: RwSignal<Option<String>>,
+    reload: Callback<()>,
+    children: ChildrenFn,
+) -> impl IntoView {
+    focus::show_page();
+    let session = expect_context::<Session>();
     let children = StoredValue::new(children);
     let absence = session.clone();
     view! {
         <Title text=format!("{title} – PAN")/>
-        <h1>{title}</h1>
+        <h1 tabindex="-1">{title}</h1>
         <Show
             when=move || session.is_signed_in()
             fallback=move || {
@@ -156,12 +177,12 @@ pub fn PrivatePage<T: Send + Sync + 'static>(
                 }
             }
         >
-            <Show when=move || loaded.get() fallback=move || view! { <LoadingPlaceholder data/> }>
-                <Alert sentence=move || data.error.get().map(|error| format!("This may be out of date. {error}"))/>
+            <Show when=move || loaded.get() fallback=move || view! { <LoadingPlaceholder error reload/> }>
+                <Alert sentence=move || error.get().map(|error| format!("This may be out of date. {error}"))/>
                 {children.with_value(|children| children())}
             </Show>
         </Show>
-        <p class="toast" role="status">{move || data.done.get()}</p>
+        <p class="toast" role="status">{move || done.get()}</p>
     }
 }
 
@@ -219,9 +240,12 @@ fn RestoreBrowser() -> impl IntoView {
         failed.set(None);
         spawn_local(async move {
             // After success this component is gone.
-            if let Err(error) = client::restore_browser().await {
-                pending.try_set(false);
-                failed.try_set(Some(error.into()));
+            match client::restore_browser().await {
+                Ok(()) => focus::restore(None),
+                Err(error) => {
+                    pending.try_set(false);
+                    failed.try_set(Some(error.into()));
+                }
             }
         });
     };
@@ -234,15 +258,15 @@ fn RestoreBrowser() -> impl IntoView {
 }
 
 #[component]
-fn LoadingPlaceholder<T: Send + Sync + 'static>(data: PrivateData<T>) -> impl IntoView {
-    let failed = move || data.error.get().map(|error| error.to_string());
+fn LoadingPlaceholder(error: RwSignal<Option<AppError>>, reload: Callback<()>) -> impl IntoView {
+    let failed = move || error.get().map(|error| error.to_string());
     view! {
         <Alert sentence=failed/>
         <Show
-            when=move || data.error.with(Option::is_some)
+            when=move || error.with(Option::is_some)
             fallback=|| view! { <p class="muted" aria-busy="true">"Loading…"</p> }
         >
-            <button type="button" class="primary" on:click=move |_| { data.error.set(None); data.reload(); }>
+            <button type="button" class="primary" on:click=move |_| { error.set(None); reload.run(()); }>
                 "Try again"
             </button>
         </Show>

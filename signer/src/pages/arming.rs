@@ -17,8 +17,8 @@ const DELAY_AFTER_STRAY: f64 = 1500.0;
 /// The longest time between two observations, in ms. After a longer one the window may not have been drawn.
 const STALL: f64 = 500.0;
 
-/// The smallest viewport, in CSS pixels at the user's zoom: `[width, height]`. The content scrolls.
-const MIN_VIEWPORT: [f64; 2] = [300.0, 140.0];
+/// The smallest viewport, in CSS pixels at the user's zoom: `[width, height]`. The content wraps and scrolls.
+const MIN_VIEWPORT: [f64; 2] = [200.0, 100.0];
 
 /// The smallest window at 100 % zoom, in CSS pixels: `[width, height]`.
 const MIN_WINDOW: [f64; 2] = [300.0, 320.0];
@@ -47,7 +47,7 @@ pub(super) struct Geometry {
 impl Geometry {
     fn has_room(&self) -> bool {
         let fits = |size: [f64; 2], least: [f64; 2]| (0..2).all(|axis| size[axis] >= least[axis]);
-        // Zooming in shrinks the viewport: at 400 % a laptop has 341 × 162.
+        // Zooming in shrinks the viewport: at 500 % a laptop has 273 × 130. No page can zoom this window.
         let window = std::array::from_fn(|axis| self.inner[axis].max(self.outer[axis]));
         let least = std::array::from_fn(|axis| MIN_WINDOW[axis].min(self.screen[axis] * SHARE_OF_SCREEN));
         fits(self.inner, MIN_VIEWPORT) && fits(window, least)
@@ -304,9 +304,9 @@ mod tests {
 
     #[test]
     fn zoomed_in_windows_can_be_confirmed() {
-        // A laptop at 400 %, a phone, and a browser that does not report the size of its window.
+        // Laptops at 400 % and 500 %, and a browser that does not report the size of its window.
         for (inner, outer) in
-            [([341.0, 162.0], [1366.0, 768.0]), ([320.0, 180.0], [1280.0, 720.0]), ([360.0, 640.0], [0.0, 0.0])]
+            [([341.0, 162.0], [1366.0, 768.0]), ([204.0, 110.0], [1024.0, 768.0]), ([360.0, 640.0], [0.0, 0.0])]
         {
             let mut arming = Arming::new(0.0);
             arming.observe(geometry(inner, outer), 0.0);

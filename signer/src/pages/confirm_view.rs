@@ -26,6 +26,7 @@ pub(super) struct ConfirmView {
     app: HtmlElement,
     user: HtmlElement,
     waiting: HtmlElement,
+    waiting_title: HtmlElement,
     request: HtmlElement,
     title: HtmlElement,
     lines: HtmlElement,
@@ -55,6 +56,7 @@ impl ConfirmView {
             app: dom.element("app")?,
             user: dom.element("user")?,
             waiting: dom.element("waiting")?,
+            waiting_title: dom.element("waiting-title")?,
             request: dom.element("request")?,
             title: dom.element("title")?,
             lines: dom.element("lines")?,
@@ -127,7 +129,7 @@ impl ConfirmView {
 
     /// Hides the request while it is signed.
     pub(super) fn show_signing(&self) {
-        set_text(&self.waiting, "One moment…");
+        set_text(&self.waiting_title, "One moment…");
         self.request.set_hidden(true);
         self.waiting.set_hidden(false);
     }

@@ -165,7 +165,7 @@ impl EntryForm {
         self.password.set_type(if is_shown { "text" } else { "password" });
         set_text(&self.reveal, if is_shown { "Hide" } else { "Show" });
         // Setting this attribute cannot fail.
-        let _ = self.reveal.set_attribute("aria-pressed", if is_shown { "true" } else { "false" });
+        let _ = self.reveal.set_attribute("aria-label", if is_shown { "Hide password" } else { "Show password" });
     }
 
     /// Sends the form, one attempt at a time.
