@@ -59,6 +59,8 @@ export class MitmProxy {
 
   private constructor(private readonly serverPort: number) {
     this.listener = createServer((incoming, response) => this.forward(incoming, response));
+    // Longer than nginx and Node reuse a connection: otherwise a request may arrive just when it closes.
+    this.listener.keepAliveTimeout = 120_000;
     this.listener.on("connection", (socket) => {
       this.sockets.add(socket);
       socket.on("close", () => this.sockets.delete(socket));
