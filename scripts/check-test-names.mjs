@@ -4,7 +4,7 @@
 //
 // Tests are named after their file: `attack-key.spec.ts` "start of a title", "start of another"; `http/bind.rs` `function`.
 // A title may leave out `attack N:` and, with …, other parts. A number in words, as in "…" (two), is the number of tests
-// that match.
+// that match. The attacks in README's table of browsers are those of Playwright's projects.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -23,6 +23,9 @@ const SPECS = "end2end/tests";
 const RUST_TESTS = "server/tests";
 const NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
+/** The numbers of the attacks that are tested, by project of end2end/playwright.config.ts. */
+const attacks = new Map();
+
 /** The browser tests by spec file: for each test, its title with and without the titles of its groups. */
 function browserTests() {
   const output = execFileSync("npx", ["playwright", "test", "--list", "--reporter=json"], { cwd: "end2end", encoding: "utf8", maxBuffer: 1e8 });
@@ -32,11 +35,34 @@ function browserTests() {
     const name = basename(suite.file);
     const tests = files.get(name) ?? new Map();
     files.set(name, tests);
-    for (const { title } of suite.specs ?? []) tests.set(groups + title, [title, groups + title]);
+    for (const { title, tests: runs } of suite.specs ?? []) {
+      tests.set(groups + title, [title, groups + title]);
+      const number = /^attack (\d+):/.exec(title)?.[1];
+      for (const { projectName } of number ? runs : []) attacks.set(projectName, (attacks.get(projectName) ?? new Set()).add(Number(number)));
+    }
     for (const inner of suite.suites ?? []) collect(inner, `${groups}${inner.title} `);
   };
   for (const suite of JSON.parse(output).suites) collect(suite, "");
   return files;
+}
+
+/** Numbers in order, as in "1–3, 5". */
+function asRanges(numbers) {
+  const ranges = [];
+  for (const number of [...numbers].sort((one, other) => one - other)) {
+    if (ranges.at(-1)?.[1] === number - 1) ranges.at(-1)[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+}
+
+/** Compares the attacks in README's table of browsers with the tests that run in Firefox and WebKit. */
+function checkBrowserTable() {
+  const row = /^\| attacks tested in it \| all \| (.*) \| (.*) \|$/m.exec(readFileSync("README.md", "utf8"));
+  for (const [at, project] of ["firefox", "webkit"].entries()) {
+    const tested = asRanges(attacks.get(project) ?? []);
+    if (row?.[at + 1] !== tested) problems.push(`README.md: ${project} is tested with the attacks ${tested}, not ${row?.[at + 1]}`);
+  }
 }
 
 /** The names of the test functions in a Rust file. A rule of the store contract is a test if the suite's `rules!` lists it. */
@@ -123,6 +149,7 @@ for (const document of DOCUMENTS) {
   }
 }
 
+checkBrowserTable();
 for (const problem of problems) console.error(problem);
 console.log(`${checked} names of tests and files, ${problems.length} wrong`);
 process.exitCode = problems.length ? 1 : 0;

@@ -81,10 +81,15 @@ cargo_tool() {
   cargo install --locked "$1" --version "$2" || cargo install "$1" --version "$2"
 }
 
+# Installs what only the tests in other browsers need. Without it, test.sh skips them; CI fails.
+optional() { (install "$@") || { [ -z "${CI:-}" ] && echo "Without it, the tests in that browser are skipped." >&2; }; }
+
 chromium() { (cd end2end && npx playwright install chromium) || system_package chromium chromium chromium; }
 
 # Prefers the distribution's package to a download.
 any_chromium() { if has apt-get; then system_package chromium '' '' || chromium; else chromium; fi; }
+
+firefox() { system_package firefox-esr firefox '' || system_package firefox firefox ''; }
 
 node_modules() {
   # Copies the lock file last, so that an interrupted npm ci runs again.
@@ -147,6 +152,17 @@ fi
 if [ -z "$(scripts/chromium.sh)" ]; then
   install "Chromium, for the browser tests" \
     "Install Chromium (Debian: apt-get install chromium), or set PAN_CHROMIUM to the path of a Chromium." any_chromium
+fi
+
+if [ -z "$(scripts/firefox.sh)" ]; then
+  optional "Firefox, for the browser tests" \
+    "Install Firefox 153 or newer (Debian: apt-get install firefox-esr), or set PAN_FIREFOX to its path." firefox
+fi
+
+if [ -z "$(scripts/webkit.sh)" ]; then
+  optional "WebKitGTK with its driver, a virtual screen and a window manager, for the browser tests" \
+    "Install WebKitWebDriver, Xvfb and openbox (Debian: apt-get install webkit2gtk-driver xvfb openbox). They need Linux." \
+    system_package 'webkit2gtk-driver xvfb openbox' 'webkit2gtk4.1 xorg-x11-server-Xvfb openbox' ''
 fi
 
 if ! has redis-server; then

@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import type { Headers } from "./http.ts";
-import { handleOf, sessionToken } from "./session-token.ts";
+import type { ScriptedPage } from "./page-scripts.ts";
+import { type CookieHolder, handleOf, sessionToken } from "./session-token.ts";
 
 declare global {
   interface Window {
@@ -31,24 +32,33 @@ export interface SignedHeaders {
 /** The frame's reply, `{Ok: …}` or `{Err: "reason"}`; undefined after a timeout. */
 export type FrameReply = { Ok?: { signed?: SignedHeaders }; Err?: unknown } | undefined;
 
+/** Keeps the page's port to the signing frame the first time that the page sends a message on it. */
+function stealPort(): void {
+  if (window !== window.top) return;
+  const post = MessagePort.prototype.postMessage as (this: MessagePort, ...args: unknown[]) => void;
+  MessagePort.prototype.postMessage = function (this: MessagePort, ...args: unknown[]) {
+    // The port to a confirmation window carries other messages.
+    if (String(args[0]).includes(`"ask"`)) window.stolenPort = this;
+    post.apply(this, args);
+  };
+}
+
 /**
  * An attacker's script in the page. It can do everything that the page's own script can. It also uses the page's port to
  * the signing frame, which it steals the first time that the page sends a message on it.
  */
 export class InjectedScript {
-  private constructor(private readonly page: Page) {}
+  private constructor(private readonly page: ScriptedPage & CookieHolder) {}
 
   /** Injects the script into every page that loads from now on. */
   static async injectInto(page: Page): Promise<InjectedScript> {
-    await page.addInitScript(() => {
-      if (window !== window.top) return;
-      const post = MessagePort.prototype.postMessage as (this: MessagePort, ...args: unknown[]) => void;
-      MessagePort.prototype.postMessage = function (this: MessagePort, ...args: unknown[]) {
-        // The port to a confirmation window carries other messages.
-        if (String(args[0]).includes(`"ask"`)) window.stolenPort = this;
-        post.apply(this, args);
-      };
-    });
+    await page.addInitScript(stealPort);
+    return new InjectedScript(page);
+  }
+
+  /** Injects the script into the page that is loaded now. */
+  static async injectNow(page: ScriptedPage & CookieHolder): Promise<InjectedScript> {
+    await page.evaluate(stealPort);
     return new InjectedScript(page);
   }
 

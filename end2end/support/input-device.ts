@@ -11,9 +11,32 @@ export interface InputDevice {
   forPage(page: Page): InputDevice;
 }
 
+/** A place in a page, in CSS pixels. */
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** The path of a person's hand: on a curve, slow at both ends, with a tremor. `pause` is in milliseconds, after the move. */
+export function pointerPath(from: Point, to: Point): (Point & { pause: number })[] {
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  const bend = (0.08 + Math.random() * 0.08) * (Math.random() < 0.5 ? -1 : 1);
+  const steps = 18 + Math.floor(Math.random() * 8);
+  return Array.from({ length: steps }, (_, at) => {
+    const t = (at + 1) / steps;
+    // Minimum jerk: the part of the path that a hand has covered after a part of the time.
+    const covered = t * t * t * (10 - 15 * t + 6 * t * t);
+    const side = bend * Math.sin(Math.PI * covered);
+    const tremor = at + 1 < steps ? (Math.random() - 0.5) * 2 : 0;
+    // Browsers report no move outside the page, and Firefox's driver accepts none.
+    const [x, y] = [from.x + dx * covered - dy * side + tremor, from.y + dy * covered + dx * side + tremor];
+    return { x: Math.max(x, 0), y: Math.max(y, 0), pause: 6 + Math.random() * 10 };
+  });
+}
+
 const MODIFIER = process.platform === "darwin" ? "Meta" : "Control";
 
-/** A mouse that moves like a person's: on a curve, slow at both ends, with a tremor. */
+/** A mouse that moves like a person's. */
 export class Mouse implements InputDevice {
   readonly name = "mouse";
   private position = { x: 40, y: 60 };
@@ -26,18 +49,9 @@ export class Mouse implements InputDevice {
 
   async moveTo(target: Locator): Promise<void> {
     const to = await centreOf(target);
-    const from = this.position;
-    const [dx, dy] = [to.x - from.x, to.y - from.y];
-    const bend = (0.08 + Math.random() * 0.08) * (Math.random() < 0.5 ? -1 : 1);
-    const steps = 18 + Math.floor(Math.random() * 8);
-    for (let step = 1; step <= steps; step++) {
-      const t = step / steps;
-      // Minimum jerk: the part of the path that a hand has covered after a part of the time.
-      const covered = t * t * t * (10 - 15 * t + 6 * t * t);
-      const side = bend * Math.sin(Math.PI * covered);
-      const tremor = step < steps ? (Math.random() - 0.5) * 2 : 0;
-      await this.page.mouse.move(from.x + dx * covered - dy * side + tremor, from.y + dy * covered + dx * side + tremor);
-      await this.page.waitForTimeout(6 + Math.random() * 10);
+    for (const { x, y, pause } of pointerPath(this.position, to)) {
+      await this.page.mouse.move(x, y);
+      await this.page.waitForTimeout(pause);
     }
     this.position = to;
   }
@@ -117,7 +131,7 @@ async function waitUntilReachable(target: Locator): Promise<void> {
 }
 
 /** The centre of a visible element, in CSS pixels. */
-export async function centreOf(target: Locator): Promise<{ x: number; y: number }> {
+export async function centreOf(target: Locator): Promise<Point> {
   const box = await target.boundingBox();
   if (!box) throw new Error(`${target} is not visible`);
   return { x: box.x + box.width / 2, y: box.y + box.height / 2 };

@@ -24,5 +24,6 @@ export async function interceptNext(page: Page, path: string, act: () => Promise
   await page.unroute(pattern, handler);
   const kept = Object.entries(request.headers()).filter(([name]) => /^(origin|content-type|x-|content-digest|signature)/.test(name));
   const cookie: [string, string] = ["cookie", `__Host-pan=${await sessionToken(page)}`];
-  return { path, body: request.postData() ?? "", headers: [...kept, ["sec-fetch-site", "same-origin"], cookie] };
+  // Playwright cannot read bodies in Firefox. A read sends an empty object; with another body the signature would not hold.
+  return { path, body: request.postData() ?? "{}", headers: [...kept, ["sec-fetch-site", "same-origin"], cookie] };
 }

@@ -55,6 +55,14 @@ export class IsolatedServers {
     return this.track(await MitmProxy.start(this.server, port));
   }
 
+  /** Starts a server behind a proxy that can hold requests. */
+  async startHeldServer(): Promise<MitmProxy> {
+    await this.startStore();
+    const listen = await freePort();
+    await this.startServer({}, { listen });
+    return this.startMitmProxy(listen);
+  }
+
   /** Starts a server behind a proxy that can lose requests and responses. */
   async startLossyServer(): Promise<LossyProxy> {
     await this.startStore();

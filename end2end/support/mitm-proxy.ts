@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
+import type { Headers, RawRequest } from "./http.ts";
 import type { TestServer } from "./test-server.ts";
 
 /** Returns the messages to send in place of a push message: none, one, or several. */
@@ -8,6 +9,19 @@ export type Tamper = (message: string) => string[] | Promise<string[]>;
 
 /** An event stream or a WebSocket. */
 export type Transport = "stream" | "socket";
+
+/** A request that the proxy has read and not passed on. */
+export interface HeldRequest {
+  /** The request with the headers that PAN checks. */
+  request: RawRequest & { body: string };
+  /** Sends it to the server. */
+  release(): void;
+  /** Drops it: the browser gets no response. */
+  drop(): void;
+}
+
+/** The headers that PAN checks, of a browser's request. */
+const CHECKED_HEADERS = /^(host|origin|cookie|content-type|content-digest|sec-fetch-|signature|x-session-id|x-interaction-proof)/;
 
 const passThrough: Tamper = (message) => [message];
 
@@ -37,12 +51,16 @@ export class MitmProxy {
   readonly messages: string[] = [];
   /** The paths of all push requests. */
   readonly requestedPaths: string[] = [];
+  /** The paths whose next request is held. */
+  private readonly wanted = new Map<string, (held: HeldRequest) => void>();
   private readonly sockets = new Set<Socket>();
   private readonly listener: Server;
   private readonly upgrades = new WebSocketServer({ noServer: true });
 
   private constructor(private readonly serverPort: number) {
     this.listener = createServer((incoming, response) => this.forward(incoming, response));
+    // Longer than nginx and Node reuse a connection: otherwise a request may arrive just when it closes.
+    this.listener.keepAliveTimeout = 120_000;
     this.listener.on("connection", (socket) => {
       this.sockets.add(socket);
       socket.on("close", () => this.sockets.delete(socket));
@@ -61,9 +79,21 @@ export class MitmProxy {
     return proxy;
   }
 
+  /** Passes everything through from now on. */
+  reset(): void {
+    this.tamper = passThrough;
+    this.allowed = new Set(["stream", "socket"]);
+    this.wanted.clear();
+  }
+
   /** Closes all open connections. New ones are accepted. */
   dropConnections(): void {
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** Holds the next request to that path. */
+  async hold(path: string): Promise<HeldRequest> {
+    return new Promise((done) => this.wanted.set(path, done));
   }
 
   async stop(): Promise<void> {
@@ -89,7 +119,16 @@ export class MitmProxy {
       response.on("close", () => reply.destroy());
     });
     outgoing.on("error", () => response.destroy());
-    incoming.pipe(outgoing);
+    const wanted = this.wanted.get(path);
+    if (!wanted) return void incoming.pipe(outgoing);
+    this.wanted.delete(path);
+    const chunks: Buffer[] = [];
+    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+    incoming.on("end", () => {
+      const body = Buffer.concat(chunks).toString();
+      const headers = Object.entries(incoming.headers).filter(([name]) => CHECKED_HEADERS.test(name)) as Headers;
+      wanted({ request: { path, headers, body }, release: () => outgoing.end(body), drop: () => void (outgoing.destroy(), incoming.socket.destroy()) });
+    });
   }
 
   private relay(incoming: IncomingMessage, browser: WebSocket): void {

@@ -7,6 +7,8 @@ const ROOT = resolve(import.meta.dirname, "../..");
 
 export interface NginxOptions {
   folder: string;
+  /** The host of the app origin. */
+  host?: string;
   /** The port of the PAN server behind nginx. */
   upstream: number;
   /** The ports that nginx listens on. */
@@ -15,14 +17,14 @@ export interface NginxOptions {
 }
 
 /** Starts nginx with the configuration in docs/DEPLOYMENT.md; only names, ports and the certificate differ. */
-export async function startNginx({ folder, upstream, https, http }: NginxOptions): Promise<ServerProcess> {
+export async function startNginx({ folder, host = "pan.localhost", upstream, https, http }: NginxOptions): Promise<ServerProcess> {
   await mkdir(folder, { recursive: true });
   const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
-  const names = "subjectAltName=DNS:pan.localhost,DNS:sign.pan.localhost";
+  const names = `subjectAltName=DNS:${host},DNS:sign.${host}`;
   execFileSync(
     "openssl",
     ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"].concat(
-      ["-subj", "/CN=pan.localhost", "-addext", names, "-keyout", key, "-out", certificate],
+      ["-subj", `/CN=${host}`, "-addext", names, "-keyout", key, "-out", certificate],
     ),
     { stdio: "pipe" },
   );
@@ -38,7 +40,7 @@ export async function startNginx({ folder, upstream, https, http }: NginxOptions
     if (!example.includes(documented)) throw new Error(`the example in docs/DEPLOYMENT.md does not contain: ${documented}`);
     example = example.replace(documented, replacement);
   }
-  example = example.replaceAll("example.com", "pan.localhost");
+  example = example.replaceAll("example.com", host);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${join(folder, kind)};`);
   const configuration = join(folder, "nginx.conf");
   await writeFile(

@@ -130,10 +130,15 @@ export class NodeClient {
     return { path, headers: [...signOriginHeaders(this.server), ...more], body };
   }
 
+  /** The fields of the form with a ticket that the sign-origin page posts to the app origin. */
+  enterFields(path: string, ticket = this.ticket, key = this.confirmationKey): Record<string, string> {
+    const signature = key.sign(["pan-enter/1", new URL(this.server.app).host, handleOf(tokenOf(ticket)), path]);
+    return { ticket, signature, return: path };
+  }
+
   /** Posts a ticket to the app origin, as the form on the sign-origin page does. */
   async enterWithTicket(ticket: string, { key = this.confirmationKey, path = "/account", headers = [] as Headers } = {}): Promise<Reply> {
-    const signature = key.sign(["pan-enter/1", new URL(this.server.app).host, handleOf(tokenOf(ticket)), path]);
-    const body = new URLSearchParams({ ticket, signature, return: path }).toString();
+    const body = new URLSearchParams(this.enterFields(path, ticket, key)).toString();
     const replaced = new Set(headers.map(([name]) => name));
     return this.keepCookiesAndNonces(
       await send(this.server, { path: "/enter", headers: [...enterHeaders(this.server).filter(([name]) => !replaced.has(name)), ...headers], body }),

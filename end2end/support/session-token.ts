@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Page } from "@playwright/test";
 
 /** The session token: base64url(SHA-256("pan-token" ‖ 0 ‖ ticket)) */
 export function tokenOf(ticket: string): string {
@@ -12,8 +11,13 @@ export function handleOf(token: string): string {
   return hash.digest("base64url").slice(0, 22);
 }
 
+/** A page whose cookies a test reads. */
+export interface CookieHolder {
+  context(): { cookies(): Promise<{ name: string; value: string }[]> };
+}
+
 /** The value of the session cookie in the page's browser. Empty if there is none. */
-export async function sessionToken(page: Page): Promise<string> {
+export async function sessionToken(page: CookieHolder): Promise<string> {
   const cookies = await page.context().cookies();
   return cookies.find(({ name }) => name === "__Host-pan")?.value ?? "";
 }

@@ -5,6 +5,7 @@ import { type Headers, send } from "../support/http.ts";
 import { confirmationProof, keyPressProof } from "../support/interaction-proof.ts";
 import { interceptNext } from "../support/intercepted-request.ts";
 import { NodeClient, originHeaders, signOriginHeaders } from "../support/node-client.ts";
+import { readEverything } from "../support/page-scripts.ts";
 import { createPrivateData } from "../support/private-data.ts";
 import { handleOf, sessionToken } from "../support/session-token.ts";
 
@@ -53,7 +54,7 @@ function proofOf({ name, level }: ProtectedAction): object | undefined {
   return { Signed: undefined, Interaction: keyPressProof(name), Confirmed: confirmationProof(name) }[level];
 }
 
-test("attack 1: a stolen cookie reads nothing and does nothing, not even sign out", async ({ account, server, page, browser }) => {
+test("attack 1: a stolen cookie reads nothing and does nothing, not even sign out", { tag: "@firefox" }, async ({ account, server, page, browser }) => {
   const { cookie, secrets } = await createPrivateData(account, server);
 
   // From the thief's machine: without a signature, and with a signature by the thief's own key.
@@ -104,16 +105,10 @@ test("attack 1: a stolen cookie reads nothing and does nothing, not even sign ou
   await account.changeName("Unharmed");
 });
 
-test("attack 2: page script cannot read the token, and the handle alone is useless", async ({ account, server, page }) => {
+test("attack 2: page script cannot read the token, and the handle alone is useless", { tag: "@firefox" }, async ({ account, server, page }) => {
   const value = await sessionToken(page);
   expect(value).toHaveLength(43);
-  const readable = await page.evaluate(async () => {
-    const stores = [localStorage, sessionStorage].map((store) => JSON.stringify(store));
-    const html = document.documentElement.outerHTML;
-    const shown = await fetch("/account").then(async (reply) => (await reply.text()) + JSON.stringify([...reply.headers]));
-    const listed = "cookieStore" in window ? JSON.stringify(await (window as never as { cookieStore: { getAll(): Promise<object> } }).cookieStore.getAll()) : "";
-    return [document.cookie, ...stores, html, shown, listed, window.name].join("\n");
-  });
+  const readable = await readEverything(page);
   expect(readable).not.toContain(value);
   expect(readable).not.toContain("__Host-pan");
 

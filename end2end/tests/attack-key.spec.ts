@@ -1,63 +1,17 @@
-import type { Page, Request } from "@playwright/test";
-import { newUserName } from "../support/app-page.ts";
+import { AppPage, newUserName } from "../support/app-page.ts";
+import { bindOfOwnKey } from "../support/attacks.ts";
 import { signingFrame } from "../support/browser-storage.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { type Headers, send } from "../support/http.ts";
-import { KeyPair } from "../support/key-pair.ts";
+import { Mouse } from "../support/input-device.ts";
 import { NodeClient, originHeaders } from "../support/node-client.ts";
-import type { TestServer } from "../support/test-server.ts";
+import { exportKeys, NOTHING_REACHED, reachIntoFrame, sendFromPage } from "../support/page-scripts.ts";
 
-test("attack 3: page script cannot reach the key", async ({ account, server, page }) => {
-  const reached = await page.evaluate(async () => {
-    const attempt = async (work: () => unknown) => {
-      try {
-        return `reached: ${String(await work())}`;
-      } catch (error) {
-        return (error as Error).name;
-      }
-    };
-    const element = document.querySelector<HTMLIFrameElement>("#pan-frame");
-    const inner = element?.contentWindow as never as Window & typeof globalThis;
-    return {
-      document: await attempt(() => inner.document.body.innerHTML),
-      contentDocument: element?.contentDocument === null,
-      database: await attempt(() => inner.indexedDB.databases()),
-      crypto: await attempt(() => inner.crypto.subtle),
-      global: await attempt(() => (inner as never as Record<string, unknown>)["wasm_bindgen"]),
-      own: (await indexedDB.databases()).map(({ name }) => name),
-    };
-  });
-  expect(reached).toEqual({
-    document: "SecurityError",
-    contentDocument: true,
-    database: "SecurityError",
-    crypto: "SecurityError",
-    global: "SecurityError",
-    own: [],
-  });
+test("attack 3: page script cannot reach the key", { tag: "@firefox" }, async ({ account, server, page }) => {
+  expect(await reachIntoFrame(page)).toEqual(NOTHING_REACHED);
 
   // Even script inside the frame could use the key but not export it.
-  const inside = await signingFrame(page, server).evaluate(async () => {
-    const opened = await new Promise<IDBDatabase>((resolve, reject) => {
-      const request = indexedDB.open("pan");
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = reject;
-    });
-    const keys: CryptoKey[] = [];
-    for (const name of opened.objectStoreNames) {
-      const records = await new Promise<object[]>((resolve) => {
-        const request = opened.transaction(name).objectStore(name).getAll();
-        request.onsuccess = () => resolve(request.result as object[]);
-      });
-      keys.push(...records.flatMap((record) => Object.values(record)).filter((value) => value instanceof CryptoKey));
-    }
-    const exported = [];
-    for (const format of ["jwk", "pkcs8", "raw"] as const) {
-      for (const key of keys) exported.push(await crypto.subtle.exportKey(format as "jwk", key).then(String, (error: Error) => error.name));
-    }
-    const signature = keys[0] && (await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, keys[0], new Uint8Array(1)));
-    return { keys: keys.length, extractable: keys.some((key) => key.extractable), exported, signs: signature?.byteLength };
-  });
+  const inside = await exportKeys(signingFrame(page, server));
   expect(inside.keys, "the frame key and the confirmation key").toBe(2);
   expect(inside.extractable).toBe(false);
   for (const result of inside.exported) expect(["InvalidAccessError", "NotSupportedError"]).toContain(result);
@@ -66,58 +20,22 @@ test("attack 3: page script cannot reach the key", async ({ account, server, pag
   await account.changeName("Still mine");
 });
 
-/** The body of `/bind` with the attacker's own key. */
-async function bindOfOwnKey(server: TestServer, challenge: string): Promise<string> {
-  const key = new KeyPair();
-  const signature = key.sign(["pan-bind/1", new URL(server.sign).host, challenge, await key.thumbprint()]);
-  return JSON.stringify({ jwk: await key.jwk(), challenge, signature });
-}
-
-/** Sends requests to the sign origin in all ways that page script has. Returns the responses that it could read. */
-async function attackFromPage(page: Page, server: TestServer, path: string, body: string): Promise<string[]> {
-  return page.evaluate(
-    async ({ url, body }) => {
-      const json = { "content-type": "application/json" };
-      const tries: RequestInit[] = [
-        { method: "POST", body, credentials: "include", headers: json },
-        { method: "POST", body, credentials: "include", mode: "no-cors", headers: { "content-type": "text/plain" } },
-        { method: "GET", credentials: "include", mode: "no-cors" },
-      ];
-      const read = await Promise.all(tries.map((init) => fetch(url, init).then((reply) => reply.text()).catch(() => "")));
-      navigator.sendBeacon(url, new Blob([body], { type: "application/json" }));
-      const form = Object.assign(document.createElement("form"), { method: "post", action: url, enctype: "text/plain", target: "pan-frame" });
-      form.append(Object.assign(document.createElement("input"), { name: body }));
-      document.body.append(form);
-      form.submit();
-      form.remove();
-      return read.filter((text) => text !== "");
-    },
-    { url: server.sign + path, body },
-  );
-}
-
-test("attack 4: page script cannot bind its own key, not even during sign-in", async ({ visitor, server, page, context }) => {
+test("attack 4: page script cannot bind its own key, not even during sign-in", { tag: "@firefox" }, async ({ isolated, page, context }) => {
+  const { server } = isolated;
+  const proxy = await isolated.startHeldServer();
+  const visitor = new AppPage(page, server.app, new Mouse(page));
   // The frame's own bind request is delayed, so that the attacker is first.
-  let release: () => void = () => {};
-  const attacked = new Promise<void>((done) => (release = done));
-  let held: Request | undefined;
-  await page.route(`${server.sign}/bind`, async (route) => {
-    if (route.request().headers()["origin"] !== server.sign) return route.continue();
-    held = route.request();
-    await attacked;
-    await route.continue();
-  });
-  const name = newUserName();
+  const held = proxy.hold("/bind");
   await page.goto(`${server.sign}/register?return=/account`);
-  await visitor.submitFormQuickly(name);
-  await expect.poll(() => held !== undefined, { timeout: 30_000 }).toBe(true);
+  await visitor.submitFormQuickly(newUserName());
+  const { request, release } = await held;
 
   expect(await page.evaluate(() => document.cookie)).toBe("");
-  expect(await attackFromPage(page, server, "/challenge", "{}")).toEqual([]);
+  expect(await sendFromPage(page, server, "/challenge", "{}")).toEqual([]);
   // A challenge belongs to no session, so the attacker can have one.
   const challenge = await new NodeClient(server).fetchChallenge();
   const body = await bindOfOwnKey(server, challenge);
-  expect(await attackFromPage(page, server, "/bind", body)).toEqual([]);
+  expect(await sendFromPage(page, server, "/bind", body)).toEqual([]);
 
   // Requests that a browser would not send: with the right cookie, from the page's origin.
   const [sign] = (await context.cookies(server.sign)).filter((cookie) => cookie.name === "__Host-pan-sign");
@@ -145,7 +63,7 @@ test("attack 4: page script cannot bind its own key, not even during sign-in", a
 
   // With that cookie, an attacker still cannot replay the bind or replace the key: a new key waits for the confirmation key.
   const headers: Headers = [...host, ...originHeaders(server.sign), ...cookie];
-  expect((await send(server, { path: "/bind", headers, body: held?.postData() ?? "" })).code).toBe("use_fresh_nonce");
+  expect((await send(server, { path: "/bind", headers, body: request.body })).code).toBe("use_fresh_nonce");
   const pending = await send(server, { path: "/bind", headers, body });
   expect(JSON.parse(pending.body)).toMatchObject({ pending: true, nonces: [] });
   await visitor.changeName("Still mine");

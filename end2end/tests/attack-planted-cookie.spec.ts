@@ -4,6 +4,7 @@ import { expect, test } from "../support/fixtures.ts";
 import { send } from "../support/http.ts";
 import { Mouse } from "../support/input-device.ts";
 import { NodeClient, signOriginHeaders } from "../support/node-client.ts";
+import { plantCookies } from "../support/page-scripts.ts";
 import { sessionToken } from "../support/session-token.ts";
 
 const YEAR = "Max-Age=34560000";
@@ -36,11 +37,6 @@ const PLANTED: Record<string, (attacker: string) => string[]> = {
   "very many other cookies": () => Array.from({ length: 60 }, (_, at) => `n${at}=${"x".repeat(50)}; Domain=pan.localhost; Path=/; ${YEAR}`),
 };
 
-/** Sets cookies by script on the app origin. */
-async function plant(page: Page, cookies: string[]): Promise<void> {
-  await page.evaluate((cookies) => cookies.forEach((cookie) => (document.cookie = cookie)), cookies);
-}
-
 /** Reloads the page and returns the `Cookie` header that it sends. */
 async function sentCookieHeader(page: Page): Promise<string> {
   const request = page.waitForRequest("**/api/account");
@@ -49,13 +45,14 @@ async function sentCookieHeader(page: Page): Promise<string> {
 }
 
 for (const [what, cookies] of Object.entries(PLANTED)) {
-  test(`attack 26: ${what} lock no user out and end no session`, async ({ account, server, page, context }) => {
+  const tag = what.startsWith("cookies") || what.includes("token") ? "@firefox" : [];
+  test(`attack 26: ${what} lock no user out and end no session`, { tag }, async ({ account, server, page, context }) => {
     const elsewhere = await NodeClient.signedIn(server, account.user);
     const attacker = await NodeClient.registered(server);
     const own = await sessionToken(page);
     const names = async () => (await context.cookies([server.app, server.sign])).map((cookie) => `${cookie.name}=${cookie.value} ${cookie.domain}${cookie.path}`).sort();
     const before = await names();
-    await plant(page, cookies(attacker.cookies.get("__Host-pan") ?? ""));
+    await plantCookies(page, cookies(attacker.cookies.get("__Host-pan") ?? ""));
     if (!what.includes("path")) expect(await names(), "the browser keeps at least one of them").not.toEqual(before);
 
     // The script is gone. The user returns in a new tab, and signs out and in again twice.
@@ -86,9 +83,9 @@ for (const [what, cookies] of Object.entries(PLANTED)) {
   });
 }
 
-test("attack 26: script that also changes local storage ends no session", async ({ account, server, page, context }) => {
+test("attack 26: script that also changes local storage ends no session", { tag: "@firefox" }, async ({ account, server, page, context }) => {
   const attacker = await NodeClient.registered(server);
-  await plant(page, [`__Host-pan=${attacker.cookies.get("__Host-pan") ?? ""}; Secure; Path=/; ${YEAR}; Partitioned`]);
+  await plantCookies(page, [`__Host-pan=${attacker.cookies.get("__Host-pan") ?? ""}; Secure; Path=/; ${YEAR}; Partitioned`]);
   await page.evaluate((handle) => {
     for (const key of Object.keys(localStorage)) localStorage.setItem(key, (localStorage.getItem(key) ?? "").replaceAll(/[\w-]{22}/g, handle));
   }, attacker.handle);

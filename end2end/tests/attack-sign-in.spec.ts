@@ -1,36 +1,13 @@
-import type { Page } from "@playwright/test";
-import { newUserName, PASSWORD } from "../support/app-page.ts";
+import { AppPage, newUserName, PASSWORD } from "../support/app-page.ts";
+import { enter, expectNotEntered, useStolenTicket } from "../support/attacks.ts";
 import { expect, test } from "../support/fixtures.ts";
-import { type Headers, type Reply, send } from "../support/http.ts";
-import { KeyPair } from "../support/key-pair.ts";
-import { enterHeaders, NodeClient, originHeaders, signOriginHeaders } from "../support/node-client.ts";
-import { handleOf, sessionToken, tokenOf } from "../support/session-token.ts";
-import type { TestServer } from "../support/test-server.ts";
+import { type Headers, send } from "../support/http.ts";
+import { Mouse } from "../support/input-device.ts";
+import { NodeClient, originHeaders, signOriginHeaders } from "../support/node-client.ts";
+import { postForm, postPasswords, submitForbiddenForm } from "../support/page-scripts.ts";
+import { sessionToken, tokenOf } from "../support/session-token.ts";
 
-/** Intercepts the form that the browser posts to `/enter`, and returns its fields. */
-async function interceptEntry(page: Page, act: () => Promise<unknown>): Promise<Record<string, string>> {
-  const [request] = await Promise.all([
-    page.waitForRequest("**/enter"),
-    page.route("**/enter", (route) => route.fulfill({ contentType: "text/html", body: "intercepted" }), { times: 1 }).then(act),
-  ]);
-  await expect(page.getByText("intercepted")).toBeVisible();
-  return Object.fromEntries(new URLSearchParams(request.postData() ?? ""));
-}
-
-async function enter(server: TestServer, fields: Record<string, string>, headers = enterHeaders(server)): Promise<Reply> {
-  return send(server, { path: "/enter", headers, body: new URLSearchParams(fields).toString() });
-}
-
-/** Checks that no session was entered: an error without a cookie, with a link to sign in. */
-function expectNotEntered(reply: Reply, server: TestServer, what: string): void {
-  expect(reply.status, what).toBeGreaterThanOrEqual(400);
-  expect(reply.status, what).toBeLessThan(500);
-  expect(reply.headers["set-cookie"], what).toBeUndefined();
-  expect(reply.headers.location, what).toBeUndefined();
-  expect(reply.body, what).toContain(`${server.sign}/sign-in`);
-}
-
-test("attack 24: no page of the app origin has a password field or accepts a password", async ({ account, server, page }) => {
+test("attack 24: no page of the app origin has a password field or accepts a password", { tag: "@firefox" }, async ({ account, server, page }) => {
   // All linked pages, signed in and signed out.
   const seen = new Set<string>();
   const walk = async () => {
@@ -57,7 +34,7 @@ test("attack 24: no page of the app origin has a password field or accepts a pas
   await expect(page.getByLabel("Password", { exact: true })).toHaveAttribute("type", "password");
 });
 
-test("attack 24: script of the app origin cannot watch a sign-in", async ({ account, server, page, context }) => {
+test("attack 24: script of the app origin cannot watch a sign-in", { tag: "@firefox" }, async ({ account, server, page, context }) => {
   // From now on, it records everything that it can see in every page of the app origin.
   await context.addInitScript((app) => {
     if (location.origin !== app) return;
@@ -97,29 +74,13 @@ test("attack 24: script of the app origin cannot watch a sign-in", async ({ acco
   for (const secret of [PASSWORD, ticket ?? tokenOf(""), await sessionToken(page)]) expect(recorded).not.toContain(secret);
 });
 
-test("attack 24: a fake sign-in page on the app origin gets no session for a stolen password", async ({ client, server, page }) => {
+test("attack 24: a fake sign-in page on the app origin gets no session for a stolen password", { tag: "@firefox" }, async ({ client, server, page }) => {
   await page.goto(server.app);
   const statuses: number[] = [];
   page.on("response", (response) => void statuses.push(response.status()));
   // The attacker has the user's password and a valid statement of the attacker's own key.
   const { body } = await new NodeClient(server, client.name).signInRequest("/sign-in");
-  const outcomes = await page.evaluate(
-    async ({ app, sign, body }) => {
-      const outcomes: string[] = [];
-      for (const url of [`${app}/api/sign_in`, `${app}/api/register`, `${app}/sign-in`, `${app}/register`, `${sign}/sign-in`, `${sign}/register`]) {
-        for (const init of [
-          { headers: { "content-type": "application/json" } },
-          { headers: { "content-type": "text/plain" }, mode: "no-cors" as const },
-          { headers: { "content-type": "application/x-www-form-urlencoded" }, mode: "no-cors" as const },
-        ]) {
-          const reply = await fetch(url, { method: "POST", credentials: "include", body, ...init }).catch(() => null);
-          outcomes.push(`${url} ${reply ? `${reply.type} ${reply.status} ${await reply.text()}` : "failed"}`);
-        }
-      }
-      return outcomes;
-    },
-    { ...server, body },
-  );
+  const outcomes = await postPasswords(page, server, body);
   expect(outcomes.filter((outcome) => /ticket|basic 2\d\d/.test(outcome))).toEqual([]);
   expect(await page.context().cookies(), "no session was opened").toEqual([]);
   const statements = { "the app origin": originHeaders(server.app), "another site": originHeaders("http://evil.localhost") };
@@ -134,20 +95,10 @@ test("attack 24: a fake sign-in page on the app origin gets no session for a sto
   expect(reply.status, reply.body).toBe(200);
 });
 
-test("attack 24: a form that script posts from the app origin to the sign origin opens no session", async ({ client, server, page }) => {
+test("attack 24: a form that script posts from the app origin to the sign origin opens no session", { tag: "@firefox" }, async ({ client, server, page }) => {
   for (const enctype of ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]) {
     await page.goto(server.app);
-    const violated = await page.evaluate(
-      ({ action, enctype, user, password }) =>
-        new Promise<string>((done) => {
-          addEventListener("securitypolicyviolation", ({ effectiveDirective }) => done(effectiveDirective));
-          const form = Object.assign(document.createElement("form"), { method: "post", action, enctype });
-          for (const [name, value] of [["user", user], ["password", password]]) form.append(Object.assign(document.createElement("input"), { name, value }));
-          document.body.append(form);
-          form.submit();
-        }),
-      { action: `${server.sign}/sign-in`, enctype, user: client.name, password: PASSWORD },
-    );
+    const violated = await submitForbiddenForm(page, `${server.sign}/sign-in`, enctype, { user: client.name, password: PASSWORD });
     // The application's policy blocks the form. Without the policy, the server rejects it.
     expect(violated).toBe("form-action");
     const body = new URLSearchParams({ user: client.name, password: PASSWORD }).toString();
@@ -159,58 +110,31 @@ test("attack 24: a form that script posts from the app origin to the sign origin
   expect(await page.context().cookies()).toEqual([]);
 });
 
-test("attack 25: a stolen ticket is useless, and its owner can still use it", async ({ visitor, server, page }) => {
-  const name = newUserName();
+test("attack 25: a stolen ticket is useless, and its owner can still use it", { tag: "@firefox" }, async ({ isolated, page }) => {
+  const { server } = isolated;
+  const proxy = await isolated.startHeldServer();
+  const visitor = new AppPage(page, server.app, new Mouse(page));
   await page.goto(`${server.sign}/register?return=/activity`);
-  const fields = await interceptEntry(page, () => visitor.submitFormQuickly(name));
-  const { ticket = "", signature = "" } = fields;
+  const held = proxy.hold("/enter");
+  await visitor.submitFormQuickly(newUserName());
+  const { request, drop } = await held;
+  drop();
+  const fields = Object.fromEntries(new URLSearchParams(request.body));
   expect(fields).toEqual({ ticket: expect.stringMatching(/^[\w-]{43}$/), signature: expect.stringMatching(/^pan=:.+:$/), return: "/activity" });
   expect(await sessionToken(page), "no session was entered yet").toBe("");
-
-  // The ticket with a signature by another key, of another session or over another path, and without a signature.
-  const thief = new KeyPair();
-  const statement = ["pan-enter/1", new URL(server.app).host, handleOf(tokenOf(ticket))];
-  const attacker = await NodeClient.registered(server);
-  const stolen: Record<string, Record<string, string>> = {
-    "signed by another key": { ticket, signature: thief.sign([...statement, "/activity"]), return: "/activity" },
-    "signed by the key of another session": { ticket, signature: attacker.confirmationKey.sign([...statement, "/activity"]), return: "/activity" },
-    redirected: { ...fields, return: "/account" },
-    "redirected to another origin": { ...fields, return: "//evil.localhost/" },
-    "with an extra field": { ...fields, user: attacker.name },
-    "without a signature": { ticket, return: "/activity" },
-    "with another ticket": { ...fields, ticket: Buffer.alloc(32, 7).toString("base64url") },
-  };
-  for (const [what, body] of Object.entries(stolen)) expectNotEntered(await enter(server, body), server, what);
-  // A valid form from another origin, site or fetch mode.
-  for (const [header, value] of [
-    ["origin", server.app],
-    ["origin", "null"],
-    ["origin", "http://evil.localhost"],
-    ["sec-fetch-site", "cross-site"],
-    ["sec-fetch-site", "none"],
-    ["sec-fetch-mode", "cors"],
-    ["sec-fetch-mode", "no-cors"],
-  ] as const) {
-    const headers = enterHeaders(server).map(([name, old]): [string, string] => [name, name === header ? value : old]);
-    expectNotEntered(await enter(server, fields, headers), server, `${header}: ${value}`);
-  }
-  // A session that was not entered can do nothing.
-  const early = await send(server, { path: "/api/account", headers: [...originHeaders(server.app), ["cookie", `__Host-pan=${tokenOf(ticket)}`]], body: "{}" });
-  expect(early.code).toBe("invalid_session");
-
-  // The positive control: it is still valid. Until a frame key is bound, the same form enters the same session again.
-  const replies = await Promise.all(Array.from({ length: 20 }, () => enter(server, { ticket, signature, return: "/activity" })));
-  expect(replies.map(({ status }) => status)).toEqual(Array(20).fill(303));
-  expect(new Set(replies.map(({ headers }) => String(headers["set-cookie"]))).size).toBe(1);
-  expect(replies[0]?.headers.location).toBe("/activity");
+  await useStolenTicket(server, fields);
 });
 
-test("attack 25: a used ticket is useless, also from the browser's history", async ({ visitor, server, page }) => {
-  const name = newUserName();
+test("attack 25: a used ticket is useless, also from the browser's history", { tag: "@firefox" }, async ({ isolated, page }) => {
+  const { server } = isolated;
+  const proxy = await isolated.startHeldServer();
+  const visitor = new AppPage(page, server.app, new Mouse(page));
   await page.goto(`${server.sign}/register?return=/account`);
-  const posted = page.waitForRequest("**/enter");
-  await visitor.submitFormQuickly(name);
-  const fields = Object.fromEntries(new URLSearchParams((await posted).postData() ?? ""));
+  const held = proxy.hold("/enter");
+  await visitor.submitFormQuickly(newUserName());
+  const { request, release } = await held;
+  release();
+  const fields = Object.fromEntries(new URLSearchParams(request.body));
   await visitor.expectLoaded();
   const entered = await sessionToken(page);
   expectNotEntered(await enter(server, fields), server, "replayed");
@@ -223,29 +147,19 @@ test("attack 25: a used ticket is useless, also from the browser's history", asy
   expect(await sessionToken(page), "the same session").toBe(entered);
 });
 
-test("attack 25: the attacker's own ticket signs no user in to the attacker's account", async ({ account, server, page }) => {
+test("attack 25: the attacker's own ticket signs no user in to the attacker's account", { tag: "@firefox" }, async ({ account, server, page }) => {
   const before = await sessionToken(page);
   // The attacker has an unused ticket of the attacker's own account, with a valid signature.
   const attacker = new NodeClient(server);
   expect((await attacker.signIn("/register")).status).toBe(200);
-  const { ticket } = attacker;
-  const signature = attacker.confirmationKey.sign(["pan-enter/1", new URL(server.app).host, handleOf(tokenOf(ticket)), "/account"]);
-  const fields = { ticket, signature, return: "/account" };
+  const fields = attacker.enterFields("/account");
   // Posted by script of another site and of the app origin itself.
   const evil = "http://evil.localhost";
   await page.context().route(`${evil}/*`, (route) => route.fulfill({ contentType: "text/html", body: "<title>evil</title>" }));
   for (const from of [`${evil}/`, `${server.app}/account`]) {
     await page.goto(from);
     const reply = page.waitForResponse("**/enter", { timeout: 3_000 }).catch(() => null);
-    await page.evaluate(
-      ({ action, fields }) => {
-        const form = Object.assign(document.createElement("form"), { method: "post", action });
-        for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement("input"), { name, value, type: "hidden" }));
-        document.body.append(form);
-        form.submit();
-      },
-      { action: `${server.app}/enter`, fields },
-    );
+    await postForm(page, `${server.app}/enter`, fields);
     expect((await reply)?.status(), from).toBe(403);
     await page.waitForURL("**/enter");
     expect(await sessionToken(page), from).toBe(before);

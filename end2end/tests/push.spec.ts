@@ -23,7 +23,7 @@ async function openTab(visitor: AppPage, context: BrowserContext, path: string):
 
 const pushState = (page: Page) => page.getByTestId("push-state");
 
-test("a sign-in elsewhere shows a notification in every tab, and reading it in one marks it read in all", async ({ account, context, server }) => {
+test("a sign-in elsewhere shows a notification in every tab, and reading it in one marks it read in all", { tag: "@firefox" }, async ({ account, context, server }) => {
   await account.waitUntilLive();
   await expect(account.bell(0)).toBeVisible();
   const other = await openTab(account, context, "/activity");
@@ -70,7 +70,7 @@ test("a stolen cookie shows a notification", async ({ account, server, page }) =
   await expect(account.notifications).toContainText("Someone has a copy of the cookie of this session");
 });
 
-test("attack 18: a session ended elsewhere ends here at once, with its connection", async ({ account, browser, page }) => {
+test("attack 18: a session ended elsewhere ends here at once, with its connection", { tag: "@firefox" }, async ({ account, browser, page }) => {
   await account.waitUntilLive();
   const theirs = await browser.newContext();
   const theirPage = await theirs.newPage();

@@ -1,11 +1,12 @@
 import type { Page } from "@playwright/test";
 import { AttackerWindow } from "../../support/attacker-window.ts";
+import { changeSignedRequests, requestTransferOfFrame } from "../../support/demo/frame-attacks.ts";
 import { type AppPage, newUserName } from "../../support/app-page.ts";
 import { expect, test } from "../../support/fixtures.ts";
-import { send } from "../../support/http.ts";
-import { InjectedScript, signedHeaders } from "../../support/injected-script.ts";
-import { confirmationProof, encodeProof, keyPressProof } from "../../support/interaction-proof.ts";
+import { InjectedScript } from "../../support/injected-script.ts";
+import { confirmationProof, keyPressProof } from "../../support/interaction-proof.ts";
 import { NodeClient } from "../../support/node-client.ts";
+import { changeNameBySyntheticEvents, confirmBySyntheticEvents } from "../../support/page-scripts.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import type { TestServer } from "../../support/test-server.ts";
 
@@ -21,17 +22,13 @@ async function transferBody(server: TestServer): Promise<string> {
   return JSON.stringify({ to: friend.name, amount: 4200, note: "a gift" });
 }
 
-test("attack 5: script that requests a transfer gets no signature without the user", async ({ visitor, server, page }) => {
+test("attack 5: script that requests a transfer gets no signature without the user", { tag: "@firefox" }, async ({ visitor, server, page }) => {
   const script = await pageWithInjectedScript(visitor, page);
   const body = await transferBody(server);
   const transfer = { path: "/api/transfer", body, nonce: await script.nonce() };
 
   // The frame signs it neither at its level nor at a lower one.
-  expect((await script.requestSignature({ ...transfer, level: "confirmed" }))?.Err).toBe("not_here");
-  for (const level of ["signed", "interaction"] as const) {
-    const reply = await script.requestSignature({ ...transfer, level, proof: level === "interaction" ? keyPressProof("transfer") : null });
-    expect(reply?.Err, level).toBe("level_too_low");
-  }
+  await requestTransferOfFrame(script, transfer);
 
   // Script can open the confirmation window and dispatch a click, but cannot reach into the window.
   const opened = await AttackerWindow.open(page, server.sign, { ...transfer, session: await script.sessionHandle() });
@@ -58,26 +55,14 @@ test("attack 5: script that requests a transfer gets no signature without the us
   await expect(visitor.balance).toHaveText("958.00 EUR");
 });
 
-test("attack 6: synthetic events make no proof and do not activate the confirmation button", async ({ visitor, page }) => {
+test("attack 6: synthetic events make no proof and do not activate the confirmation button", { tag: "@firefox" }, async ({ visitor, page }) => {
   await pageWithInjectedScript(visitor, page);
   const proofs: string[] = [];
   page.on("request", (request) => {
     const proof = request.headers()["x-interaction-proof"];
     if (proof && proof !== "none") proofs.push(proof);
   });
-  const events = () => {
-    const field = document.querySelector<HTMLInputElement>("#name");
-    const button = field?.form?.querySelector("button");
-    if (!field || !button) throw new Error("the form is gone");
-    field.value = "Robot";
-    const at = button.getBoundingClientRect();
-    const init = { bubbles: true, cancelable: true, composed: true, clientX: at.x + 5, clientY: at.y + 5, detail: 1, pointerType: "mouse" };
-    for (const type of ["pointermove", "pointerdown", "mousedown", "pointerup", "mouseup", "click"]) button.dispatchEvent(new PointerEvent(type, init));
-    for (const type of ["keydown", "keyup"]) button.dispatchEvent(new KeyboardEvent(type, { bubbles: true, key: "Enter" }));
-    button.click();
-    field.form?.requestSubmit();
-  };
-  await page.evaluate(events);
+  await changeNameBySyntheticEvents(page);
   // The page has no proof, so a confirmation window opens.
   const window = await visitor.confirmationWindow();
   expect(proofs).toEqual([]);
@@ -85,12 +70,7 @@ test("attack 6: synthetic events make no proof and do not activate the confirmat
   // Script inside the window cannot activate its button either, because its events are not trusted.
   const button = window.button("Change name");
   await expect(button).toHaveAttribute("aria-disabled", "false");
-  await button.evaluate((button: HTMLElement) => {
-    const init = { bubbles: true, composed: true, detail: 1 };
-    for (const type of ["pointerdown", "pointerup", "click"]) button.dispatchEvent(new PointerEvent(type, init));
-    for (const type of ["keydown", "keyup"]) button.dispatchEvent(new KeyboardEvent(type, { bubbles: true, key: "Enter" }));
-    button.click();
-  });
+  await confirmBySyntheticEvents(window.page);
   await expect(window.status).toContainText("Check every line");
   await expect(button).toBeVisible();
   expect(proofs).toEqual([]);
@@ -101,7 +81,7 @@ test("attack 6: synthetic events make no proof and do not activate the confirmat
   // The positive control: a trusted click makes a proof and activates the button.
   await visitor.changeName("Person");
   expect(proofs).not.toEqual([]);
-  await page.evaluate(events);
+  await changeNameBySyntheticEvents(page);
   await visitor.confirm("Change name");
   await expect(visitor.displayName).toHaveText("Robot");
 });
@@ -244,37 +224,9 @@ test("attack 7: a perfect forgery passes at level Interaction, and only there", 
   expect((await client.call({ path: "/api/transfer", body, proof: confirmationProof("transfer") })).status).toBe(200);
 });
 
-test("attack 8: a signed request cannot be changed, and the frame signs only catalogue actions", async ({ visitor, server, page }) => {
+test("attack 8: a signed request cannot be changed, and the frame signs only catalogue actions", { tag: "@firefox" }, async ({ visitor, server, page }) => {
   const script = await pageWithInjectedScript(visitor, page);
-  const nonce = await script.nonce();
-  const rejection = async (request: Parameters<InjectedScript["requestSignature"]>[0]) => (await script.requestSignature({ nonce, ...request }))?.Err;
-  expect(await rejection({ path: "/api/unheard_of" })).toBe("unknown_action");
-  expect(await rejection({ path: "/api/account?as=admin" })).toBe("unknown_action");
-  expect(await rejection({ path: "/api/account/" })).toBe("unknown_action");
-  expect(await rejection({ path: "/api/account", body: '{"user":"bob"}' })).toBe("unknown_arguments");
-  expect(await rejection({ path: "/api/account", body: "{} " })).toBe("unknown_arguments");
-  expect(await rejection({ path: "/api/display_name", body: '{"name":"a"}', level: "signed" })).toBe("level_too_low");
-  expect(await rejection({ path: "/api/transfer", body: '{"to":"bob","amount":1}', level: "confirmed" })).toBe("unknown_arguments");
-  expect(await script.sendToFrame({ sign_bytes: { bytes: "AA" } })).toEqual({ Err: "malformed" });
-
-  // The page's own request, changed after signing. Each attempt has its own signature, because a nonce is spent once.
-  const body = JSON.stringify({ name: "Signed" });
-  const signRename = async () =>
-    script.sign({ path: "/api/display_name", body, level: "interaction", nonce: await script.nonce(), proof: keyPressProof("display_name") });
-  const changed = JSON.stringify({ name: "Changed" });
-  expect((await script.post("/api/display_name", changed, await signRename())).code).toBe("invalid_proof");
-  const { digest } = await script.sign({ path: "/api/display_name", body: changed, level: "interaction", nonce: await script.nonce(), proof: keyPressProof("display_name") });
-  expect((await script.post("/api/display_name", changed, { ...(await signRename()), digest })).code).toBe("invalid_proof");
-  expect((await script.post("/api/display_name?as=admin", body, await signRename())).code).toBe("invalid_proof");
-  expect((await script.post("/api/account", "{}", await signRename())).code).toBe("invalid_proof");
-  expect((await script.post("/api/nowhere", body, await signRename())).code).toBe("malformed");
-  const raised = { ...(await signRename()), proof: encodeProof(confirmationProof("display_name")) };
-  expect((await script.post("/api/display_name", body, raised)).code).toBe("invalid_proof");
-  expect((await script.post("/api/display_name", body, { ...(await signRename()), proof: "none" })).code).toBe("step_up_required");
-
-  // The positive control: unchanged, it passes.
-  expect((await script.post("/api/display_name", body, await signRename())).status).toBe(200);
-  expect((await send(server, { path: "/api/account", headers: signedHeaders(raised) })).status).toBeGreaterThanOrEqual(400);
+  await changeSignedRequests(script, server);
   await page.reload();
   await expect(visitor.displayName).toHaveText("Signed");
 });

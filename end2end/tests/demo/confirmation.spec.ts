@@ -153,7 +153,7 @@ test("the keyboard confirms, and a held key does not", async ({ account }) => {
   await expect(account.balance).toHaveText("999.00 EUR");
 });
 
-test("a frame that lost its key is restored by the confirmation key", async ({ account, page, server }) => {
+test("a frame that lost its key is restored by the confirmation key", { tag: "@firefox" }, async ({ account, page, server }) => {
   await evictKeys(page, server, "keys");
   await page.reload();
   await expect(account.alert).toContainText("lost one of its keys");

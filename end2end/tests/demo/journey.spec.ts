@@ -52,7 +52,7 @@ function proofRecorder(header: string | undefined): string | null {
   return (JSON.parse(Buffer.from(header, "base64url").toString()) as { by: string }).by;
 }
 
-test("the whole journey with a mouse", async ({ visitor, server }) => {
+test("the whole journey with a mouse", { tag: "@firefox" }, async ({ visitor, server }) => {
   await journey(visitor, server);
 });
 
