@@ -36,7 +36,7 @@ pub(crate) fn parse(compact: &str) -> Result<Unverified<'_>, Rejection> {
         return Err(Rejection::MalformedProof("a critical extension"));
     }
     Ok(Unverified {
-        algorithm: json::text(&header, "alg").and_then(Algorithm::from_name).ok_or(Rejection::Algorithm)?,
+        algorithm: json::text(&header, "alg").and_then(|name| name.parse().ok()).ok_or(Rejection::Algorithm)?,
         header,
         payload: object(payload)?,
         signed: signed.as_bytes(),

@@ -1,10 +1,12 @@
 //! Algorithms and public keys.
 
+use std::str::FromStr;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ring::signature::{self, ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256};
 
 use crate::{
-    error::Rejection,
+    error::{InvalidValue, Rejection},
     json::{self, Object},
 };
 
@@ -28,9 +30,16 @@ impl Algorithm {
             Self::Rs256 => "RS256",
         }
     }
+}
 
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Es256, Self::Rs256].into_iter().find(|algorithm| algorithm.name() == name)
+impl FromStr for Algorithm {
+    type Err = InvalidValue;
+
+    fn from_str(name: &str) -> Result<Self, InvalidValue> {
+        [Self::Es256, Self::Rs256]
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or(InvalidValue("algorithm"))
     }
 }
 
