@@ -144,8 +144,8 @@ impl<S: SessionStore> Dbsc<S> {
         if self.config.origins.iter().any(|allowed| origin == allowed) { Ok(()) } else { Err(Rejection::Origin) }
     }
 
-    /// Verifies a challenge and marks it as used. Called only for proofs with a valid signature, so that nobody else can
-    /// fill the store.
+    /// Verifies a challenge and marks it as used. Called only after the signature was verified, so that requests without the key
+    /// cannot fill the store.
     async fn spend(&self, purpose: Purpose, subject: &str, challenge: &str) -> Result<(), Error> {
         let (id, expires) = self.config.secret.verify_challenge(purpose, subject, challenge, self.now())?;
         if self.store.spend_challenge(id, expires).await.map_err(Error::Store)? {

@@ -37,7 +37,7 @@ pub struct Offer<'a> {
     pub challenge: &'a str,
     /// Text that the browser repeats in the proof.
     pub authorization: Option<&'a str>,
-    /// A session of another site whose key this session shall have.
+    /// A session of another site whose key the new session uses.
     pub provider: Option<Provider<'a>>,
 }
 

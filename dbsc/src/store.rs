@@ -40,8 +40,8 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Marks a challenge as used. Returns false if it was already used. Must be atomic.
     ///
-    /// It may be forgotten at `expires`. An implementation that always returns true lets a proof be used again until
-    /// then, by who can read the requests of the browser.
+    /// It may be forgotten at `expires`. An implementation that always returns true lets an
+    /// attacker who has read a request repeat its proof until then.
     async fn spend_challenge(&self, challenge: ChallengeId, expires: SystemTime) -> Result<bool, StoreError>;
 }
 

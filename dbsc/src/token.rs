@@ -40,7 +40,7 @@ impl Purpose {
 
 /// The keys that authenticate challenges and cookie values (HMAC with SHA-256).
 ///
-/// All servers of a site need the same. Whoever knows a key can issue cookies.
+/// All servers of a site need the same. A key must stay secret: it can issue cookies for any session.
 #[derive(Clone)]
 pub struct Secret {
     current: hmac::Key,

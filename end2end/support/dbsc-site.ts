@@ -72,7 +72,7 @@ export class DbscSite {
     const executablePath = execFileSync(join(ROOT, "scripts/chromium.sh"), { encoding: "utf8" }).trim();
     this.browser = await chromium.launchPersistentContext(join(this.folder, "profile"), {
       ...(executablePath && { executablePath }),
-      // Playwright's own headless mode is another browser, without device bound sessions.
+      // The argument makes it headless. Playwright's headless mode is an older one.
       headless: false,
       args: [
         "--headless=new",
