@@ -72,7 +72,7 @@ export class DbscSite {
     const executablePath = execFileSync(join(ROOT, "scripts/chromium.sh"), { encoding: "utf8" }).trim();
     this.browser = await chromium.launchPersistentContext(join(this.folder, "profile"), {
       ...(executablePath && { executablePath }),
-      // The argument makes it headless. Playwright's headless mode is an older one.
+      // The argument below makes the whole browser headless; Playwright may start its headless shell instead.
       headless: false,
       args: [
         "--headless=new",
