@@ -27,7 +27,7 @@ pub enum Refresh {
 
 /// Device bound sessions with a store.
 ///
-/// [`crate::DbscLayer`] or [`crate::axum::router`] serves the endpoints.
+/// [`crate::DbscLayer`], or `dbsc::axum::router` with the feature `axum`, serves the endpoints.
 #[derive(Debug)]
 pub struct Dbsc<S> {
     pub(crate) config: Config,
