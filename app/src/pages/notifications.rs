@@ -63,6 +63,25 @@ fn add(list: &mut Vec<Notification>, new: Notification) {
     list.truncate(MAX_LISTED);
 }
 
+/// Closes the menu when the focus leaves it: its list may cover what has the focus next.
+fn close_when_left(menu: NodeRef<html::Details>, event: &ev::FocusEvent) {
+    if let (Some(next), Some(menu)) = (event.related_target(), menu.get_untracked())
+        && !menu.contains(Some(next.unchecked_ref()))
+    {
+        menu.set_open(false);
+    }
+}
+
+fn close_on_escape(menu: NodeRef<html::Details>, event: &ev::KeyboardEvent) {
+    if event.key() == "Escape"
+        && let Some(menu) = menu.get_untracked()
+    {
+        // An element inside of the closed menu would lose the focus.
+        focus::focus(menu.first_element_child());
+        menu.set_open(false);
+    }
+}
+
 /// The notification menu: a bell with the number of unread notifications, and their list.
 #[component]
 pub fn Notifications() -> impl IntoView {
@@ -122,23 +141,6 @@ pub fn Notifications() -> impl IntoView {
             mark_read(newest);
         }
     };
-    // The list may cover what has the focus next.
-    let leave = move |event: ev::FocusEvent| {
-        if let (Some(next), Some(details)) = (event.related_target(), details.get_untracked())
-            && !details.contains(Some(next.unchecked_ref()))
-        {
-            details.set_open(false);
-        }
-    };
-    let close = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape"
-            && let Some(details) = details.get_untracked()
-        {
-            // An element inside of the closed menu would lose the focus.
-            focus::focus(details.first_element_child());
-            details.set_open(false);
-        }
-    };
     let label = move || match unread() {
         0 => "Notifications: nothing new".to_owned(),
         1 => "Notifications: 1 new".to_owned(),
@@ -149,8 +151,8 @@ pub fn Notifications() -> impl IntoView {
             class="notifications"
             node_ref=details
             on:toggle=open
-            on:focusout=leave
-            on:keydown=close
+            on:focusout=move |event| close_when_left(details, &event)
+            on:keydown=move |event| close_on_escape(details, &event)
         >
             <summary aria-label=label>
                 <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
