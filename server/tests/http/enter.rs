@@ -243,7 +243,7 @@ async fn address_without_form_leads_to_the_account() {
 #[tokio::test]
 async fn rejected_entry_explains_the_cause() {
     let app = app();
-    let browser = app.signed_in("ada").await;
+    let mut browser = app.signed_in("ada").await;
     let explains = async |request: Request<Body>, words: &str| {
         let html = String::from_utf8(app.send(request).await.body).unwrap();
         assert!(html.contains(words), "{html}");
@@ -253,7 +253,8 @@ async fn rejected_entry_explains_the_cause() {
         request.headers_mut().insert(header::ORIGIN, origin.parse().unwrap());
         explains(request, "from which page the sign-in came").await;
     }
-    assert_eq!(post(&app, &browser).await.status, StatusCode::SEE_OTHER);
+    browser.enter(&app).await;
+    browser.bind(&app).await;
     explains(enter_form(encoded(&browser.form("/account"))), "loaded twice").await;
     for _ in 0..30 {
         post(&app, &browser).await;
