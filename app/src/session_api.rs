@@ -3,7 +3,7 @@
 
 use client::SignedClient;
 use leptos::{prelude::*, server_fn::codec::Json};
-use protocol::{built_in, key::KeyThumbprint, token::SessionHandle};
+use protocol::{action::Tier, built_in, key::KeyThumbprint, token::SessionHandle};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
@@ -39,6 +39,8 @@ pub struct OwnSession {
     pub confirmation_key: KeyThumbprint,
     /// The key that signs all other requests, once it is bound.
     pub frame_key: Option<KeyThumbprint>,
+    /// What a thief must copy to use it elsewhere.
+    pub tier: Tier,
     /// How often its token was presented without its key, and when last (Unix ms).
     pub theft: Option<(u64, u64)>,
 }
@@ -79,6 +81,7 @@ pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
         seen: session.seen,
         confirmation_key: session.confirmation_key.thumbprint(),
         frame_key: session.frame_key.map(|key| key.thumbprint()),
+        tier: session.tier(),
         theft: session.theft.map(|theft| (theft.times, theft.last)),
     });
     Ok(own.collect())

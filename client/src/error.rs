@@ -54,6 +54,16 @@ pub enum ClientError {
         "This browser blocks the storage that keeps your key. Allow site data for this site, then reload the page."
     )]
     StorageBlocked,
+    /// The session is bound to a device, which the browser could not prove.
+    #[error(
+        "This browser could not prove that it is on the device on which you signed in. Nothing was changed. Reload the page; if that does not help, sign in again."
+    )]
+    NoDeviceProof,
+    /// The session is not bound to a device, and must be.
+    #[error(
+        "This needs a browser that can bind your session to your device. Yours cannot, or did not. Sign in again with such a browser."
+    )]
+    NoDeviceBinding,
     /// The request did not arrive, or no response came. Nothing was changed.
     #[error("The server cannot be reached. Check your connection, then try again.")]
     #[serde(rename = "server_away")]
@@ -124,7 +134,15 @@ impl ClientError {
 
     /// Whether signing in again helps.
     pub fn requires_sign_in(&self) -> bool {
-        matches!(self, Self::SignedOut | Self::LostKey | Self::Ended | Self::EndedBecause(_))
+        matches!(
+            self,
+            Self::SignedOut
+                | Self::LostKey
+                | Self::Ended
+                | Self::EndedBecause(_)
+                | Self::NoDeviceProof
+                | Self::NoDeviceBinding
+        )
     }
 }
 
@@ -134,6 +152,8 @@ impl From<Problem> for ClientError {
             Code::InvalidSession => problem.ended.map_or(Self::Ended, Self::EndedBecause),
             Code::NonceUsed => Self::OutcomeUnknown,
             Code::InvalidProof | Code::UseFreshNonce | Code::StepUpRequired | Code::ForbiddenOrigin => Self::Unverified,
+            Code::DeviceProofRequired => Self::NoDeviceProof,
+            Code::DeviceBindingRequired => Self::NoDeviceBinding,
             Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
             Code::Unavailable => Self::Unavailable,
             Code::Malformed => Self::Malformed,

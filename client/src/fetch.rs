@@ -47,6 +47,11 @@ impl Reply {
         self.problem().map(|problem| problem.code)
     }
 
+    /// Whether the request lacked the device's proof. A session may also get its device a moment after signing in.
+    pub(crate) fn lacks_device_proof(&self) -> bool {
+        matches!(self.rejection(), Some(Code::DeviceProofRequired | Code::DeviceBindingRequired))
+    }
+
     /// Checks that the request succeeded.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! One signed request: a nonce, the signature, and the session's state from the response.
 
+use gloo_timers::future::TimeoutFuture;
 use protocol::{
     action::{Action, Level},
     built_in::Nonces,
@@ -16,6 +17,9 @@ use crate::{
     tab::Tab,
     timeout::SLOW,
 };
+
+/// How long to wait before a request that lacked the device's proof is sent again: ms. In all less than its freshness.
+const WAITS: [u32; 3] = [300, 700, 1_500];
 
 /// A request that is ready to be sent.
 pub(crate) struct SignedRequest {
@@ -71,7 +75,15 @@ impl Tab {
         path: &str,
         SignedRequest { body, headers }: SignedRequest,
     ) -> Result<Reply, ClientError> {
-        let reply = fetch::post(path, &body, &headers.each()).await;
+        let mut reply = fetch::post(path, &body, &headers.each()).await;
+        for wait in WAITS {
+            if !reply.as_ref().is_ok_and(Reply::lacks_device_proof) {
+                break;
+            }
+            // Not executed, and the nonce is not spent. The browser renews the device's cookie before it sends this again.
+            TimeoutFuture::new(wait).await;
+            reply = fetch::post(path, &body, &headers.each()).await;
+        }
         // The request may have arrived. A read can be repeated; the user must check whether a change was made.
         let is_change = self.protected(path).is_some_and(|entry| entry.level > Level::Signed);
         self.apply_reply(session, reply.map_err(|away| if is_change { ClientError::OutcomeUnknown } else { away }))

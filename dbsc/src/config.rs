@@ -1,6 +1,10 @@
 //! How a session is set up: [`Config`].
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     cookie::BoundCookie,
@@ -10,6 +14,22 @@ use crate::{
     session_id::SessionId,
     token::Secret,
 };
+
+/// A source of the current time.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    pub(crate) fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Clock")
+    }
+}
 
 /// The configuration of [`crate::Dbsc`].
 #[derive(Debug, Clone)]
@@ -26,7 +46,7 @@ pub struct Config {
     pub(crate) challenge_lifetime: Option<Duration>,
     pub(crate) fetch_metadata: bool,
     pub(crate) well_known: Option<WellKnown>,
-    pub(crate) clock: fn() -> SystemTime,
+    pub(crate) clock: Clock,
 }
 
 impl Config {
@@ -48,7 +68,7 @@ impl Config {
             challenge_lifetime: None,
             fetch_metadata: true,
             well_known: None,
-            clock: SystemTime::now,
+            clock: Clock(Arc::new(SystemTime::now)),
         })
     }
 
@@ -139,8 +159,8 @@ impl Config {
 
     /// Takes the time from another clock, for tests.
     #[must_use]
-    pub fn clock(mut self, clock: fn() -> SystemTime) -> Self {
-        self.clock = clock;
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Arc::new(clock));
         self
     }
 

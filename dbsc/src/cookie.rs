@@ -17,6 +17,9 @@ pub enum SameSite {
     None,
 }
 
+/// Maximum number of values of one name that are read.
+const MAX_VALUES: usize = 8;
+
 /// The short-lived cookie that a session binds to the browser's key. It is `Secure` and `HttpOnly`.
 ///
 /// The browser compares name, domain, path, `Secure`, `HttpOnly` and `SameSite` of the cookie with what the session
@@ -111,13 +114,11 @@ impl BoundCookie {
         Credential::cookie(&self.name, self.attributes())
     }
 
-    /// The value that the request has. `None` if it has none, or two: then another host may have set one of them.
-    pub fn value<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+    /// The values that the request has: more than one if script or another host has set a cookie of the same name.
+    pub fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + 'a {
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
         let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut values = pairs.filter(|(name, _)| *name == self.name).map(|(_, value)| value);
-        let value = values.next()?;
-        if values.next().is_none() { Some(value) } else { None }
+        pairs.filter(|(name, _)| *name == self.name).map(|(_, value)| value).take(MAX_VALUES)
     }
 
     fn is_host_prefixed(&self) -> bool {
@@ -176,19 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn value_is_read_if_there_is_exactly_one() {
+    fn every_value_is_read() {
         let read = |lines: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(header::COOKIE, HeaderValue::from_static(line));
             }
-            cookie("b").value(&headers).map(str::to_owned)
+            cookie("b").values(&headers).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(read(&["a=1; b=2; bb=3"]), Some("2".into()));
-        assert_eq!(read(&["a=1", "b=2"]), Some("2".into()));
-        assert_eq!(read(&["a=1; B=2"]), None);
-        assert_eq!(read(&["b=1; b=2"]), None);
-        assert_eq!(read(&["b=1", "b=1"]), None);
-        assert_eq!(read(&[]), None);
+        assert_eq!(read(&["a=1; b=2; bb=3"]), "2");
+        assert_eq!(read(&["a=1", "b=2"]), "2");
+        assert_eq!(read(&["a=1; B=2"]), "");
+        assert_eq!(read(&["b=1; b=2"]), "1 2");
+        assert_eq!(read(&["b=1", "b=1"]), "1 1");
+        assert_eq!(read(&[]), "");
     }
 }

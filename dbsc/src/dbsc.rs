@@ -1,6 +1,6 @@
 //! The server: offers, registrations, refreshes, and the bound cookie of requests.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -13,6 +13,10 @@ use crate::{
     store::{Registration, SessionStore},
     token::Purpose,
 };
+
+/// How much longer than its cookie a value is valid: the browser's lifetime begins when the response arrives, and a request
+/// that it sends in the last moment arrives later.
+const LATENCY: Duration = Duration::from_secs(60);
 
 /// The result of a refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,12 +104,21 @@ impl<S: SessionStore> Dbsc<S> {
         }
     }
 
-    /// The session whose valid bound cookie a request has.
+    /// The sessions whose valid bound cookies a request has. Other cookies of the same name, which script or another host can
+    /// add, are skipped.
+    pub fn sessions<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = SessionId> + 'a {
+        let now = self.now();
+        self.config.cookie.values(headers).filter_map(move |value| self.config.secret.verify_cookie(value, now))
+    }
+
+    /// The session whose valid bound cookie a request has. `None` if it has those of two: one may be an attacker's.
     ///
     /// The cookie is valid until it expires, even if the session has ended in the meantime. If that is too long, look
     /// the session up.
     pub fn session(&self, headers: &HeaderMap) -> Option<SessionId> {
-        self.config.secret.verify_cookie(self.config.cookie.value(headers)?, self.now())
+        let mut sessions = self.sessions(headers);
+        let session = sessions.next()?;
+        sessions.all(|other| other == session).then_some(session)
     }
 
     /// The `Set-Cookie` header with a new bound cookie.
@@ -113,7 +126,7 @@ impl<S: SessionStore> Dbsc<S> {
     /// # Panics
     /// Never: identifiers and base64url can be in a cookie.
     pub fn set_cookie(&self, session: &SessionId) -> HeaderValue {
-        let value = self.config.secret.issue_cookie(session, self.now() + self.config.cookie.lifetime());
+        let value = self.config.secret.issue_cookie(session, self.now() + self.config.cookie.lifetime() + LATENCY);
         self.config.cookie.set_cookie(&value).expect("identifiers and base64url can be in a cookie")
     }
 
@@ -156,6 +169,6 @@ impl<S: SessionStore> Dbsc<S> {
     }
 
     fn now(&self) -> SystemTime {
-        (self.config.clock)()
+        self.config.clock.now()
     }
 }

@@ -19,6 +19,16 @@ pub enum Level {
     Confirmed,
 }
 
+/// What a thief must copy, at least, to use a session elsewhere. Ordered: a higher tier satisfies a lower one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// The browser's profile: it has the cookie and the keys.
+    Browser,
+    /// Nothing that can be copied: a key in the device's hardware renews a cookie every few minutes.
+    Device,
+}
+
 /// The origin that receives a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
@@ -54,6 +64,8 @@ pub trait Action: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     const PATH: &'static str;
     /// The lowest level that the server accepts.
     const LEVEL: Level;
+    /// The lowest tier of a session that the server accepts.
+    const TIER: Tier = Tier::Browser;
     /// The origin of the endpoint.
     const TARGET: Target = Target::App;
     /// Constructs the action if it has no arguments.
@@ -79,6 +91,8 @@ pub struct ActionEntry {
     pub path: &'static str,
     /// [`Action::LEVEL`].
     pub level: Level,
+    /// [`Action::TIER`].
+    pub tier: Tier,
     /// [`Action::TARGET`].
     pub target: Target,
     parse: fn(&[u8]) -> Parsed,
@@ -89,7 +103,7 @@ impl ActionEntry {
     pub const fn of<A: Action>() -> Self {
         // An action without arguments has one accepted body and needs no parser, which makes the frame smaller.
         let parse = if A::EMPTY.is_some() { parse_empty::<A> } else { parse_any::<A> };
-        Self { name: A::NAME, path: A::PATH, level: A::LEVEL, target: A::TARGET, parse }
+        Self { name: A::NAME, path: A::PATH, level: A::LEVEL, tier: A::TIER, target: A::TARGET, parse }
     }
 
     /// Whether this action is in a list.
@@ -171,7 +185,7 @@ macro_rules! actions {
     (@empty $name:ident $($field:ident)+) => { None };
     ($(
         $(#[$doc:meta])*
-        $name:ident at $path:literal needs $level:ident $(on $target:ident)? { $( $(#[$field_doc:meta])* $field:ident: $type:ty ),* $(,)? }
+        $name:ident at $path:literal needs $level:ident $(from $tier:ident)? $(on $target:ident)? { $( $(#[$field_doc:meta])* $field:ident: $type:ty ),* $(,)? }
         summary |$this:ident| $summary:expr
     )+) => {
         $(
@@ -184,6 +198,7 @@ macro_rules! actions {
                 const NAME: &'static str = $path;
                 const PATH: &'static str = concat!("/api/", $path);
                 const LEVEL: $crate::action::Level = $crate::action::Level::$level;
+                $(const TIER: $crate::action::Tier = $crate::action::Tier::$tier;)?
                 $(const TARGET: $crate::action::Target = $crate::action::Target::$target;)?
                 const EMPTY: Option<fn() -> Self> = $crate::actions!(@empty $name $($field)*);
 

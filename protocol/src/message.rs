@@ -44,6 +44,8 @@ pub mod header {
 pub mod cookie {
     /// On the app origin: the session token.
     pub const SESSION: &str = "__Host-pan";
+    /// On the app origin: the short-lived proof of the device (DBSC).
+    pub const DEVICE: &str = "__Host-pan-device";
     /// On the sign origin: `<session handle>.<sign secret>`.
     pub const SIGN: &str = "__Host-pan-sign";
     /// On the sign origin: the logins with which this browser has signed in, as the server recognizes them.

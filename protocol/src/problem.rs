@@ -45,6 +45,10 @@ codes! {
     NonceUsed = "nonce_used", 409, "This request was received before.";
     /// The user must confirm this in the confirmation window.
     StepUpRequired = "step_up_required", 403, "This must be confirmed.";
+    /// The session is bound to a device, and the request lacks the device's cookie: send it again.
+    DeviceProofRequired = "device_proof_required", 403, "The browser must prove that it is on the session's device.";
+    /// The action needs a session that is bound to a device.
+    DeviceBindingRequired = "device_binding_required", 403, "This needs a session that is bound to a device.";
     /// Too many requests; `Retry-After` has the seconds to wait.
     RateLimited = "rate_limited", 429, "Too many requests.";
     /// The server cannot decide at the moment, for example because the store is unavailable.

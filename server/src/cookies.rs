@@ -40,6 +40,11 @@ pub(crate) fn known_devices(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     values(headers, cookie::KNOWN_DEVICE)
 }
 
+/// Whether a request has a cookie of that name.
+pub(crate) fn has(headers: &HeaderMap, name: &str) -> bool {
+    values(headers, name).next().is_some()
+}
+
 /// The values of a cookie (RFC 6265 §4.2.1) in all `Cookie` headers (RFC 9113 §8.2.3).
 fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|header| header.as_bytes().split(|&b| b == b';'));
@@ -70,6 +75,11 @@ pub(crate) fn set_known_devices(value: &str, life: u64) -> HeaderValue {
 /// Removes the session token.
 pub(crate) fn clear_session() -> HeaderValue {
     set(cookie::SESSION, "", "Lax", 0, "")
+}
+
+/// Removes the device cookie.
+pub(crate) fn clear_device() -> HeaderValue {
+    set(cookie::DEVICE, "", "Lax", 0, "")
 }
 
 /// Removes a partitioned cookie of the same name. Only script can have set it, and it would outlive the script.

@@ -25,6 +25,7 @@
 //! | [`ecdsa`] | verifies signatures |
 //! | [`model`] | sessions and limits: types that several modules share |
 //! | [`store`] | keeps state and decides what must be atomic; one trait per noun |
+//! | `device` | binds sessions to devices (DBSC) |
 //! | [`audit`] | writes the audit log |
 //! | [`push`] | pushes signed events to pages |
 //! | [`risk`] | judges interaction proofs |
@@ -35,6 +36,7 @@ pub mod auth;
 pub mod client_ip;
 pub mod clock;
 mod cookies;
+mod device;
 pub mod ecdsa;
 pub mod extract;
 mod headers;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{key::PublicKey, user::UserName};
+use protocol::{action::Tier, key::PublicKey, user::UserName};
 use serde::{Deserialize, Serialize};
 
 protocol::bounded_text! {
@@ -48,6 +48,27 @@ pub struct Session {
     /// Set once the session token was presented without the frame key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theft: Option<Theft>,
+    /// The device that the session is bound to, or will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceBinding>,
+}
+
+impl Session {
+    /// What a thief must copy, at least, to use the session elsewhere.
+    pub fn tier(&self) -> Tier {
+        let is_bound = self.device.as_ref().is_some_and(|device| device.since.is_some());
+        if is_bound { Tier::Device } else { Tier::Browser }
+    }
+}
+
+/// The key of a device to which a session is bound (Device Bound Session Credentials, DBSC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceBinding {
+    /// The public key: a JWK (RFC 7517).
+    pub jwk: String,
+    /// When the browser first sent the device cookie (Unix ms). Before that it may not know of the binding, because the
+    /// response can be lost; so the session is not bound yet.
+    pub since: Option<u64>,
 }
 
 /// Presentations of a session token without its key, which show that the token was copied.

@@ -14,6 +14,7 @@ use crate::{
         credentials::{CredentialError, InvalidLogin},
         passwords::WeakPassword,
     },
+    device::Absence,
     risk::Finding,
     store::{Quota, StoreError},
 };
@@ -92,6 +93,15 @@ pub enum Rejection {
     /// A trusted proxy did not send the client IP.
     #[error("X-Forwarded-For has no client IP")]
     NoAddress,
+    /// The session is bound to a device, and the request has no valid device cookie.
+    #[error("the request does not prove the session's device: {0:?}")]
+    NoDeviceProof(Absence),
+    /// The session is not bound to a device, and the action or the settings require it.
+    #[error("the session is not bound to a device")]
+    NoDeviceBinding,
+    /// A device's registration or renewal is not valid.
+    #[error("the device's proof is not valid: {0}")]
+    BadDeviceProof(dbsc::Rejection),
     /// The signature's key is not the session's.
     #[error("the signature's key is not the session's")]
     WrongKey,
@@ -198,11 +208,14 @@ impl Rejection {
             Self::Limited(..) | Self::TooManyConnections => (Code::RateLimited, None),
             Self::DigestMismatch
             | Self::WrongKey
+            | Self::BadDeviceProof(_)
             | Self::KeyReused
             | Self::BadSignature
             | Self::ProofOfAnotherAction
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
+            Self::NoDeviceProof(_) => (Code::DeviceProofRequired, None),
+            Self::NoDeviceBinding => (Code::DeviceBindingRequired, None),
             Self::Unverified => (Code::Unavailable, Some(StatusCode::INTERNAL_SERVER_ERROR)),
             Self::Store(_) | Self::Randomness(_) | Self::NoAddress | Self::Busy | Self::Conflict => {
                 (Code::Unavailable, None)

@@ -17,6 +17,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use crate::{
     Functions, Server, StartError,
     auth::{enter, sign_in},
+    device,
     extract::ActionRouter,
     middleware::{
         host_routing::{self, Hosts},
@@ -34,7 +35,7 @@ impl Server {
     /// ```text
     /// request id, trace and metrics, security headers, host routing
     /// ├─ app origin
-    /// │  ├─ POST /enter, GET /api/jitterbug/socket: check their requests themselves
+    /// │  ├─ POST /enter, GET /api/jitterbug/socket, POST /device/*: check their requests themselves
     /// │  └─ verification
     /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream
     /// │     └─ the application's router
@@ -61,7 +62,10 @@ impl Server {
             // As a fallback service, so that the middleware also covers paths that the application does not route.
             .fallback_service(app)
             .layer(verification(Target::App, public));
-        let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);
+        let app = push::router(self.clone())
+            .merge(enter::router(self.clone()))
+            .merge(device::router(self.clone()))
+            .fallback_service(app);
 
         let push_keys =
             Router::new().action(push::agree_keys).with_state(self.clone()).layer(verification(Target::Sign, &[]));

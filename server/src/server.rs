@@ -17,6 +17,7 @@ use crate::{
     audit::{self, AuditLog, Event, Outcome, UserActivity},
     auth::{attempts::PasswordAttempts, credentials::CredentialStore, known_devices::KnownDevices},
     clock::{self, Clock},
+    device::Devices,
     metrics::Metrics,
     middleware::{security_headers, verified_request::VerifiedRequest},
     model::UserId,
@@ -126,6 +127,7 @@ struct Inner {
     credentials: Arc<dyn CredentialStore>,
     password_attempts: PasswordAttempts,
     known_devices: KnownDevices,
+    devices: Option<Devices>,
     audit: audit::Writer,
     hub: Arc<Hub>,
     metrics: Metrics,
@@ -168,6 +170,7 @@ impl Server {
         let audit = audit::Writer::start(&stores.audit_log, &settings.audit, &clock);
         let root = Root::new(&settings.push)?;
         let known_devices = KnownDevices::new(root.subkey("pan known devices"));
+        let devices = Devices::new(&settings, &stores, &clock, &root.subkey("pan device cookies"));
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
         let inner = Arc::new(Inner {
@@ -176,6 +179,7 @@ impl Server {
             credentials,
             password_attempts: PasswordAttempts::new(),
             known_devices,
+            devices,
             audit,
             hub,
             metrics,
@@ -226,6 +230,11 @@ impl Server {
 
     pub(crate) fn known_devices(&self) -> &KnownDevices {
         &self.0.known_devices
+    }
+
+    /// `None` if sessions are not bound to devices.
+    pub(crate) fn devices(&self) -> Option<&Devices> {
+        self.0.devices.as_ref()
     }
 
     /// Queues an event for the audit log and counts it in the metrics.

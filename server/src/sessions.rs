@@ -153,15 +153,17 @@ impl Server {
 
     /// Ends the requesting session immediately on all servers. Returns response headers that clear the browser's data.
     ///
-    /// The headers remove the session cookie, a partitioned cookie of the same name, and the app origin's storage.
+    /// The headers remove the session cookie, a partitioned cookie of the same name, the device cookie, and the app origin's
+    /// storage with the device's session.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer; the session may then still be live.
-    pub async fn sign_out(&self, request: &VerifiedRequest) -> Result<[(HeaderName, HeaderValue); 3], StoreError> {
+    pub async fn sign_out(&self, request: &VerifiedRequest) -> Result<[(HeaderName, HeaderValue); 4], StoreError> {
         self.end(request.session(), request.user(), Ended::SignedOut).await?;
         Ok([
             (header::SET_COOKIE, cookies::clear_session()),
             (header::SET_COOKIE, cookies::clear_partitioned_session()),
+            (header::SET_COOKIE, cookies::clear_device()),
             (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"storage\"")),
         ])
     }

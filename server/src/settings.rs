@@ -34,7 +34,7 @@ pub use proxies::Proxies;
 pub use push::PushSettings;
 pub use redis::RedisSettings;
 pub use secret::{Password, Secret};
-pub use sessions::{OnTheft, Sessions};
+pub use sessions::{DevicePolicy, OnTheft, Sessions};
 pub use store::StoreSettings;
 
 use sources::Sources;
@@ -169,6 +169,10 @@ impl Settings {
         Sessions::check(from);
         AuditSettings::check(from);
         self.push.check(from);
+        if self.sessions.device_binding == DevicePolicy::Require && !self.origins.app.is_secure() {
+            let message = "browsers bind sessions to devices over https only";
+            from.contradiction(&["sessions.device_binding", "origins.app"], message);
+        }
         if self.environment == Environment::Production {
             if self.redis.is_none() && !self.store.allow_memory {
                 let message = "production needs a Redis, or store.allow_memory = true for one instance without";

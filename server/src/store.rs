@@ -38,8 +38,8 @@ pub use event_log::{EventStore, Since, UserEvent};
 pub use rate_limits::{Counted, Counter, RateLimitStore};
 pub use records::{Record, RecordKey, RecordStore, Write};
 pub use sessions::{
-    Authorization, AuthorizeRequest, Authorized, BindFrameKey, EnterSession, Enterable, Entering, FrameKeyBinding,
-    IssueNonces, MAX_NONCES, NewSession, NonceIssue, SessionStore, Settled,
+    Authorization, AuthorizeRequest, Authorized, BindFrameKey, DeviceProof, EnterSession, Enterable, Entering,
+    FrameKeyBinding, IssueNonces, MAX_NONCES, NewSession, NonceIssue, SessionStore, Settled,
 };
 
 use memory::MemoryStore;

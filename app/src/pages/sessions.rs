@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::A;
-use protocol::{built_in::Revoke, key::KeyThumbprint, push::Push, token::SessionHandle};
+use protocol::{action::Tier, built_in::Revoke, key::KeyThumbprint, push::Push, token::SessionHandle};
 
 use super::{
     form::Alert,
@@ -89,7 +89,8 @@ pub fn Sessions() -> impl IntoView {
 
 #[component]
 fn SessionCard(session: OwnSession, ender: SessionEnder) -> impl IntoView {
-    let OwnSession { handle, is_this, device, network, created, seen, confirmation_key, frame_key, theft } = session;
+    let OwnSession { handle, is_this, device, network, created, seen, confirmation_key, frame_key, tier, theft } =
+        session;
     let frame_key = frame_key.map_or_else(|| "none yet".to_owned(), abbreviate);
     let from = (!network.is_empty()).then(|| format!(" from {network}"));
     let end_button = (!is_this).then(|| {
@@ -113,6 +114,7 @@ fn SessionCard(session: OwnSession, ender: SessionEnder) -> impl IntoView {
                 {end_button}
             </div>
             <p>"Signed in " <Time at=created/> {from} ", last used " <Time at=seen/> "."</p>
+            <p data-testid="tier">{describe(tier)}</p>
             <p class="muted">"Code " <code translate="no">{handle.to_string()}</code></p>
             <p class="muted">
                 "Keys: confirmation " <code translate="no">{abbreviate(confirmation_key)}</code>
@@ -120,6 +122,16 @@ fn SessionCard(session: OwnSession, ender: SessionEnder) -> impl IntoView {
             </p>
             {theft.map(|(times, last)| view! { <TheftWarning times last is_this/> })}
         </li>
+    }
+}
+
+/// What a session is bound to, and what that stops.
+fn describe(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Device => "Bound to this device’s hardware: a copy of the browser’s data is useless elsewhere.",
+        Tier::Browser => {
+            "Bound to this browser’s keys: a stolen cookie is useless, but a copy of all of the browser’s data is not."
+        }
     }
 }
 

@@ -187,8 +187,8 @@ async fn cookie_names_its_session_until_it_expires() {
     let mut request = HeaderMap::new();
     request.insert("cookie", HeaderValue::from_str(pair).expect("ASCII"));
     assert_eq!(server.session(&request), Some(session.clone()));
-    assert_eq!(server_after(|| SystemTime::now() + Duration::from_secs(590)).session(&request), Some(session));
-    assert_eq!(server_after(|| SystemTime::now() + Duration::from_secs(610)).session(&request), None);
+    assert_eq!(server_after(|| SystemTime::now() + Duration::from_secs(650)).session(&request), Some(session));
+    assert_eq!(server_after(|| SystemTime::now() + Duration::from_secs(670)).session(&request), None);
     let other = HeaderValue::from_str(&pair.replace("__Host-bound", "bound")).expect("ASCII");
     request.insert("cookie", other);
     assert_eq!(server.session(&request), None);

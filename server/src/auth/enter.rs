@@ -94,7 +94,11 @@ async fn try_enter(server: &Server, parts: &Parts, body: Body) -> Result<Respons
     let location = [(header::LOCATION, return_path::check(&return_path).to_owned())];
     // With "same-origin" the page could not learn that the user comes from the sign origin.
     let referrer = [(header::REFERRER_POLICY, "strict-origin")];
-    Ok((StatusCode::SEE_OTHER, location, referrer, headers).into_response())
+    let mut response = (StatusCode::SEE_OTHER, location, referrer, headers).into_response();
+    if let Some(offer) = server.devices().and_then(|devices| devices.offer(&handle)) {
+        response.headers_mut().insert(dbsc::header::REGISTRATION, offer);
+    }
+    Ok(response)
 }
 
 /// Records the new session, and tells the user's other pages.

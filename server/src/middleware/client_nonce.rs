@@ -6,7 +6,7 @@
 
 use http::request::Parts;
 use protocol::{
-    action::{ActionEntry, Target},
+    action::{ActionEntry, Target, Tier},
     built_in,
     token::Nonce,
 };
@@ -17,7 +17,7 @@ use crate::{
     nonces::fresh_nonces,
     rejection::Rejection,
     settings::per_minute,
-    store::{IssueNonces, NonceIssue, Quota, Session},
+    store::{DeviceProof, IssueNonces, NonceIssue, Quota, Session},
 };
 
 /// An authorized request.
@@ -47,6 +47,10 @@ pub(super) async fn authorize(
     };
     let Some(session) = session else { return Err(gone().await) };
     check_signature(server, parts, Target::App, unverified, &session)?;
+    let device = server.device_proof(Target::App, &handle, &parts.headers);
+    if session.tier() == Tier::Device && device == DeviceProof::Missing {
+        return Err(Rejection::NoDeviceProof(server.absence(session.device.as_ref(), &parts.headers)));
+    }
     let limit = per_minute(server.settings().limits.refills_per_minute);
     let quota = server.count("refills", format!("refill:{handle}"), limit).await?;
     let nonces = fresh_nonces()?;

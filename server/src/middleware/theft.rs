@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Server,
     audit::{Event, Outcome},
+    device::Absence,
     rejection::Rejection,
     settings::OnTheft,
     store::{Session, StoreError, Theft},
@@ -75,7 +76,8 @@ pub(crate) async fn examine(
     let Some(session) = session else { return Ok(None) };
     if !is_from_elsewhere(server.settings(), &parts.headers) {
         let check = |unverified| check_signature(server, parts, Target::App, unverified, &session).is_ok();
-        if !is_signed.unwrap_or_else(|| unverified.as_ref().is_some_and(check)) {
+        let is_signed = is_signed.unwrap_or_else(|| unverified.as_ref().is_some_and(check));
+        if !is_signed || matches!(reason, Rejection::NoDeviceProof(Absence::Unexplained)) {
             record_theft(server, &handle, &session, reason).await?;
         }
     }

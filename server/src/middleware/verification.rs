@@ -23,7 +23,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use protocol::{
-    action::{ActionEntry, AnyAction, Level, Target},
+    action::{Action, ActionEntry, AnyAction, Level, Target, Tier},
     built_in,
     catalogue::Catalogue,
     digest::ContentDigest,
@@ -51,7 +51,7 @@ use crate::{
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
     settings::{FRESHNESS, ROUNDING, millis, per_minute},
-    store::{Authorization, AuthorizeRequest, Authorized, Quota, Session},
+    store::{Authorization, AuthorizeRequest, Authorized, DeviceProof, Quota, Session},
 };
 
 /// What the middleware protects.
@@ -234,9 +234,11 @@ pub(crate) async fn verify_request(
         let Issued { session, nonces, quota } = client_nonce::authorize(server, parts, unverified).await?;
         (session, nonces, ("refills", quota))
     } else {
-        let authorized = authorize(server, entry, unverified, &mut known.session).await;
-        if let (Err(Rejection::Replayed), Some(session)) = (&authorized, &known.session) {
-            // Only the holder of the key learns that the nonce was used.
+        let authorized = authorize(server, target, entry, parts, unverified, &mut known.session).await;
+        if let (Err(Rejection::Replayed | Rejection::NoDeviceProof(_) | Rejection::NoDeviceBinding), Some(session)) =
+            (&authorized, &known.session)
+        {
+            // Only the holder of the key learns that the nonce was used, or about the device.
             let signed = check_signature(server, parts, target, unverified, session);
             known.is_signed = Some(signed.is_ok());
             signed.map_err(|_| Rejection::BadNonce)?;
@@ -255,6 +257,19 @@ pub(crate) async fn verify_request(
         VerifiedRequest { handle: unverified.handle, session: session.into(), entry, level, action: action.into() };
     record_verified(server, &request);
     Ok(Accepted { request, nonce: *unverified.input.nonce(), body, nonces, quota })
+}
+
+/// Records that a request has bound the session to its device.
+fn record_binding(server: &Server, unverified: &UnverifiedRequest, session: &Session, now: u64) {
+    if session.device.as_ref().is_some_and(|device| device.since == Some(now)) {
+        server.record(Event {
+            session: Some(unverified.handle),
+            user: Some(session.user.clone()),
+            action: "device_bound".into(),
+            outcome: Outcome::Noticed,
+            reason: None,
+        });
+    }
 }
 
 fn record_verified(server: &Server, request: &VerifiedRequest) {
@@ -311,11 +326,34 @@ fn counter_of(entry: &ActionEntry) -> &'static str {
     }
 }
 
+/// Whether the request proves the session's device. Signing out takes no proof: it must always work.
+fn device_proof(
+    server: &Server,
+    target: Target,
+    entry: &ActionEntry,
+    parts: &Parts,
+    unverified: &UnverifiedRequest,
+) -> DeviceProof {
+    if entry.path == built_in::SignOut::PATH {
+        return DeviceProof::NotNeeded;
+    }
+    server.device_proof(target, &unverified.handle, &parts.headers)
+}
+
+fn least_tier(server: &Server, target: Target, entry: &ActionEntry) -> Tier {
+    if target == Target::Sign || entry.path == built_in::SignOut::PATH {
+        return Tier::Browser;
+    }
+    entry.tier.max(server.settings().sessions.tier())
+}
+
 /// Checks session, nonce and rate limit in one round trip to the store. Returns the session and the next nonce. On a
 /// rejection the session is in `known`.
 async fn authorize(
     server: &Server,
+    target: Target,
     entry: &ActionEntry,
+    parts: &Parts,
     unverified: &UnverifiedRequest,
     known: &mut Option<Session>,
 ) -> Result<(Authorized, Nonce), Rejection> {
@@ -329,11 +367,12 @@ async fn authorize(
     let proof = unverified.proof.as_ref().filter(|proof| proof.by == Recorder::App);
     let sample = proof.filter(|proof| !risk::judge(proof, &History::default()).is_raised()).and_then(risk::sample);
     let next = Nonce::new(random()?);
+    let now = server.now();
     let authorization = server.stores().sessions.authorize_request(AuthorizeRequest {
         handle: unverified.handle,
         nonce: *unverified.input.nonce(),
         next,
-        now: server.now(),
+        now,
         idle: settings.lifetimes.idle(),
         nonce_life: settings.lifetimes.nonce(),
         counter,
@@ -341,10 +380,24 @@ async fn authorize(
         // Otherwise an open page, which renews its push connection by itself, would never idle out.
         touch: !entry.is_in(built_in::push::ACTIONS),
         sample,
+        device: device_proof(server, target, entry, parts, unverified),
+        tier: least_tier(server, target, entry),
     });
     match authorization.await? {
-        Authorization::Authorized(authorized) => Ok((*authorized, next)),
+        Authorization::Authorized(authorized) => {
+            record_binding(server, unverified, &authorized.session, now);
+            Ok((*authorized, next))
+        }
         Authorization::NoSession(ended) => Err(Rejection::NoSession(ended)),
+        Authorization::NoDeviceProof(session) => {
+            let absence = server.absence(session.device.as_ref(), &parts.headers);
+            *known = Some(*session);
+            Err(Rejection::NoDeviceProof(absence))
+        }
+        Authorization::TierTooLow(session) => {
+            *known = Some(*session);
+            Err(Rejection::NoDeviceBinding)
+        }
         Authorization::BadNonce(session) => {
             *known = Some(*session);
             Err(Rejection::BadNonce)

@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use protocol::{
-    action::{Action, ActionEntry, AnyAction, Level},
+    action::{Action, ActionEntry, AnyAction, Level, Tier},
     token::SessionHandle,
 };
 
@@ -34,6 +34,11 @@ impl VerifiedRequest {
     /// The user who signed in.
     pub fn user(&self) -> &UserId {
         &self.session.user
+    }
+
+    /// What a thief must copy to make this request elsewhere.
+    pub fn tier(&self) -> Tier {
+        self.session.tier()
     }
 
     /// The name of the verified action: [`Action::NAME`].

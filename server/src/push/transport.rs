@@ -134,7 +134,7 @@ async fn open(server: &Server, parts: &Parts, body: String, known: &mut Known) -
 fn as_request(upgrade: &Parts, hello: &Utf8Bytes) -> Result<(Parts, String), Rejection> {
     let Hello { headers: signed, body } = json::read(hello.as_bytes()).map_err(|_| Rejection::BodyMalformed)?;
     let mut headers = HeaderMap::new();
-    for name in [header::COOKIE, header::ORIGIN] {
+    for name in [header::COOKIE, header::ORIGIN, dbsc::header::SKIPPED] {
         for value in upgrade.headers.get_all(&name) {
             headers.append(name.clone(), value.clone());
         }

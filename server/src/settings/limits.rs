@@ -21,6 +21,8 @@ group! {
         sign_ins_per_minute_and_account: u32 = 10;
         /// Challenges per minute per client address, and as many requests to bind a key.
         binds_per_minute_and_address: u32 = 60;
+        /// Registrations and renewals of device-bound sessions per minute per client address.
+        device_proofs_per_minute_and_address: u32 = 600;
         /// Maximum request body size, in bytes.
         body: usize = 64 * 1024;
     }

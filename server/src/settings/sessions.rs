@@ -2,6 +2,7 @@
 
 use super::{macros::group, sources::Sources};
 use crate::model::{AtCap, SessionCap};
+use protocol::action::Tier;
 
 group! {
     /// Session limit and theft policy.
@@ -13,6 +14,8 @@ group! {
         at_cap: AtCap = AtCap::EndOldest;
         /// What happens when a session's token is sent without its key.
         on_theft: OnTheft = OnTheft::Report;
+        /// Whether sessions are bound to devices (DBSC).
+        device_binding: DevicePolicy = DevicePolicy::Offer;
     }
 }
 
@@ -26,7 +29,24 @@ pub enum OnTheft {
     End,
 }
 
+/// Whether sessions are bound to devices. Browsers bind them over https only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum DevicePolicy {
+    /// Never. Bound sessions continue without.
+    Off,
+    /// In browsers that support it.
+    Offer,
+    /// Always: a session that is not bound can only end.
+    Require,
+}
+
 impl Sessions {
+    /// The lowest tier of a session.
+    pub(crate) fn tier(self) -> Tier {
+        if self.device_binding == DevicePolicy::Require { Tier::Device } else { Tier::Browser }
+    }
+
     /// The session limit for the store.
     pub fn cap(self) -> SessionCap {
         SessionCap { max: self.max, at_cap: self.at_cap }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{Environment, OnTheft};
+use super::{DevicePolicy, Environment, OnTheft};
 use crate::{model::AtCap, origin::Origin};
 
 /// The TOML type of a value. Environment variables are always text.
@@ -63,6 +63,7 @@ values!(Text, "an IP address and a port": SocketAddr);
 values!(Text, "development or production": Environment);
 values!(Text, "end_oldest or refuse_new": AtCap);
 values!(Text, "report or end": OnTheft);
+values!(Text, "off, offer or require": DevicePolicy);
 
 impl Value for PathBuf {
     const TOML_TYPE: TomlType = TomlType::Text;

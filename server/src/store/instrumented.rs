@@ -104,6 +104,10 @@ impl SessionStore for Instrumented<dyn SessionStore> {
         self.timed("handles", self.store.handles(user, idle, now)).await
     }
 
+    async fn offer_device(&self, handle: &SessionHandle, jwk: &str, idle: Duration, now: u64) -> Result<bool> {
+        self.timed("offer_device", self.store.offer_device(handle, jwk, idle, now)).await
+    }
+
     async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         self.timed("accuse", self.store.record_theft(handle, idle, now)).await
     }

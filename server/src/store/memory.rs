@@ -195,6 +195,12 @@ impl SessionStore for MemoryStore {
         Ok(self.state().sessions.handles(user, idle, now))
     }
 
+    async fn offer_device(&self, handle: &SessionHandle, jwk: &str, idle: Duration, now: u64) -> Result<bool> {
+        let is_offered = self.state().sessions.offer_device(handle, jwk, idle, now);
+        self.save_if(is_offered);
+        Ok(is_offered)
+    }
+
     async fn record_theft(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Theft>> {
         let theft = self.state().sessions.record_theft(handle, idle, now);
         self.save_if(theft.is_some());

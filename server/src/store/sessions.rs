@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
+    action::Tier,
     key::PublicKey,
     problem::Ended,
     token::{Nonce, SessionHandle},
@@ -104,6 +105,21 @@ pub struct AuthorizeRequest {
     pub touch: bool,
     /// Statistics of the request's interaction proof.
     pub sample: Option<Sample>,
+    /// Whether the request has proven the session's device, if it must.
+    pub device: DeviceProof,
+    /// The lowest tier that the request needs.
+    pub tier: Tier,
+}
+
+/// Whether a request comes from the device that its session is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceProof {
+    /// It has a valid device cookie of the session.
+    Valid,
+    /// It has none.
+    Missing,
+    /// It is for the sign origin, which does not get the cookie.
+    NotNeeded,
 }
 
 /// The outcome of [`SessionStore::authorize_request`].
@@ -114,6 +130,10 @@ pub enum Authorization {
     Authorized(Box<Authorized>),
     /// The session never existed, is unentered, expired, idle or ended. The reason is given if it was ended.
     NoSession(Option<Ended>),
+    /// The session is live and bound to a device, which the request does not prove. Nothing was changed.
+    NoDeviceProof(Box<Session>),
+    /// The session is live, but its tier is too low. Nothing was changed.
+    TierTooLow(Box<Session>),
     /// The session is live, but the nonce is not one of its live nonces. Nothing was changed.
     BadNonce(Box<Session>),
     /// The session is live, but the nonce has been spent before. Nothing was changed.
@@ -231,10 +251,14 @@ pub trait SessionStore: Send + Sync + 'static {
     /// says what happens to the others.
     async fn bind_frame_key(&self, bind: BindFrameKey) -> Result<FrameKeyBinding>;
 
-    /// Authorizes a request in one round trip: checks that the session is live, the nonce is one of its live nonces,
-    /// and the limit is kept. Only then spends the nonce, counts, issues the next nonce and updates `seen`. A request
+    /// Authorizes a request in one round trip: checks that the session is live, the device is proven, the nonce is one of
+    /// its live nonces, and the limit is kept. Only then spends the nonce, counts, issues the next nonce and updates `seen`. A request
     /// without a live nonce changes nothing, so a stolen cookie can use up neither nonces nor limits.
     async fn authorize_request(&self, request: AuthorizeRequest) -> Result<Authorization>;
+
+    /// Offers a device's key (a JWK) to a live session that is not bound to a device. It replaces an earlier offer, and is
+    /// bound by the first request with a [valid proof](DeviceProof::Valid). Returns whether it is offered or bound now.
+    async fn offer_device(&self, handle: &SessionHandle, jwk: &str, idle: Duration, now: u64) -> Result<bool>;
 
     /// A live session. Does not update `seen`.
     async fn find(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>>;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use protocol::{
+    action::Tier,
     key::PublicKey,
     problem::Ended,
     token::{Challenge, Nonce, SessionHandle, SessionToken},
@@ -15,8 +16,8 @@ use server::{
     model::UserId,
     random::random,
     store::{
-        AtCap, Authorization, AuthorizeRequest, Authorized, BindFrameKey, EnterSession, Enterable, Entering,
-        FrameKeyBinding, IssueNonces, Limit, NewSession, NonceIssue, SessionCap, SessionStore,
+        AtCap, Authorization, AuthorizeRequest, Authorized, BindFrameKey, DeviceProof, EnterSession, Enterable,
+        Entering, FrameKeyBinding, IssueNonces, Limit, NewSession, NonceIssue, SessionCap, SessionStore,
     },
 };
 
@@ -168,6 +169,8 @@ pub(crate) fn request(handle: SessionHandle, nonce: Nonce, now: u64) -> Authoriz
         limit: AMPLE,
         touch: true,
         sample: None,
+        device: DeviceProof::NotNeeded,
+        tier: Tier::Browser,
     }
 }
 
@@ -177,6 +180,7 @@ pub(crate) enum Verdict {
     Passed,
     NoSession,
     BadNonce,
+    NoDevice,
     Replayed,
     /// With the time to wait.
     Limited(Duration),
@@ -186,6 +190,7 @@ pub(crate) fn verdict_of(authorization: &Authorization) -> Verdict {
     match authorization {
         Authorization::Authorized(_) => Verdict::Passed,
         Authorization::NoSession(_) => Verdict::NoSession,
+        Authorization::NoDeviceProof(_) | Authorization::TierTooLow(_) => Verdict::NoDevice,
         Authorization::BadNonce(_) => Verdict::BadNonce,
         Authorization::Replayed(_) => Verdict::Replayed,
         Authorization::Limited(quota) => Verdict::Limited(quota.reset),

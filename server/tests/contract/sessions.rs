@@ -1,6 +1,7 @@
 //! The contract of [`SessionStore`](server::store::SessionStore).
 
 mod binding;
+mod device;
 mod entering;
 mod interaction_history;
 mod lifecycle;
@@ -9,6 +10,7 @@ mod nonces;
 mod outcomes;
 
 pub(crate) use binding::*;
+pub(crate) use device::*;
 pub(crate) use entering::*;
 pub(crate) use interaction_history::*;
 pub(crate) use lifecycle::*;
@@ -80,6 +82,13 @@ macro_rules! session_store {
                 concurrent_requests_stay_within_limit
                 changes_and_reads_are_counted_separately
                 session_limit_resets_with_its_window
+        }
+        rules! {
+            $store => sessions:
+                offered_device_is_bound_by_first_proof
+                bound_session_needs_its_device
+                tier_is_required_before_the_nonce_is_spent
+                only_live_sessions_get_a_device
         }
         rules! {
             $store => sessions:

@@ -7,6 +7,7 @@ mod bind;
 mod browser;
 mod clocks;
 mod cookies;
+mod device;
 mod enter;
 mod existing_axum;
 mod instances;

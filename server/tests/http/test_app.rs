@@ -15,7 +15,7 @@ use axum::{
     response::{AppendHeaders, IntoResponse},
     routing::post,
 };
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use protocol::{
     built_in::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
     problem::Code,
@@ -135,10 +135,22 @@ impl TestApp {
 
     /// Sends a request and does not read the body of the response.
     pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
+        self.adapt_scheme(&mut request);
         if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4000))));
         }
         self.router.clone().oneshot(request).await.expect("a router never fails")
+    }
+
+    /// The browsers of the tests use http.
+    fn adapt_scheme(&self, request: &mut Request<Body>) {
+        let origin =
+            request.headers_mut().get_mut(header::ORIGIN).filter(|_| self.server.settings().origins.app.is_secure());
+        if let Some(origin) = origin
+            && let Some(rest) = origin.to_str().ok().and_then(|text| text.strip_prefix("http://"))
+        {
+            *origin = format!("https://{rest}").parse().expect("a header value");
+        }
     }
 
     /// A browser that has signed in, entered, and bound a frame key.

@@ -90,11 +90,30 @@ impl Sessions {
     }
 
     pub(super) fn authorize_request(&mut self, request: AuthorizeRequest) -> Authorization {
-        let AuthorizeRequest { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = request;
+        let AuthorizeRequest {
+            handle,
+            nonce,
+            next,
+            now,
+            idle,
+            nonce_life,
+            counter,
+            limit,
+            touch,
+            sample,
+            device,
+            tier,
+        } = request;
         let end_reason = self.end_reason(&handle);
         let Some(stored) = self.live(&handle, idle, now) else {
             return Authorization::NoSession(end_reason);
         };
+        if !stored.proves_device(device, now) {
+            return Authorization::NoDeviceProof(Box::new(stored.session.clone()));
+        }
+        if stored.session.tier() < tier {
+            return Authorization::TierTooLow(Box::new(stored.session.clone()));
+        }
         if stored.has_spent(&nonce) {
             return Authorization::Replayed(Box::new(stored.session.clone()));
         }
@@ -113,6 +132,10 @@ impl Sessions {
         stored.keep(idle);
         let history = stored.learn(sample.as_ref());
         Authorization::Authorized(Box::new(Authorized { session: stored.session.clone(), quota, history }))
+    }
+
+    pub(super) fn offer_device(&mut self, handle: &SessionHandle, jwk: &str, idle: Duration, now: u64) -> bool {
+        self.live(handle, idle, now).is_some_and(|stored| stored.offer_device(jwk))
     }
 
     pub(super) fn find(&mut self, handle: &SessionHandle, idle: Duration, now: u64) -> Option<Session> {

@@ -15,11 +15,11 @@ use super::{
     window::Window,
 };
 use crate::{
-    model::{Limit, Session, Theft},
+    model::{DeviceBinding, Limit, Session, Theft},
     risk::{Fingerprint, History, MAX_FINGERPRINTS, Running, Sample},
     store::{
         rate_limits::Counted,
-        sessions::{BindFrameKey, FrameKeyBinding, MAX_NONCES, NewSession, Settled},
+        sessions::{BindFrameKey, DeviceProof, FrameKeyBinding, MAX_NONCES, NewSession, Settled},
     },
 };
 
@@ -51,7 +51,7 @@ impl StoredSession {
     pub(super) fn unentered(new: NewSession) -> Self {
         let NewSession { user, confirmation_key, created, enter_by, expires, ip, agent, sign_secret, replaces, .. } =
             new;
-        let (frame_key, pending_frame_key, theft, seen) = (None, None, None, created);
+        let (frame_key, pending_frame_key, theft, device, seen) = (None, None, None, None, created);
         let session = Session {
             user,
             confirmation_key,
@@ -64,6 +64,7 @@ impl StoredSession {
             agent,
             sign_secret,
             theft,
+            device,
         };
         Self { enter_by: Some(enter_by), replaces, ..Self::entered(session) }
     }
@@ -148,6 +149,29 @@ impl StoredSession {
                 self.record_outcome(*nonce, None, life, now);
                 Settled::Void
             }
+        }
+    }
+
+    /// Offers a device's key. Returns whether it is offered or bound.
+    pub(super) fn offer_device(&mut self, jwk: &str) -> bool {
+        match &self.session.device {
+            Some(DeviceBinding { jwk: bound, since: Some(_) }) => bound == jwk,
+            _ => {
+                self.session.device = Some(DeviceBinding { jwk: jwk.to_owned(), since: None });
+                true
+            }
+        }
+    }
+
+    /// Whether a request may come from the session's device. Binds an offered key.
+    pub(super) fn proves_device(&mut self, proof: DeviceProof, now: u64) -> bool {
+        match (&mut self.session.device, proof) {
+            (Some(DeviceBinding { since, .. }), DeviceProof::Valid) => {
+                since.get_or_insert(now);
+                true
+            }
+            (Some(DeviceBinding { since: Some(_), .. }), DeviceProof::Missing) => false,
+            _ => true,
         }
     }
 

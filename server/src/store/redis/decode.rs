@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::problem::Ended;
 
 use crate::{
-    model::{Limit, Quota, Session, Theft},
+    model::{DeviceBinding, Limit, Quota, Session, Theft},
     risk::{FEATURES, Running},
     store::error::{Result, StoreError},
 };
@@ -21,8 +21,20 @@ pub(super) fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 
 
 /// Reads a session from its fields, in the order of the script's `FIELDS`.
 pub(super) fn parse_session(fields: &[String]) -> Result<Session> {
-    let [user, confirmation_key, created, seen, expires, ip, agent, sign_secret, frame_key, pending_frame_key, theft] =
-        fields
+    let [
+        user,
+        confirmation_key,
+        created,
+        seen,
+        expires,
+        ip,
+        agent,
+        sign_secret,
+        frame_key,
+        pending_frame_key,
+        theft,
+        device,
+    ] = fields
     else {
         return Err(StoreError::new("a session in Redis has other fields"));
     };
@@ -39,7 +51,13 @@ pub(super) fn parse_session(fields: &[String]) -> Result<Session> {
         agent: agent.clone(),
         sign_secret: sign_secret.clone(),
         theft: theft.split_once(' ').map(|(times, last)| parse_theft(times, last)).transpose()?,
+        device: device.split_once(' ').map(|(since, jwk)| parse_device(since, jwk)).transpose()?,
     })
+}
+
+fn parse_device(since: &str, jwk: &str) -> Result<DeviceBinding> {
+    let since = if since == "-" { None } else { Some(parse(since)?) };
+    Ok(DeviceBinding { jwk: jwk.to_owned(), since })
 }
 
 pub(super) fn parse_theft(times: &str, last: &str) -> Result<Theft> {

@@ -34,14 +34,33 @@ local function learn(first)
     return repeated, before
 end
 
--- idle timeout, nonce lifetime, counter, max, window, nonce, next nonce, whether the request is use, and perhaps a
--- sample
+-- Checks a proof of the session's device: 'valid', 'missing' or 'not needed'. Binds an offered device. Returns why the request
+-- is rejected, if it is.
+local function check_device(device, proof, must_be_bound)
+    local offered = string.match(device, '^- (.*)$')
+    if offered and proof == 'valid' then
+        redis.call('HSET', session, 'device', text(now) .. ' ' .. offered)
+        offered = nil
+    end
+    local is_bound = device ~= '' and not offered
+    if is_bound and proof == 'missing' then
+        return 'no device proof'
+    end
+    return must_be_bound and not is_bound and 'tier too low' or nil
+end
+
+-- idle timeout, nonce lifetime, counter, max, window, nonce, next nonce, whether the request is use, the proof of the
+-- device, whether the session must be bound to one, and perhaps a sample
 function functions.authorize_request()
     local idle, life = tonumber(ARGV[3]), tonumber(ARGV[4])
     local limit, nonce = 'limit:' .. ARGV[5], ARGV[8]
     local found = live(idle)
     if not found then
         return { 'no session', redis.call('HGET', session, 'ended') or '' }
+    end
+    local rejected = check_device(found[DEVICE], ARGV[11], ARGV[12] == '1')
+    if rejected then
+        return { rejected, unpack(found) }
     end
     if redis.call('ZSCORE', spent, nonce) then
         return { 'replayed', unpack(found) }
@@ -62,7 +81,7 @@ function functions.authorize_request()
     forget_spent(life)
     redis.call('ZADD', spent, text(now), nonce)
     issue(9, 9)
-    local repeated, before = learn(11)
+    local repeated, before = learn(13)
     keep(math.min(idle, tonumber(found[5]) - now))
     return { 'authorized', text(left), text(reset), text(repeated), before, unpack(live(idle)) }
 end

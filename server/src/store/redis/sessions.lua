@@ -6,9 +6,9 @@ local session, nonces, spent = KEYS[1], KEYS[2], KEYS[3]
 -- The fields of a session, in the order of decode.rs. `enter_by` exists only until the session is entered.
 local FIELDS = {
     'user', 'confirmation_key', 'created', 'seen', 'expires', 'ip', 'agent', 'sign_secret',
-    'frame_key', 'pending_frame_key', 'theft', 'enter_by',
+    'frame_key', 'pending_frame_key', 'theft', 'device', 'enter_by',
 }
-local FRAME_KEY, THEFT, ENTER_BY = 9, 11, 12
+local FRAME_KEY, THEFT, DEVICE, ENTER_BY = 9, 11, 12, 13
 
 -- Sets how long Redis keeps the keys of the session: never shorter than the logic needs them.
 local function keep(length)
@@ -26,7 +26,7 @@ local function load_session()
     end
     local enter_by = tonumber(found[ENTER_BY])
     found[ENTER_BY] = nil
-    for i = FRAME_KEY, THEFT do
+    for i = FRAME_KEY, DEVICE do
         found[i] = found[i] or ''
     end
     return found, enter_by
@@ -106,13 +106,28 @@ function functions.is_alive()
     return (live(tonumber(ARGV[3])) or unentered()) and 1 or 0
 end
 
+-- A session's device is when it was bound, or '-', and its key.
+-- idle timeout, key. Offers a device. Returns whether it is offered or bound.
+function functions.offer_device()
+    local found = live(tonumber(ARGV[3]))
+    if not found then
+        return 0
+    end
+    local bound = string.match(found[DEVICE], '^%d+ (.*)$')
+    if bound then
+        return bound == ARGV[4] and 1 or 0
+    end
+    redis.call('HSET', session, 'device', '- ' .. ARGV[4])
+    return 1
+end
+
 -- idle timeout
 function functions.record_theft()
     local found = live(tonumber(ARGV[3]))
     if not found then
         return {}
     end
-    local times, last = string.match(found[11], '^(%d+) (%d+)$')
+    local times, last = string.match(found[THEFT], '^(%d+) (%d+)$')
     times, last = text((tonumber(times) or 0) + 1), text(math.max(tonumber(last) or 0, now))
     redis.call('HSET', session, 'theft', times .. ' ' .. last)
     return { times, last }

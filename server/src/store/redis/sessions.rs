@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
+    action::Tier,
     key::PublicKey,
     problem::Ended,
     token::{Nonce, SessionHandle},
@@ -26,7 +27,7 @@ use crate::{
     store::{
         error::Result,
         sessions::{
-            Authorization, AuthorizeRequest, Authorized, BindFrameKey, EnterSession, Enterable, Entering,
+            Authorization, AuthorizeRequest, Authorized, BindFrameKey, DeviceProof, EnterSession, Enterable, Entering,
             FrameKeyBinding, IssueNonces, NewSession, NonceIssue, SessionStore, Settled,
         },
     },
@@ -49,6 +50,14 @@ fn list_key(user: &UserId) -> String {
 /// The list of a user's unentered sessions.
 fn unentered_key(user: &UserId) -> String {
     format!("unentered:{{{user}}}")
+}
+
+fn word_of(proof: DeviceProof) -> &'static str {
+    match proof {
+        DeviceProof::Valid => "valid",
+        DeviceProof::Missing => "missing",
+        DeviceProof::NotNeeded => "not needed",
+    }
 }
 
 /// A call of a function that works on one session.
@@ -174,7 +183,20 @@ impl SessionStore for RedisStore {
     }
 
     async fn authorize_request(&self, request: AuthorizeRequest) -> Result<Authorization> {
-        let AuthorizeRequest { handle, nonce, next, now, idle, nonce_life, counter, limit, touch, sample } = request;
+        let AuthorizeRequest {
+            handle,
+            nonce,
+            next,
+            now,
+            idle,
+            nonce_life,
+            counter,
+            limit,
+            touch,
+            sample,
+            device,
+            tier,
+        } = request;
         let mut call = call(&handle, "authorize_request", now)
             .arg(ms(idle))
             .arg(ms(nonce_life))
@@ -183,13 +205,17 @@ impl SessionStore for RedisStore {
             .arg(ms(limit.window))
             .arg(nonce)
             .arg(next)
-            .arg(u8::from(touch));
+            .arg(u8::from(touch))
+            .arg(word_of(device))
+            .arg(u8::from(tier == Tier::Device));
         if let Some(Sample { fingerprint, features }) = sample {
             call = call.arg(fingerprint.map_or_else(|| "-".to_owned(), |it| it.to_string())).args(&features);
         }
         let answer: Vec<String> = self.run(call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["no session", reason] => Ok(Authorization::NoSession(parse_ended(reason))),
+            ["no device proof", ..] => Ok(Authorization::NoDeviceProof(Box::new(parse_session(&answer[1..])?))),
+            ["tier too low", ..] => Ok(Authorization::TierTooLow(Box::new(parse_session(&answer[1..])?))),
             ["bad nonce", ..] => Ok(Authorization::BadNonce(Box::new(parse_session(&answer[1..])?))),
             ["replayed", ..] => Ok(Authorization::Replayed(Box::new(parse_session(&answer[1..])?))),
             ["limited", reset] => Ok(Authorization::Limited(parse_quota(limit, "0", reset)?)),
@@ -201,6 +227,10 @@ impl SessionStore for RedisStore {
             }
             _ => Err(unexpected_answer()),
         }
+    }
+
+    async fn offer_device(&self, handle: &SessionHandle, jwk: &str, idle: Duration, now: u64) -> Result<bool> {
+        self.run(call(handle, "offer_device", now).arg(ms(idle)).arg(jwk)).await
     }
 
     async fn find(&self, handle: &SessionHandle, idle: Duration, now: u64) -> Result<Option<Session>> {

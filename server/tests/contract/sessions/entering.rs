@@ -20,6 +20,7 @@ pub(crate) async fn entered_session_has_all_created_fields(store: Sessions) {
         agent: created.agent,
         sign_secret: created.sign_secret,
         theft: None,
+        device: None,
     };
     let enterable = async |now| store.find_enterable(&handle, now).await.expect("the store answers");
     let before = Enterable { session: expected.clone(), replaces: created.replaces };
