@@ -75,13 +75,13 @@ pub async fn sessions() -> Result<Vec<OwnSession>, AppError> {
     let own = sessions.into_iter().map(|(handle, session)| OwnSession {
         handle,
         is_this: handle == *request.session(),
+        tier: session.tier(),
         device: server::user_agent::describe(&session.agent),
         network: session.ip,
         created: session.created,
         seen: session.seen,
         confirmation_key: session.confirmation_key.thumbprint(),
         frame_key: session.frame_key.map(|key| key.thumbprint()),
-        tier: session.tier(),
         theft: session.theft.map(|theft| (theft.times, theft.last)),
     });
     Ok(own.collect())

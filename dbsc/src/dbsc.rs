@@ -1,6 +1,6 @@
 //! The server: offers, registrations, refreshes, and the bound cookie of requests.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -14,9 +14,9 @@ use crate::{
     token::Purpose,
 };
 
-/// How much longer than its cookie a value is valid: the browser's lifetime begins when the response arrives, and a request
-/// that it sends in the last moment arrives later.
-const LATENCY: Duration = Duration::from_secs(60);
+/// A value is valid for a tenth of the cookie's lifetime longer than the cookie: the browser's lifetime begins when the response
+/// arrives, and a request that it sends in the last moment arrives later.
+const SHARE_OF_LATENCY: u32 = 10;
 
 /// The result of a refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,8 @@ impl<S: SessionStore> Dbsc<S> {
     /// # Panics
     /// Never: identifiers and base64url can be in a cookie.
     pub fn set_cookie(&self, session: &SessionId) -> HeaderValue {
-        let value = self.config.secret.issue_cookie(session, self.now() + self.config.cookie.lifetime() + LATENCY);
+        let lifetime = self.config.cookie.lifetime();
+        let value = self.config.secret.issue_cookie(session, self.now() + lifetime + lifetime / SHARE_OF_LATENCY);
         self.config.cookie.set_cookie(&value).expect("identifiers and base64url can be in a cookie")
     }
 

@@ -1,10 +1,10 @@
-import { type BrowserContext, chromium } from "@playwright/test";
+import type { BrowserContext } from "@playwright/test";
 import { execFileSync } from "node:child_process";
-import { createHash, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { join, resolve } from "node:path";
+import { launchDbscBrowser } from "./dbsc-browser.ts";
 import { freePort } from "./ports.ts";
 import { createTemporaryFolder, removeFolder, ServerProcess } from "./server-process.ts";
 
@@ -40,7 +40,8 @@ export class DbscSite {
     private readonly server: ServerProcess,
     private readonly serverPort: number,
     private readonly proxy: Server,
-    private readonly certificate: X509Certificate,
+    /** The path of its certificate. */
+    private readonly certificate: string,
   ) {
     proxy.on("request", (incoming: IncomingMessage, response: ServerResponse) => this.forward(incoming, response));
   }
@@ -63,29 +64,11 @@ export class DbscSite {
     const server = await ServerProcess.start("sign-in", file, [], http, env);
     const proxy = createServer({ key: readFileSync(key), cert: readFileSync(cert) });
     await new Promise<void>((done) => proxy.listen(https, "127.0.0.1", done));
-    return new DbscSite(origin, folder, server, http, proxy, new X509Certificate(readFileSync(cert)));
+    return new DbscSite(origin, folder, server, http, proxy, cert);
   }
 
-  /** A Chromium with device bound sessions. Its keys are in software, and it may sign as often as it likes. */
   async launch(): Promise<BrowserContext> {
-    const key = this.certificate.publicKey.export({ type: "spki", format: "der" });
-    const executablePath = execFileSync(join(ROOT, "scripts/chromium.sh"), { encoding: "utf8" }).trim();
-    this.browser = await chromium.launchPersistentContext(join(this.folder, "profile"), {
-      ...(executablePath && { executablePath }),
-      // The argument below makes the whole browser headless; Playwright may start its headless shell instead.
-      headless: false,
-      args: [
-        "--headless=new",
-        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        // With --ignore-certificate-errors instead, Chromium ignores the headers.
-        `--ignore-certificate-errors-spki-list=${createHash("sha256").update(key).digest("base64")}`,
-        "--enable-features=DeviceBoundSessions:RequireOriginTrialTokens/false/RefreshQuota/false," +
-          "EnableBoundSessionCredentialsSoftwareKeysForManualTesting",
-      ],
-    });
+    this.browser = await launchDbscBrowser(join(this.folder, "profile"), this.certificate);
     return this.browser;
   }
 

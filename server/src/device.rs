@@ -1,7 +1,7 @@
 //! Device-bound sessions: Device Bound Session Credentials (DBSC), by the crate `dbsc`.
 //!
 //! The response of `/enter` offers a registration. A browser that supports DBSC answers with a public key, whose private
-//! half is in the device's hardware. It gets the cookie `__Host-pan-device`, which lives ten minutes, and renews it with a
+//! half is in the device's hardware. It gets the cookie `__Host-pan-device`, which lives ten minutes by default, and renews it with a
 //! signature. From the first request with that cookie on, every request of the session to the app origin needs it, beside
 //! the token and the signature. So a copy of the browser's profile is worthless when its cookie expires.
 //!
@@ -32,7 +32,7 @@ use crate::{
     cookies::session_tokens,
     model::{DeviceBinding, Limit},
     rejection::Rejection,
-    settings::{DevicePolicy, Settings},
+    settings::{DevicePolicy, Settings, millis},
     store::{Counted, Counter, DeviceProof, RateLimitStore, SessionStore, Stores},
 };
 
@@ -43,11 +43,8 @@ const REFRESH: &str = "/device/refresh";
 const REGISTER_ACTION: &str = "register_device";
 const REFRESH_ACTION: &str = "refresh_device";
 
-/// Lifetime of the cookie: s.
-const COOKIE_LIFE: u64 = 600;
-
-/// How long after the binding a request may lack the cookie because it was already under way: ms.
-const UNDER_WAY: u64 = 30_000;
+/// After the binding, a request may lack the cookie because it was already under way: for this share of the cookie's lifetime.
+const SHARE_UNDER_WAY: u64 = 20;
 
 /// Why a request has no valid device cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +76,7 @@ impl Devices {
             clock: clock.clone(),
         };
         let time = clock.clone();
-        let cookie = BoundCookie::new(cookie::DEVICE).ok()?.max_age(Duration::from_secs(COOKIE_LIFE));
+        let cookie = BoundCookie::new(cookie::DEVICE).ok()?.max_age(settings.lifetimes.device_cookie());
         let config = Config::new(Secret::new(secret), cookie, settings.origins.app.as_str()).ok()?;
         let config = config
             .endpoints(REGISTRATION, REFRESH)
@@ -118,7 +115,8 @@ impl Server {
 
     /// Why a request to a device-bound session has no valid cookie.
     pub(crate) fn absence(&self, device: Option<&DeviceBinding>, headers: &HeaderMap) -> Absence {
-        let is_under_way = device.and_then(|device| device.since).is_none_or(|since| self.now() < since + UNDER_WAY);
+        let under_way = millis(self.settings().lifetimes.device_cookie()) / SHARE_UNDER_WAY;
+        let is_under_way = device.and_then(|device| device.since).is_none_or(|since| self.now() < since + under_way);
         let has_cookie = crate::cookies::has(headers, cookie::DEVICE);
         // A thief can claim this, too, and is rejected all the same.
         let is_skipped = !has_cookie && !dbsc::header::skipped(headers).is_empty();

@@ -113,6 +113,7 @@ fn describe(entry: &ActivityEntry) -> String {
         "bind" => "Created a key for a session",
         "restore_browser" => "Restored a browser",
         "session_ended" => "A session ended",
+        "device_bound" => "Bound a session to its device",
         "theft" => "A session’s cookie was used without its key",
         "sessions" => "Viewed the sessions",
         "revoke" => "Ended a session",

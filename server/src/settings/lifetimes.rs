@@ -30,6 +30,8 @@ group! {
         idle: u64 = 1_800;
         /// Lifetime of a nonce; at least 12.
         nonce: u64 = 300, [NONCE_TTL];
+        /// Lifetime of the device cookie of a device-bound session.
+        device_cookie: u64 = 600;
     }
 }
 
@@ -44,6 +46,11 @@ impl Lifetimes {
         Duration::from_secs(self.nonce)
     }
 
+    /// [`Lifetimes::device_cookie`] as a duration.
+    pub fn device_cookie(self) -> Duration {
+        Duration::from_secs(self.device_cookie)
+    }
+
     pub(super) fn check(self, from: &mut Sources) {
         if self.nonce < MIN_NONCE_LIFETIME {
             let message = format!(
@@ -51,6 +58,7 @@ impl Lifetimes {
             );
             from.contradiction(&["lifetimes.nonce"], &message);
         }
+        from.reject_zero("lifetimes.device_cookie", "no device-bound session could be used");
         if self.idle < self.nonce {
             from.contradiction(&["lifetimes.idle", "lifetimes.nonce"], "a nonce must not outlive an idle session");
         }

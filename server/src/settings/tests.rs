@@ -16,6 +16,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("audit.traffic_days", "31"),
     ("audit.traffic_keep", "100001"),
     ("environment", "production"),
+    ("lifetimes.device_cookie", "601"),
     ("lifetimes.idle", "1801"),
     ("lifetimes.nonce", "299"),
     ("lifetimes.session", "86401"),
