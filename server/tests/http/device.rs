@@ -126,7 +126,7 @@ impl Device {
 
     fn take_challenge(&mut self, reply: &Reply) {
         let challenge = reply.headers["secure-session-challenge"].to_str().unwrap();
-        self.challenge = challenge.split('"').nth(1).unwrap().to_owned();
+        challenge.split('"').nth(1).unwrap().clone_into(&mut self.challenge);
     }
 }
 

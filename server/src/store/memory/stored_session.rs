@@ -154,13 +154,11 @@ impl StoredSession {
 
     /// Offers a device's key. Returns whether it is offered or bound.
     pub(super) fn offer_device(&mut self, jwk: &str) -> bool {
-        match &self.session.device {
-            Some(DeviceBinding { jwk: bound, since: Some(_) }) => bound == jwk,
-            _ => {
-                self.session.device = Some(DeviceBinding { jwk: jwk.to_owned(), since: None });
-                true
-            }
+        if let Some(DeviceBinding { jwk: bound, since: Some(_) }) = &self.session.device {
+            return bound == jwk;
         }
+        self.session.device = Some(DeviceBinding { jwk: jwk.to_owned(), since: None });
+        true
     }
 
     /// Whether a request may come from the session's device. Binds an offered key.
