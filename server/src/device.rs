@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use crate::{
     Server,
     clock::Clock,
-    cookies::session_tokens,
+    cookies::{self, session_tokens},
     model::{DeviceBinding, Limit},
     rejection::Rejection,
     settings::{DevicePolicy, Settings, millis},
@@ -49,9 +49,10 @@ const SHARE_UNDER_WAY: u64 = 20;
 /// Why a request has no valid device cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// The browser says that it could not renew the cookie, or the request began before it had one.
+    /// The browser can have sent it: it says that it could not renew the cookie, its cookie is not valid here any more, or the
+    /// request began before it had one.
     Explained,
-    /// The browser's own requests never lack it so.
+    /// There is no cookie, for which a browser would have waited.
     Unexplained,
 }
 
@@ -117,10 +118,11 @@ impl Server {
     pub(crate) fn absence(&self, device: Option<&DeviceBinding>, headers: &HeaderMap) -> Absence {
         let under_way = millis(self.settings().lifetimes.device_cookie()) / SHARE_UNDER_WAY;
         let is_under_way = device.and_then(|device| device.since).is_none_or(|since| self.now() < since + under_way);
-        let has_cookie = crate::cookies::has(headers, cookie::DEVICE);
-        // A thief can claim this, too, and is rejected all the same.
-        let is_skipped = !has_cookie && !dbsc::header::skipped(headers).is_empty();
-        if is_under_way || is_skipped { Absence::Explained } else { Absence::Unexplained }
+        // A clock was set, or the server's secret was replaced. The response removes the cookie, so the browser renews it.
+        let has_cookie = cookies::has(headers, cookie::DEVICE);
+        // A thief can send the same, and is rejected all the same.
+        let is_skipped = !dbsc::header::skipped(headers).is_empty();
+        if is_under_way || has_cookie || is_skipped { Absence::Explained } else { Absence::Unexplained }
     }
 }
 

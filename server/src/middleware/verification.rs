@@ -27,7 +27,7 @@ use protocol::{
     built_in,
     catalogue::Catalogue,
     digest::ContentDigest,
-    message::header as name,
+    message::{cookie, header as name},
     proof::Recorder,
     return_path,
     token::{Nonce, SessionHandle},
@@ -44,6 +44,7 @@ use super::{
 use crate::{
     Server,
     audit::{Event, Outcome},
+    cookies,
     headers::{FORM, read_body},
     model::UserId,
     outcomes,
@@ -189,7 +190,13 @@ pub(crate) async fn reject(
     }
     let (session, user) = presented.map(|presented| (presented.handle, presented.session.user)).unzip();
     server.record_rejection(session, user, action, &reason);
-    reason.into_response()
+    let is_of_device = matches!(reason, Rejection::NoDeviceProof(_));
+    let mut response = reason.into_response();
+    if is_of_device && cookies::has(&parts.headers, cookie::DEVICE) {
+        // Otherwise the browser would keep a cookie that is not valid, and not renew it.
+        response.headers_mut().append(header::SET_COOKIE, cookies::clear_device());
+    }
+    response
 }
 
 /// A verified request with what belongs to its response.
