@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs fuzz targets. Needs a C++ compiler for libFuzzer. Prints a summary for each target and fails at the first crash.
+# Runs fuzz targets. Needs a C++ compiler for libFuzzer. Prints a summary for each target and fails if one crashes.
 # Stores new inputs in fuzz/corpus and crashing inputs in fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,10 +15,19 @@ targets=("${@:2}")
 # Only the workspace's crates are instrumented, so that dependencies need not compile again.
 export RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/sancov-rustc.sh
 cargo build --package fuzz
-for target in "${targets[@]}"; do
-  mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
-  "${CARGO_TARGET_DIR:-target}/debug/fuzz-$target" "fuzz/corpus/$target" "fuzz/seeds/$target" \
+fuzz() {
+  mkdir -p "fuzz/corpus/$1" "fuzz/artifacts/$1"
+  "${CARGO_TARGET_DIR:-target}/debug/fuzz-$1" "fuzz/corpus/$1" "fuzz/seeds/$1" \
     -max_total_time="$seconds" -max_len=8192 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
-    -artifact_prefix="fuzz/artifacts/$target/" 2>&1 |
+    -artifact_prefix="fuzz/artifacts/$1/" 2>&1 |
     grep -vE '^("|#|INFO|Dictionary|stat::(average|slowest|peak)|$)'
+}
+# At the same time, each on one core.
+running=()
+for target in "${targets[@]}"; do
+  fuzz "$target" &
+  running+=($!)
 done
+status=0
+for process in "${running[@]}"; do wait "$process" || status=$?; done
+exit $status
