@@ -169,8 +169,8 @@ impl Server {
         let stores = instrument(stores, &metrics.store());
         let audit = audit::Writer::start(&stores.audit_log, &settings.audit, &clock);
         let root = Root::new(&settings.push)?;
-        let known_devices = KnownDevices::new(root.subkey("pan known devices"));
-        let devices = Devices::new(&settings, &stores, &clock, &root.subkey("pan device cookies"));
+        let known_devices = KnownDevices::new(settings.audit.secret.subkey("pan known devices"));
+        let devices = Devices::new(&settings, &stores, &clock, &settings.audit.secret.subkey("pan device cookies"));
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
         let inner = Arc::new(Inner {

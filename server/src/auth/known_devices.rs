@@ -28,7 +28,7 @@ const ENTRY: usize = 8 + MAC + MAC;
 
 type Tag = [u8; MAC];
 
-/// Recognizes known devices. Servers with the same root secret recognize each other's.
+/// Recognizes known devices. Servers with the same `audit.secret` recognize each other's.
 pub(crate) struct KnownDevices {
     key: Zeroizing<[u8; 32]>,
 }

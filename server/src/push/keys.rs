@@ -78,12 +78,6 @@ impl Root {
         Ok(Self { name: settings.key_id.clone(), secret, lifetime: settings.key_seconds.saturating_mul(1000) })
     }
 
-    /// Derives a key for another purpose. Servers with the same root derive the same key.
-    pub(crate) fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        let (key, _) = Hkdf::<Sha256>::extract(Some(purpose.as_bytes()), self.secret.as_ref());
-        Zeroizing::new(key.into())
-    }
-
     /// Agrees a key with the signing frame whose ephemeral public key is `theirs`.
     pub(crate) fn agree(
         &self,

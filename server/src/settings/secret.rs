@@ -1,6 +1,8 @@
 //! Secrets in the settings. They are never shown, and they are erased from memory on drop.
 
 use base64ct::{Base64, Encoding};
+use hkdf::Hkdf;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::value::{TomlType, Value};
@@ -23,6 +25,12 @@ impl Secret {
     /// The bytes.
     pub fn reveal(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Derives a key for another purpose (HKDF-Extract, RFC 5869 §2.2). Servers with the same secret derive the same key.
+    pub(crate) fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let (key, _) = Hkdf::<Sha256>::extract(Some(purpose.as_bytes()), self.0.as_ref());
+        Zeroizing::new(key.into())
     }
 
     /// Whether it is [`Secret::DEVELOPMENT`].

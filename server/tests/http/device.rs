@@ -17,13 +17,15 @@ use server::{
     extract::ActionRouter,
     origin::Origin,
     settings::{DevicePolicy, Limits, Origins, Sessions, Settings},
-    store::{Session, Stores},
+    store::{Session, Stores, redis::RedisStore},
 };
 
 use crate::{
     TestApp,
     browser::{Browser, Reply, Signed, new_key},
-    order, owner_still_acts, read, rename,
+    order, owner_still_acts, read,
+    redis_server::RedisServer,
+    rename,
 };
 
 const MINUTE: u64 = 60_000;
@@ -438,4 +440,25 @@ async fn excess_of_proofs_gets_503() {
     for status in [StatusCode::FORBIDDEN, StatusCode::FORBIDDEN, StatusCode::SERVICE_UNAVAILABLE] {
         assert_eq!(device.renew(&app, None).await.status, status);
     }
+}
+
+#[tokio::test]
+async fn device_is_known_to_all_instances() {
+    let redis = RedisServer::start();
+    let instance = async || {
+        let store = RedisStore::connect(&redis.settings()).await.unwrap();
+        TestApp::with(store.into(), secure(DevicePolicy::Offer))
+    };
+    let [one, other] = [instance().await, instance().await];
+    let (mut browser, mut device) = bound(&one).await;
+    other.wait(MINUTE);
+    owner_still_acts(&other, &mut browser).await;
+    let proof = device.proof(&device.challenge);
+    let renewed = device.renew(&other, Some(proof.clone())).await;
+    device.take(&renewed);
+    assert_eq!(device.renew(&one, Some(proof)).await.status, StatusCode::FORBIDDEN, "it was used at the other");
+    let mut thief = copy(&browser, &device.session);
+    rejected(&thief.call(&one, &read()).await, Code::DeviceProofRequired);
+    browser.session = format!("{}; {}", device.session, device.cookie);
+    owner_still_acts(&one, &mut browser).await;
 }

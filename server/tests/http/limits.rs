@@ -172,8 +172,13 @@ async fn signed_out_session_is_rejected() {
     let reply = browser.call(&app, &SignOut {}).await;
     assert_eq!(reply.status, StatusCode::OK);
     let cleared: Vec<_> = reply.headers.get_all(header::SET_COOKIE).iter().map(|set| set.to_str().unwrap()).collect();
-    let clears = "__Host-pan=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax";
-    assert_eq!(cleared, [clears, &format!("{clears}; Partitioned")]);
+    let attributes = "=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax";
+    let clears = [
+        format!("__Host-pan{attributes}"),
+        format!("__Host-pan{attributes}; Partitioned"),
+        format!("__Host-pan-device{attributes}"),
+    ];
+    assert_eq!(cleared, clears);
     assert_eq!(reply.headers["clear-site-data"], "\"storage\"");
     assert_eq!(app.send(kept.build()).await.code(), Code::InvalidSession);
 }
