@@ -25,7 +25,7 @@ pub enum Refresh {
     Renewed(SessionId),
     /// The browser must sign a new challenge first. The reason is `None` if it has sent no proof.
     Challenged(SessionId, Option<Rejection>),
-    /// There is no such session. The browser is told so, and stops refreshing it.
+    /// There is no such session. The response says so, and the browser stops refreshing it.
     Ended(SessionId),
 }
 

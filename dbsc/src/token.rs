@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn challenge_is_valid_for_its_purpose_and_subject_only() {
+    fn challenge_is_valid_for_one_purpose_and_subject() {
         let secret = Secret::random();
         let challenge = secret.issue_challenge(Purpose::Refresh, "a", now() + HOUR);
         let verify = |purpose, subject, at| secret.verify_challenge(purpose, subject, &challenge, at);

@@ -1,9 +1,9 @@
 import type { BrowserContext } from "@playwright/test";
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { join, resolve } from "node:path";
+import { createCertificate } from "./certificate.ts";
 import { launchDbscBrowser } from "./dbsc-browser.ts";
 import { freePort } from "./ports.ts";
 import { createTemporaryFolder, removeFolder, ServerProcess } from "./server-process.ts";
@@ -50,21 +50,14 @@ export class DbscSite {
     const file = join(TARGET, "debug/examples/sign-in");
     if (!existsSync(file)) throw new Error(`${file} does not exist. Run: cargo test -p dbsc --no-run`);
     const folder = await createTemporaryFolder();
-    const [key, cert] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
-    execFileSync(
-      "openssl",
-      ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"].concat(
-        ["-subj", "/CN=pan.localhost", "-addext", "subjectAltName=DNS:pan.localhost", "-keyout", key, "-out", cert],
-      ),
-      { stdio: "pipe" },
-    );
+    const { key, certificate } = createCertificate(folder, ["pan.localhost"]);
     const [https, http] = [await freePort(), await freePort()];
     const origin = `https://pan.localhost:${https}`;
     const env = { PORT: `${http}`, ORIGIN: origin, ...variables };
     const server = await ServerProcess.start("sign-in", file, [], http, env);
-    const proxy = createServer({ key: readFileSync(key), cert: readFileSync(cert) });
+    const proxy = createServer({ key: readFileSync(key), cert: readFileSync(certificate) });
     await new Promise<void>((done) => proxy.listen(https, "127.0.0.1", done));
-    return new DbscSite(origin, folder, server, http, proxy, cert);
+    return new DbscSite(origin, folder, server, http, proxy, certificate);
   }
 
   async launch(): Promise<BrowserContext> {

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { createCertificate } from "./certificate.ts";
 import { ServerProcess } from "./server-process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -19,15 +20,7 @@ export interface NginxOptions {
 /** Starts nginx with the configuration in docs/DEPLOYMENT.md; only names, ports and the certificate differ. */
 export async function startNginx({ folder, host = "pan.localhost", upstream, https, http }: NginxOptions): Promise<ServerProcess> {
   await mkdir(folder, { recursive: true });
-  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
-  const names = `subjectAltName=DNS:${host},DNS:sign.${host}`;
-  execFileSync(
-    "openssl",
-    ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"].concat(
-      ["-subj", `/CN=${host}`, "-addext", names, "-keyout", key, "-out", certificate],
-    ),
-    { stdio: "pipe" },
-  );
+  const { key, certificate } = createCertificate(folder, [host, `sign.${host}`]);
   const replacements = {
     "server 127.0.0.1:3000;": `server 127.0.0.1:${upstream};`,
     "listen 80;": `listen 127.0.0.1:${http};`,

@@ -23,14 +23,20 @@ use axum::{
 };
 use dbsc::{BoundCookie, ChallengeId, Config, Dbsc, PublicKey, Registration, Secret, SessionId, StoreError};
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use protocol::{action::Target, message::cookie, token::SessionHandle};
+use protocol::{
+    action::{Action, ActionEntry, Target, Tier},
+    built_in::SignOut,
+    message::cookie,
+    token::SessionHandle,
+};
 use zeroize::Zeroizing;
 
 use crate::{
     Server,
+    audit::{Event, Outcome},
     clock::Clock,
     cookies::{self, session_tokens},
-    model::{DeviceBinding, Limit},
+    model::{DeviceBinding, Limit, Session},
     rejection::Rejection,
     settings::{DevicePolicy, Settings, millis},
     store::{Counted, Counter, DeviceProof, RateLimitStore, SessionStore, Stores},
@@ -99,11 +105,22 @@ impl Devices {
     }
 }
 
+/// Whether device and tier do not matter: on the sign origin, which does not get the cookie, and for signing out, which must
+/// always work.
+fn is_exempt(entry: &ActionEntry) -> bool {
+    entry.target == Target::Sign || entry.path == SignOut::PATH
+}
+
 impl Server {
-    /// Whether a request proves the device of its session, without asking whether it must.
-    pub(crate) fn device_proof(&self, target: Target, session: &SessionHandle, headers: &HeaderMap) -> DeviceProof {
+    /// Whether a request proves the device of its session, without asking whether the session is bound to one.
+    pub(crate) fn device_proof(
+        &self,
+        entry: &ActionEntry,
+        session: &SessionHandle,
+        headers: &HeaderMap,
+    ) -> DeviceProof {
         match self.devices() {
-            Some(devices) if target == Target::App => {
+            Some(devices) if !is_exempt(entry) => {
                 if devices.has_cookie_of(session, headers) {
                     DeviceProof::Valid
                 } else {
@@ -111,6 +128,24 @@ impl Server {
                 }
             }
             _ => DeviceProof::NotNeeded,
+        }
+    }
+
+    /// The lowest tier of a session that may make this request.
+    pub(crate) fn least_tier(&self, entry: &ActionEntry) -> Tier {
+        if is_exempt(entry) { Tier::Browser } else { entry.tier.max(self.settings().sessions.tier()) }
+    }
+
+    /// Records it if the request that was authorized at `now` has bound the session to its device.
+    pub(crate) fn record_binding(&self, handle: &SessionHandle, session: &Session, now: u64) {
+        if session.device.as_ref().is_some_and(|device| device.since == Some(now)) {
+            self.record(Event {
+                session: Some(*handle),
+                user: Some(session.user.clone()),
+                action: "device_bound".into(),
+                outcome: Outcome::Noticed,
+                reason: None,
+            });
         }
     }
 

@@ -6,6 +6,9 @@ use wasm_bindgen_futures::JsFuture;
 /// How long the browser's storage, keys and locks may take, in ms.
 pub(crate) const LOCAL: i32 = 3_000;
 
+/// How long another party may take before the page says whom it waits for, in ms.
+pub(crate) const SLOW: i32 = 4_000;
+
 /// Waits for a promise for at most `ms`.
 pub(crate) fn within(ms: i32, promise: &Promise) -> JsFuture {
     let timeout = Promise::new(&mut |_, reject| after(ms, &reject));

@@ -18,7 +18,7 @@ fn offer(server: &Dbsc<MemoryStore>) -> String {
 }
 
 #[tokio::test]
-async fn registration_with_either_algorithm_creates_a_session() {
+async fn either_algorithm_registers_a_session() {
     for key in [Key::p256(1), Key::rsa()] {
         let server = server();
         let (session, _) = register(&server, &key).await;

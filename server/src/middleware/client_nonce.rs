@@ -35,6 +35,7 @@ pub(super) fn has_client_nonce(entry: &ActionEntry) -> bool {
 /// Verifies the signature, spends the client's nonce, and issues nonces. Level, freshness and body are already checked.
 pub(super) async fn authorize(
     server: &Server,
+    entry: &ActionEntry,
     parts: &Parts,
     unverified: &UnverifiedRequest,
 ) -> Result<Issued, Rejection> {
@@ -47,7 +48,7 @@ pub(super) async fn authorize(
     };
     let Some(session) = session else { return Err(gone().await) };
     check_signature(server, parts, Target::App, unverified, &session)?;
-    let device = server.device_proof(Target::App, &handle, &parts.headers);
+    let device = server.device_proof(entry, &handle, &parts.headers);
     if session.tier() == Tier::Device && device == DeviceProof::Missing {
         return Err(Rejection::NoDeviceProof(server.absence(session.device.as_ref(), &parts.headers)));
     }

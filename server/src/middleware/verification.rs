@@ -23,7 +23,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use protocol::{
-    action::{Action, ActionEntry, AnyAction, Level, Target, Tier},
+    action::{ActionEntry, AnyAction, Level, Target},
     built_in,
     catalogue::Catalogue,
     digest::ContentDigest,
@@ -52,7 +52,7 @@ use crate::{
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
     settings::{FRESHNESS, ROUNDING, millis, per_minute},
-    store::{Authorization, AuthorizeRequest, Authorized, DeviceProof, Quota, Session},
+    store::{Authorization, AuthorizeRequest, Authorized, Quota, Session},
 };
 
 /// What the middleware protects.
@@ -238,10 +238,10 @@ pub(crate) async fn verify_request(
     let (action, level) = check_offline(server, entry, unverified, &body)?;
 
     let (session, nonces, quota) = if has_client_nonce(entry) {
-        let Issued { session, nonces, quota } = client_nonce::authorize(server, parts, unverified).await?;
+        let Issued { session, nonces, quota } = client_nonce::authorize(server, entry, parts, unverified).await?;
         (session, nonces, ("refills", quota))
     } else {
-        let authorized = authorize(server, target, entry, parts, unverified, &mut known.session).await;
+        let authorized = authorize(server, entry, parts, unverified, &mut known.session).await;
         if let (Err(Rejection::Replayed | Rejection::NoDeviceProof(_) | Rejection::NoDeviceBinding), Some(session)) =
             (&authorized, &known.session)
         {
@@ -264,19 +264,6 @@ pub(crate) async fn verify_request(
         VerifiedRequest { handle: unverified.handle, session: session.into(), entry, level, action: action.into() };
     record_verified(server, &request);
     Ok(Accepted { request, nonce: *unverified.input.nonce(), body, nonces, quota })
-}
-
-/// Records that a request has bound the session to its device.
-fn record_binding(server: &Server, unverified: &UnverifiedRequest, session: &Session, now: u64) {
-    if session.device.as_ref().is_some_and(|device| device.since == Some(now)) {
-        server.record(Event {
-            session: Some(unverified.handle),
-            user: Some(session.user.clone()),
-            action: "device_bound".into(),
-            outcome: Outcome::Noticed,
-            reason: None,
-        });
-    }
 }
 
 fn record_verified(server: &Server, request: &VerifiedRequest) {
@@ -333,32 +320,10 @@ fn counter_of(entry: &ActionEntry) -> &'static str {
     }
 }
 
-/// Whether the request proves the session's device. Signing out takes no proof: it must always work.
-fn device_proof(
-    server: &Server,
-    target: Target,
-    entry: &ActionEntry,
-    parts: &Parts,
-    unverified: &UnverifiedRequest,
-) -> DeviceProof {
-    if entry.path == built_in::SignOut::PATH {
-        return DeviceProof::NotNeeded;
-    }
-    server.device_proof(target, &unverified.handle, &parts.headers)
-}
-
-fn least_tier(server: &Server, target: Target, entry: &ActionEntry) -> Tier {
-    if target == Target::Sign || entry.path == built_in::SignOut::PATH {
-        return Tier::Browser;
-    }
-    entry.tier.max(server.settings().sessions.tier())
-}
-
 /// Checks session, nonce and rate limit in one round trip to the store. Returns the session and the next nonce. On a
 /// rejection the session is in `known`.
 async fn authorize(
     server: &Server,
-    target: Target,
     entry: &ActionEntry,
     parts: &Parts,
     unverified: &UnverifiedRequest,
@@ -387,12 +352,12 @@ async fn authorize(
         // Otherwise an open page, which renews its push connection by itself, would never idle out.
         touch: !entry.is_in(built_in::push::ACTIONS),
         sample,
-        device: device_proof(server, target, entry, parts, unverified),
-        tier: least_tier(server, target, entry),
+        device: server.device_proof(entry, &unverified.handle, &parts.headers),
+        tier: server.least_tier(entry),
     });
     match authorization.await? {
         Authorization::Authorized(authorized) => {
-            record_binding(server, unverified, &authorized.session, now);
+            server.record_binding(&unverified.handle, &authorized.session, now);
             Ok((*authorized, next))
         }
         Authorization::NoSession(ended) => Err(Rejection::NoSession(ended)),

@@ -43,7 +43,7 @@ fn app() -> TestApp {
     TestApp::with(Stores::memory(), secure(DevicePolicy::Offer))
 }
 
-/// A browser's device: its key, and what the server has told it.
+/// A browser's device: its key, cookies and challenge.
 #[derive(Clone)]
 struct Device {
     key: SigningKey,

@@ -32,6 +32,7 @@ use crate::{
     moment::steady,
     port::Port,
     sign::UnsignedRequest,
+    wait::SLOW,
 };
 
 /// How long the user may take, in ms: less than the lifetime of a nonce.
@@ -42,9 +43,6 @@ const TICK: i32 = 50;
 
 /// How long the outcome is shown before the window closes itself, in ms.
 const CLOSE_DELAY: i32 = 700;
-
-/// The time after which the window shows that it is waiting, in ms.
-const SLOW: i32 = 4_000;
 
 /// The number of observations after which a clock that has not advanced stands still.
 const TICKS_OF_CLOCK: u32 = 40;

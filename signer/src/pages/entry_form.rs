@@ -24,10 +24,8 @@ use crate::{
     http::{self, HttpError},
     key_store::{KeyStore, RecordId},
     keys::Key,
+    wait::SLOW,
 };
-
-/// The time after which the page shows that it is still waiting, in ms.
-const SLOW: i32 = 4_000;
 
 const STORAGE: &str = "This browser does not let this site keep keys, so you cannot sign in here. Leave private browsing, allow \
     site data for this address, close its other tabs, or use another browser. Then reload the page.";
