@@ -36,6 +36,10 @@ pub mod header {
     pub const SIGNATURE_INPUT: &str = "signature-input";
     /// `Signature` (RFC 9421 §4.2).
     pub const SIGNATURE: &str = "signature";
+    /// The assertion of a passkey ([`crate::passkey::header`]); at level Attested only.
+    pub const PASSKEY: &str = "pan-passkey";
+    /// The registration of a passkey ([`crate::passkey::new_passkey_header`]); with [`crate::built_in::AddPasskey`] only.
+    pub const NEW_PASSKEY: &str = "pan-new-passkey";
     /// The next nonces, separated by a comma and a space.
     pub const NONCE: &str = "pan-nonce";
 }
@@ -191,18 +195,27 @@ pub struct SignedHeaders {
     pub signature_input: String,
     /// [`header::SIGNATURE`].
     pub signature: String,
+    /// [`header::PASSKEY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<String>,
+    /// [`header::NEW_PASSKEY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_passkey: Option<String>,
 }
 
 impl SignedHeaders {
     /// The name and value of each header.
-    pub fn each(&self) -> [(&'static str, &str); 5] {
-        [
+    pub fn each(&self) -> Vec<(&'static str, &str)> {
+        let always = [
             (header::SESSION, &self.session),
             (header::PROOF, &self.proof),
             (header::DIGEST, &self.digest),
             (header::SIGNATURE_INPUT, &self.signature_input),
             (header::SIGNATURE, &self.signature),
-        ]
+        ];
+        let passkeys = [(header::PASSKEY, &self.passkey), (header::NEW_PASSKEY, &self.new_passkey)];
+        let passkeys = passkeys.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        always.into_iter().map(|(name, value)| (name, value.as_str())).chain(passkeys).collect()
     }
 }
 
@@ -314,6 +327,8 @@ pub enum WindowRejection {
     },
     /// This browser has no confirmation key for the session: the user must sign in again.
     NoKey,
+    /// The passkey did not sign: the user cancelled, or the browser or the authenticator cannot.
+    NoPasskey,
     /// The request is not a confirmed action of the catalogue.
     Malformed,
     /// The browser did not let the window open the key store.

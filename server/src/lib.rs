@@ -25,6 +25,7 @@
 //! | [`ecdsa`] | verifies signatures |
 //! | [`model`] | sessions and limits: types that several modules share |
 //! | [`store`] | keeps state and decides what must be atomic; one trait per noun |
+//! | [`passkeys`] | verifies, adds, lists and removes passkeys |
 //! | [`audit`] | writes the audit log |
 //! | [`push`] | pushes signed events to pages |
 //! | [`risk`] | judges interaction proofs |
@@ -44,6 +45,7 @@ pub mod model;
 mod nonces;
 pub mod origin;
 mod outcomes;
+pub mod passkeys;
 pub mod push;
 pub mod random;
 mod rate_limits;

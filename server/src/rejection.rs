@@ -7,13 +7,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use protocol::problem::{self, Code, Ended, Problem};
+use protocol::{
+    passkey::MAX_PASSKEYS,
+    problem::{self, Code, Ended, Problem},
+};
 
 use crate::{
     auth::{
         credentials::{CredentialError, InvalidLogin},
         passwords::WeakPassword,
     },
+    passkeys::webauthn::InvalidPasskey,
     risk::Finding,
     store::{Quota, StoreError},
 };
@@ -146,6 +150,21 @@ pub enum Rejection {
     /// The password hashing queue is full.
     #[error("the password hashing queue is full")]
     Busy,
+    /// The response of the authenticator does not hold.
+    #[error(transparent)]
+    BadPasskey(#[from] InvalidPasskey),
+    /// The user has a passkey and must sign this action with it.
+    #[error("the action must be signed with a passkey")]
+    PasskeyRequired,
+    /// The user has as many passkeys as allowed.
+    #[error("you have {MAX_PASSKEYS} passkeys, the most that are possible. Remove one first")]
+    TooManyPasskeys,
+    /// The passkey is already a user's.
+    #[error("this passkey is already in use")]
+    PasskeyTaken,
+    /// The user has no passkey of this ID and name.
+    #[error("you have no such passkey. Reload the page")]
+    NoSuchPasskey,
     /// The key to bind is not a point on the curve.
     #[error("the key is not a point on the curve")]
     BadKey,
@@ -160,7 +179,10 @@ pub enum Rejection {
 impl Rejection {
     /// The name in metrics and the audit log: the variant's name in snake case.
     pub fn name(&self) -> &'static str {
-        self.into()
+        match self {
+            Self::BadPasskey(invalid) => invalid.name(),
+            rejection => rejection.into(),
+        }
     }
 
     /// The HTTP status that the client gets.
@@ -201,7 +223,10 @@ impl Rejection {
             | Self::KeyReused
             | Self::BadSignature
             | Self::ProofOfAnotherAction
+            | Self::BadPasskey(_)
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
+            Self::PasskeyRequired => (Code::PasskeyRequired, None),
+            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey => (Code::PasskeyRejected, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
             Self::Unverified => (Code::Unavailable, Some(StatusCode::INTERNAL_SERVER_ERROR)),
             Self::Store(_) | Self::Randomness(_) | Self::NoAddress | Self::Busy | Self::Conflict => {
@@ -244,6 +269,9 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
+            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey => {
+                problem.detail = Some(sentence(&self.to_string()));
+            }
             Self::InvalidLogin(invalid) => problem.detail = Some(sentence(&invalid.to_string())),
             Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_RETRY_AFTER),
             Self::Limited(_, quota) => {

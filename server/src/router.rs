@@ -16,7 +16,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::{
     Functions, Server, StartError,
-    auth::{enter, sign_in},
+    auth::{enter, passkey_sign_in, sign_in},
     extract::ActionRouter,
     middleware::{
         host_routing::{self, Hosts},
@@ -24,7 +24,7 @@ use crate::{
         security_headers,
         verification::{Protected, verify},
     },
-    nonces, outcomes, push,
+    nonces, outcomes, passkeys, push,
     sign_origin::{self, assets::Page, bind, get_page},
 };
 
@@ -34,13 +34,14 @@ impl Server {
     /// ```text
     /// request id, trace and metrics, security headers, host routing
     /// ├─ app origin
+    /// │  ├─ GET /.well-known/webauthn
     /// │  ├─ POST /enter, GET /api/jitterbug/socket: check their requests themselves
     /// │  └─ verification
-    /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream
+    /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream, passkeys
     /// │     └─ the application's router
     /// └─ sign origin
     ///    ├─ verification: jitterbug/keys
-    ///    └─ pages, sign-in, binding
+    ///    └─ pages, sign-in, binding, passkeys of a session
     /// ```
     ///
     /// # Errors
@@ -56,12 +57,18 @@ impl Server {
             .action(nonces::nonces)
             .action(nonces::restore_browser)
             .action(outcomes::read_outcome)
+            .action(passkeys::list)
+            .action(passkeys::add)
+            .action(passkeys::remove)
             .action(push::stream)
             .with_state(self.clone())
             // As a fallback service, so that the middleware also covers paths that the application does not route.
             .fallback_service(app)
             .layer(verification(Target::App, public));
-        let app = push::router(self.clone()).merge(enter::router(self.clone())).fallback_service(app);
+        let app = push::router(self.clone())
+            .merge(enter::router(self.clone()))
+            .route("/.well-known/webauthn", get(sign_origin::related_origins).with_state(self.clone()))
+            .fallback_service(app);
 
         let push_keys =
             Router::new().action(push::agree_keys).with_state(self.clone()).layer(verification(Target::Sign, &[]));
@@ -84,6 +91,8 @@ fn sign_origin_router(server: Server) -> Router {
     Router::new()
         .route("/", get(sign_origin::frame))
         .route("/sign-in", page(Page::SignIn).post(sign_in::sign_in))
+        .route("/sign-in/passkey", post(passkey_sign_in::sign_in))
+        .route("/passkeys", post(passkeys::of_session))
         .route("/register", get(sign_origin::register_page).post(sign_in::register))
         .route("/confirm", page(Page::Confirm))
         .route("/time", get(sign_origin::time))

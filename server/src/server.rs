@@ -20,6 +20,7 @@ use crate::{
     metrics::Metrics,
     middleware::{security_headers, verified_request::VerifiedRequest},
     model::UserId,
+    passkeys::store::{PasskeyStore, RecordPasskeys},
     push::{self, Hub, Root},
     rejection::Rejection,
     serve::Stopping,
@@ -124,6 +125,7 @@ struct Inner {
     settings: Settings,
     stores: Stores,
     credentials: Arc<dyn CredentialStore>,
+    passkeys: Arc<dyn PasskeyStore>,
     password_attempts: PasswordAttempts,
     known_devices: KnownDevices,
     audit: audit::Writer,
@@ -169,11 +171,14 @@ impl Server {
         let root = Root::new(&settings.push)?;
         let known_devices = KnownDevices::new(root.subkey("pan known devices"));
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
+        let passkeys =
+            credentials.passkey_store().unwrap_or_else(|| Arc::new(RecordPasskeys::new(stores.records.clone())));
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
         let inner = Arc::new(Inner {
             settings,
             stores,
             credentials,
+            passkeys,
             password_attempts: PasswordAttempts::new(),
             known_devices,
             audit,
@@ -218,6 +223,11 @@ impl Server {
     /// The users' logins and passwords.
     pub fn credentials(&self) -> &dyn CredentialStore {
         &*self.0.credentials
+    }
+
+    /// The users' passkeys and recovery codes.
+    pub(crate) fn passkeys(&self) -> &dyn PasskeyStore {
+        &*self.0.passkeys
     }
 
     pub(crate) fn password_attempts(&self) -> &PasswordAttempts {

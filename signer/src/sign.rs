@@ -45,6 +45,8 @@ impl UnsignedRequest<'_> {
             digest: digest.to_string(),
             signature_input: input.to_string(),
             signature: signature.to_string(),
+            passkey: None,
+            new_passkey: None,
         })
     }
 }

@@ -69,8 +69,15 @@ fn window_messages_round_trip() {
     round_trips(&WindowLink { request, return_path: "/account".to_owned() });
     round_trips(&FromWindow::Shown {});
     let text = || "x".to_owned();
-    let headers =
-        SignedHeaders { session: text(), proof: text(), digest: text(), signature_input: text(), signature: text() };
+    let headers = SignedHeaders {
+        session: text(),
+        proof: text(),
+        digest: text(),
+        signature_input: text(),
+        signature: text(),
+        passkey: None,
+        new_passkey: None,
+    };
     round_trips(&FromWindow::Signed(headers));
     for rejection in [WindowRejection::Cancelled, WindowRejection::Paused { seconds: 60 }, WindowRejection::NoKey] {
         round_trips(&FromWindow::Rejected(rejection));

@@ -217,6 +217,10 @@ pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
             "Sign in again",
             "This browser cannot confirm for your session any more. Close this window and sign in again.",
         ),
+        WindowRejection::NoPasskey => (
+            "The passkey was not used",
+            "Nothing was done. Close this window and try again, with the passkey that belongs to your account.",
+        ),
         WindowRejection::Malformed => (
             "This cannot be confirmed",
             "The page asked for something unknown. Close this window, reload the page and try again.",
