@@ -13,7 +13,10 @@ mod dom;
 mod enter;
 mod entry_form;
 mod fragment;
+mod passkey;
+mod passkey_sign_in;
 mod request;
+mod session_passkeys;
 
 use dom::Dom;
 
@@ -32,6 +35,11 @@ impl Page {
     /// Host of the app origin, and port unless it is the scheme's default.
     fn app_authority(&self) -> &str {
         authority(&self.app_origin)
+    }
+
+    /// The RP ID of passkeys: the host of the app origin.
+    fn rp_id(&self) -> &str {
+        self.app_authority().split(':').next().unwrap_or_default()
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     dom::listen,
     fragment,
     request::Request,
+    session_passkeys::SessionPasskeys,
 };
 use crate::{
     clock::{self, server_time},
@@ -142,6 +143,10 @@ async fn decide(
         return Err(WindowRejection::Paused { seconds });
     }
     page.clock.offset(false).await?;
+    let passkeys = match request.needs_passkey {
+        true => Some(SessionPasskeys::fetch(&request).await?),
+        false => None,
+    };
 
     let shown_at = clock::now();
     unwanted.add(shown_at);
@@ -151,7 +156,7 @@ async fn decide(
     view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
-    view.show_signing();
+    view.show_signing(passkeys.as_ref().is_some_and(SessionPasskeys::is_used));
     let slow = Rc::clone(view);
     // If this fails, the window shows "One moment…" until the server has answered.
     let _ = page.dom.after(SLOW, move || slow.show_slow(true));
@@ -174,7 +179,11 @@ async fn decide(
         nonce,
         proof: proof::header(Some(&proof)).map_err(|_| WindowRejection::Malformed)?,
     };
-    unsigned.sign(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)
+    let (mut headers, base) = unsigned.sign_base(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)?;
+    if let Some(passkeys) = passkeys {
+        passkeys.sign(page, &key, &user, &base, &mut headers).await?;
+    }
+    Ok(headers)
 }
 
 fn unwanted(storage: &Storage, now: u64) -> Cooldown {
