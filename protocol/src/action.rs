@@ -18,7 +18,8 @@ pub enum Level {
     /// security settings.
     Confirmed,
     /// Confirmed, and a passkey has signed the SHA-256 of the signature base after it has verified the user: what malware
-    /// that drives the browser must not do.
+    /// that drives the browser must not do. No message names this level: page and frame never ask the frame for it.
+    #[serde(skip)]
     Attested,
 }
 

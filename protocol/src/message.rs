@@ -195,27 +195,46 @@ pub struct SignedHeaders {
     pub signature_input: String,
     /// [`header::SIGNATURE`].
     pub signature: String,
-    /// [`header::PASSKEY`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passkey: Option<String>,
-    /// [`header::NEW_PASSKEY`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_passkey: Option<String>,
 }
 
 impl SignedHeaders {
     /// The name and value of each header.
-    pub fn each(&self) -> Vec<(&'static str, &str)> {
-        let always = [
+    pub fn each(&self) -> [(&'static str, &str); 5] {
+        [
             (header::SESSION, &self.session),
             (header::PROOF, &self.proof),
             (header::DIGEST, &self.digest),
             (header::SIGNATURE_INPUT, &self.signature_input),
             (header::SIGNATURE, &self.signature),
-        ];
+        ]
+    }
+}
+
+/// The headers of a request that the confirmation window has signed with passkeys too. The signing frame, which is downloaded by
+/// every page, knows only [`SignedHeaders`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestedHeaders {
+    /// The headers of every signed request.
+    pub signed: SignedHeaders,
+    /// [`header::PASSKEY`].
+    pub passkey: Option<String>,
+    /// [`header::NEW_PASSKEY`].
+    pub new_passkey: Option<String>,
+}
+
+impl AttestedHeaders {
+    /// The name and value of each header.
+    pub fn each(&self) -> Vec<(&'static str, &str)> {
         let passkeys = [(header::PASSKEY, &self.passkey), (header::NEW_PASSKEY, &self.new_passkey)];
         let passkeys = passkeys.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        always.into_iter().map(|(name, value)| (name, value.as_str())).chain(passkeys).collect()
+        self.signed.each().into_iter().chain(passkeys).collect()
+    }
+}
+
+impl From<SignedHeaders> for AttestedHeaders {
+    fn from(signed: SignedHeaders) -> Self {
+        Self { signed, passkey: None, new_passkey: None }
     }
 }
 
@@ -306,6 +325,8 @@ pub enum FromWindow {
     Shown {},
     /// The user confirmed: the headers to send with the request.
     Signed(SignedHeaders),
+    /// The same, with the headers of passkeys.
+    Attested(AttestedHeaders),
     /// Nothing is signed.
     Rejected(WindowRejection),
 }

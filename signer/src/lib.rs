@@ -46,10 +46,14 @@ pub fn start_frame() {
     run(frame::Frame::run());
 }
 
-/// Starts the sign-in, registration or confirmation page. Errors go to the browser's console, and the page shows that
-/// it has not started.
+/// Starts the sign-in or the registration page. Errors go to the browser's console, and the page shows that it has not started.
 pub fn start_pages() {
-    run(pages::run());
+    run(pages::run_entry());
+}
+
+/// Starts the confirmation window. Errors as in [`start_pages`]. A program of its own, because each page has a size limit.
+pub fn start_confirm() {
+    run(pages::run_confirm());
 }
 
 fn run(program: impl Future<Output = Result<(), JsValue>> + 'static) {

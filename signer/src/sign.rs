@@ -51,8 +51,6 @@ impl UnsignedRequest<'_> {
             digest: digest.to_string(),
             signature_input: input.to_string(),
             signature: signature.to_string(),
-            passkey: None,
-            new_passkey: None,
         };
         Ok((headers, base))
     }

@@ -8,7 +8,7 @@ use std::{
 use actions::{CATALOGUE, SUMMARIES};
 use js_sys::{Function, Promise};
 use protocol::{
-    message::{FromWindow, SignedHeaders, WindowRejection},
+    message::{AttestedHeaders, FromWindow, WindowRejection},
     proof::{self, Kind, Proof, Recorder},
     token::Nonce,
 };
@@ -112,8 +112,12 @@ fn show_rejection(view: &ConfirmView, reason: WindowRejection) {
     view.show_outcome(title, &text);
 }
 
-fn message(decided: Result<SignedHeaders, WindowRejection>) -> FromWindow {
-    decided.map_or_else(FromWindow::Rejected, FromWindow::Signed)
+fn message(decided: Result<AttestedHeaders, WindowRejection>) -> FromWindow {
+    match decided {
+        Ok(AttestedHeaders { signed, passkey: None, new_passkey: None }) => FromWindow::Signed(signed),
+        Ok(headers) => FromWindow::Attested(headers),
+        Err(reason) => FromWindow::Rejected(reason),
+    }
 }
 
 fn close(window: &Window) {
@@ -127,7 +131,7 @@ async fn decide(
     view: &Rc<ConfirmView>,
     request: Result<Request, WindowRejection>,
     shown: impl FnOnce(),
-) -> Result<SignedHeaders, WindowRejection> {
+) -> Result<AttestedHeaders, WindowRejection> {
     let request = request?;
     let closed = |_| WindowRejection::KeyStoreClosed;
     let (key, user) = {
@@ -179,7 +183,8 @@ async fn decide(
         nonce,
         proof: proof::header(Some(&proof)).map_err(|_| WindowRejection::Malformed)?,
     };
-    let (mut headers, base) = unsigned.sign_base(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)?;
+    let (headers, base) = unsigned.sign_base(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)?;
+    let mut headers = headers.into();
     if let Some(passkeys) = passkeys {
         passkeys.sign(page, &key, &user, &base, &mut headers).await?;
     }

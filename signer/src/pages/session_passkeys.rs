@@ -4,7 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use protocol::{
     action::Action as _,
     built_in::{AddPasskey, RemovePasskey},
-    message::{SignedHeaders, WindowRejection},
+    message::{AttestedHeaders, WindowRejection},
     passkey::{self as wire, PasskeyId},
 };
 use wasm_bindgen::JsValue;
@@ -58,7 +58,7 @@ impl SessionPasskeys {
         key: &Key,
         login: &str,
         base: &str,
-        headers: &mut SignedHeaders,
+        headers: &mut AttestedHeaders,
     ) -> Result<(), WindowRejection> {
         self.try_sign(page, key, login, base, headers).await.map_err(|_| WindowRejection::NoPasskey)
     }
@@ -69,7 +69,7 @@ impl SessionPasskeys {
         key: &Key,
         login: &str,
         base: &str,
-        headers: &mut SignedHeaders,
+        headers: &mut AttestedHeaders,
     ) -> Result<(), JsValue> {
         let bytes = wire::challenge(base);
         let challenge = Base64UrlUnpadded::encode_string(&bytes);
