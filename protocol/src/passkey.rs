@@ -1,6 +1,6 @@
-//! Passkeys (WebAuthn): what the sign origin's pages, the client and the server exchange (docs/PROTOCOL.md §12).
+//! Passkeys (`WebAuthn`): what the sign origin's pages, the client and the server exchange (docs/PROTOCOL.md §12).
 //!
-//! A WebAuthn challenge is never a random value of the server: it is the SHA-256 of what the confirmation key signs in the
+//! A `WebAuthn` challenge is never a random value of the server: it is the SHA-256 of what the confirmation key signs in the
 //! same request. So a passkey's signature is valid for exactly that request, and needs no state of its own.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -34,7 +34,7 @@ crate::bounded_text! {
     }
 }
 
-/// The WebAuthn challenge for a text that the confirmation key signs: its SHA-256.
+/// The `WebAuthn` challenge for a text that the confirmation key signs: its SHA-256.
 pub fn challenge(signed: &str) -> [u8; 32] {
     Sha256::digest(signed).into()
 }
@@ -101,21 +101,15 @@ pub struct OwnPasskey {
 pub struct OwnPasskeys {
     /// The user's passkeys, the oldest first.
     pub passkeys: Vec<OwnPasskey>,
-    /// The number of unused recovery codes.
-    pub codes: usize,
-    /// Whether this session was opened with a recovery code: it may remove passkeys without using one.
-    pub is_recovering: bool,
 }
 
 /// Response of `POST /passkeys` on the sign origin: what the confirmation window needs to use or to create a passkey.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionPasskeys {
-    /// The user handle (WebAuthn `user.id`): base64url of 32 bytes that only the server can trace to the user.
+    /// The user handle (`WebAuthn` `user.id`): base64url of 32 bytes that only the server can trace to the user.
     pub user: String,
     /// The credential IDs of the user's passkeys.
     pub ids: Vec<PasskeyId>,
-    /// [`OwnPasskeys::is_recovering`].
-    pub is_recovering: bool,
 }
 
 /// Body of `POST /sign-in/passkey`.
@@ -124,7 +118,7 @@ pub struct SessionPasskeys {
 pub struct PasskeySignIn {
     /// The public half of the confirmation key.
     pub jwk: Jwk,
-    /// The server's challenge. The WebAuthn challenge is the [`challenge`] of the sign-in statement, which contains it.
+    /// The server's challenge. The `WebAuthn` challenge is the [`challenge`] of the sign-in statement, which contains it.
     pub challenge: Challenge,
     /// The signature of [`sign_in_statement`](crate::sign_origin::sign_in_statement) by the confirmation key.
     pub signature: Signature,

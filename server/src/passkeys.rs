@@ -12,7 +12,7 @@ use protocol::{
     action::{Action, ActionEntry, AnyAction, Level, Target},
     built_in::{AddPasskey, ReadPasskeys, RemovePasskey},
     message::header as name,
-    passkey::{self, MAX_PASSKEYS, OwnPasskey, OwnPasskeys, PasskeyId, SessionPasskeys},
+    passkey::{self, MAX_PASSKEYS, OwnPasskey, OwnPasskeys, SessionPasskeys},
     push::{PasskeyChange, Push, Security},
     token::SessionHandle,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Attestation {
     pub(crate) new: Option<NewCredential>,
 }
 
-/// The user handle (WebAuthn `user.id`) of a user.
+/// The user handle (`WebAuthn` `user.id`) of a user.
 pub(crate) fn user_handle(user: &UserId) -> [u8; 32] {
     Sha256::new().chain_update("pan-passkey-user\0").chain_update(user.as_str()).finalize().into()
 }
@@ -69,7 +69,6 @@ impl Server {
     /// [`Rejection::BadPasskey`]; [`Rejection::PasskeyRequired`] if the action needs a passkey that has not signed.
     pub(crate) async fn check_passkeys(
         &self,
-        entry: &ActionEntry,
         unverified: &UnverifiedRequest,
         session: &Session,
         action: &dyn AnyAction,
@@ -86,8 +85,7 @@ impl Server {
         };
         if !is_attested && action.needs_passkey() {
             let (passkeys, _) = self.passkeys().read(&session.user).await?;
-            let is_recovery = entry.path == RemovePasskey::PATH && passkeys.recovering == Some(unverified.handle);
-            if !passkeys.passkeys.is_empty() && !is_recovery {
+            if !passkeys.passkeys.is_empty() {
                 return Err(Rejection::PasskeyRequired);
             }
         }
@@ -178,13 +176,9 @@ pub(crate) async fn list(
     State(server): State<Server>,
     request: Verified<ReadPasskeys>,
 ) -> Result<Json<OwnPasskeys>, Rejection> {
-    let (UserPasskeys { passkeys, codes, recovering }, _) = server.passkeys().read(request.user()).await?;
+    let (UserPasskeys { passkeys }, _) = server.passkeys().read(request.user()).await?;
     let own = |Passkey { id, name, created, used, .. }| OwnPasskey { id, name, created, used };
-    Ok(Json(OwnPasskeys {
-        passkeys: passkeys.into_iter().map(own).collect(),
-        codes: codes.len(),
-        is_recovering: recovering == Some(*request.session()),
-    }))
+    Ok(Json(OwnPasskeys { passkeys: passkeys.into_iter().map(own).collect() }))
 }
 
 /// `POST /api/add_passkey`. The middleware has verified the new passkey.
@@ -260,8 +254,7 @@ async fn try_of_session(server: &Server, parts: &Parts, body: Body) -> Result<Se
     let (passkeys, _) = server.passkeys().read(&session.user).await?;
     Ok(SessionPasskeys {
         user: Base64UrlUnpadded::encode_string(&user_handle(&session.user)),
-        ids: passkeys.passkeys.iter().map(|passkey| passkey.id.clone()).collect::<Vec<PasskeyId>>(),
-        is_recovering: passkeys.recovering == Some(handle),
+        ids: passkeys.passkeys.iter().map(|passkey| passkey.id.clone()).collect(),
     })
 }
 

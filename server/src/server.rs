@@ -225,7 +225,7 @@ impl Server {
         &*self.0.credentials
     }
 
-    /// The users' passkeys and recovery codes.
+    /// The users' passkeys.
     pub(crate) fn passkeys(&self) -> &dyn PasskeyStore {
         &*self.0.passkeys
     }

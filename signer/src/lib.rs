@@ -1,8 +1,8 @@
 //! The WebAssembly programs of the sign origin, the only code that can use a session's keys.
 //!
-//! The crate builds two programs. The **signing frame** is a hidden page inside the application's page, reachable from
-//! there by one message port; it signs requests that need no confirmation with the frame key. The **pages** are
-//! top-level documents where users sign in, register and confirm; no other page can style, cover or shrink them, and
+//! The crate builds three programs. The **signing frame** is a hidden page inside the application's page, reachable from
+//! there by one message port; it signs requests that need no confirmation with the frame key. The **pages**, and the
+//! **confirmation window**, are top-level documents where users sign in, register and confirm; no other page can style, cover or shrink them, and
 //! the confirmation key is used nowhere else. Script injected into the application can ask the frame for signatures and
 //! open a confirmation; it cannot read a key, sign arbitrary bytes, or confirm.
 //!

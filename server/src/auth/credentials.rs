@@ -51,7 +51,7 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// [`CredentialError::Store`].
     async fn login(&self, user: &UserId) -> Result<Option<Login>, CredentialError>;
 
-    /// Where passkeys and recovery codes are kept: by default in the server's records.
+    /// Where passkeys are kept: by default in the server's records.
     fn passkey_store(&self) -> Option<Arc<dyn PasskeyStore>> {
         None
     }

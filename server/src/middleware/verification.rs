@@ -248,7 +248,7 @@ pub(crate) async fn verify_request(
         let checked = async {
             let base = signed?;
             check_risk(unverified, &history)?;
-            server.check_passkeys(entry, unverified, &session, &*action, &base).await
+            server.check_passkeys(unverified, &session, &*action, &base).await
         };
         match checked.await {
             Ok(attestation) => (session, vec![next], (counter_of(entry), quota), attestation),

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use protocol::{
     key::PublicKey,
     passkey::{PasskeyId, PasskeyName},
-    token::SessionHandle,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +36,6 @@ pub struct Passkey {
 pub struct UserPasskeys {
     /// The passkeys, the oldest first.
     pub passkeys: Vec<Passkey>,
-    /// The hashes of the unused recovery codes.
-    #[serde(default)]
-    pub codes: Vec<String>,
-    /// The session that was opened with a recovery code. It may remove passkeys without using one.
-    #[serde(default)]
-    pub recovering: Option<SessionHandle>,
 }
 
 impl UserPasskeys {
@@ -52,7 +45,7 @@ impl UserPasskeys {
     }
 }
 
-/// Keeps passkeys and recovery codes, with optimistic locking. Implement it to keep them in your own users table, and return it
+/// Keeps passkeys, with optimistic locking. Implement it to keep them in your own users table, and return it
 /// in [`CredentialStore::passkey_store`](crate::auth::credentials::CredentialStore::passkey_store).
 #[async_trait]
 pub trait PasskeyStore: Send + Sync + 'static {

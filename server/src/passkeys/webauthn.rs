@@ -87,7 +87,7 @@ impl InvalidPasskey {
 /// What a response must be for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected<'a> {
-    /// The WebAuthn challenge.
+    /// The `WebAuthn` challenge.
     pub(crate) challenge: [u8; 32],
     /// The origin of the page.
     pub(crate) origin: &'a str,

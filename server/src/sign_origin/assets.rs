@@ -147,7 +147,7 @@ mod tests {
         };
         // All pages but the frame share one style sheet.
         let is_loaded = |asset: &&Asset| {
-            if asset.path.ends_with(".css") { page != Page::Frame } else { asset.path.starts_with(own) }
+            if asset.content_type == "text/css" { page != Page::Frame } else { asset.path.starts_with(own) }
         };
         let assets = built::ASSETS.iter().filter(is_loaded);
         html + assets.map(|asset| asset.brotli.len()).sum::<usize>()

@@ -8,7 +8,7 @@ use server::audit::Outcome;
 
 use crate::{
     app,
-    authenticator::{Authenticator, Ceremony, PRESENT, VERIFIED},
+    authenticator::{Authenticator, Ceremony, Change, PRESENT, VERIFIED},
     owner_still_acts,
     passkeys::{events, send, with_passkey},
     read, rename,
@@ -51,7 +51,7 @@ async fn attested_action_needs_passkey_of_everyone() {
 async fn attack_30_damaged_assertion_is_rejected() {
     let app = app();
     let (mut ada, mut phone) = with_passkey(&app, "ada").await;
-    let changes: [(&str, &dyn Fn(&mut Ceremony)); 10] = [
+    let changes: [(&str, Change); 10] = [
         ("other challenge", &|ceremony| ceremony.challenge = [1; 32]),
         ("app origin", &|ceremony| ceremony.origin = "http://pan.localhost:3000".to_owned()),
         ("sibling origin", &|ceremony| ceremony.origin = "http://evil.pan.localhost:3000".to_owned()),

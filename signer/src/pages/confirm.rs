@@ -147,10 +147,7 @@ async fn decide(
         return Err(WindowRejection::Paused { seconds });
     }
     page.clock.offset(false).await?;
-    let passkeys = match request.needs_passkey {
-        true => Some(SessionPasskeys::fetch(&request).await?),
-        false => None,
-    };
+    let passkeys = if request.needs_passkey { Some(SessionPasskeys::fetch(&request).await?) } else { None };
 
     let shown_at = clock::now();
     unwanted.add(shown_at);

@@ -1,4 +1,4 @@
-//! Passkeys in the browser. It reads and writes the JSON of WebAuthn Level 3 itself, which keeps this small; in a browser that
+//! Passkeys in the browser. It reads and writes the JSON of `WebAuthn` Level 3 itself, which keeps this small; in a browser that
 //! does not, passkeys are not offered.
 
 use js_sys::{Function, JSON, Object, Promise, Reflect};

@@ -3,7 +3,7 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use protocol::{
     action::Action as _,
-    built_in::{AddPasskey, RemovePasskey},
+    built_in::AddPasskey,
     message::{AttestedHeaders, WindowRejection},
     passkey::{self as wire, PasskeyId},
 };
@@ -32,13 +32,12 @@ impl SessionPasskeys {
     /// Asks the server for the passkeys of the request's session.
     pub(super) async fn fetch(request: &Request) -> Result<Self, WindowRejection> {
         let body = ["\"", &request.to_sign.session.to_string(), "\""].concat();
-        let wire::SessionPasskeys { user, ids, is_recovering } = http::post("/passkeys", &body, &[]).await?.read()?;
-        let path = request.entry.path;
+        let wire::SessionPasskeys { user, ids } = http::post("/passkeys", &body, &[]).await?.read()?;
         let passkeys = Self {
             user,
             listed: descriptors(&ids),
-            signs: !ids.is_empty() && !(is_recovering && path == RemovePasskey::PATH),
-            creates: path == AddPasskey::PATH,
+            signs: !ids.is_empty(),
+            creates: request.entry.path == AddPasskey::PATH,
         };
         if passkeys.is_used() && !passkey::is_supported() {
             return Err(WindowRejection::NoPasskey);
