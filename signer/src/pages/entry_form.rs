@@ -145,7 +145,9 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
     form.listen()?;
     if KeyStore::open().await.is_err() {
         form.show(FormError::Form(STORAGE.to_owned()));
-    } else if dom.document.active_element().is_none_or(|active| active.tag_name() == "BODY") {
+        return Ok(());
+    }
+    if dom.document.active_element().is_none_or(|active| active.tag_name() == "BODY") {
         let first = if form.user.value().is_empty() { &form.user } else { &form.password };
         first.focus()?;
     }
