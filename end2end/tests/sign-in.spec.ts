@@ -140,7 +140,8 @@ test("a browser that cannot store keys says so before a password is sent", async
   await open(page, account.origin, "/sign-in");
   await other.submitForm(account.user, "Sign in");
   await expect(other.alert).toContainText("does not let this site keep keys");
-  expect(sent).toEqual([]);
+  // The suggestions of passkeys ask for a challenge, which contains nothing of the user.
+  expect(sent.filter((path) => path !== "/challenge")).toEqual([]);
 });
 
 test("other tabs follow a sign-out and a sign-in", async ({ account, context }) => {
