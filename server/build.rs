@@ -2,7 +2,7 @@
 //! registration and confirmation.
 //!
 //! An inner cargo compiles `signer` to WebAssembly in a separate target folder. `wasm-bindgen` generates the JavaScript
-//! bindings of its two programs; it is a library of the exact version that `signer` uses, so that no tool needs to be
+//! bindings of its programs; it is a library of the exact version that `signer` uses, so that no tool needs to be
 //! installed. `wasm-opt` shrinks the modules if it is installed. The output files have content-hashed names and
 //! Subresource Integrity hashes, are compressed, and are listed in `built.rs` for `src/sign_origin/assets.rs`.
 
@@ -28,13 +28,14 @@ const PROFILE: &str = "wasm-release";
 /// The programs of `signer`.
 const FRAME: &str = "signer-frame";
 const PAGES: &str = "signer-pages";
+const CONFIRM: &str = "signer-confirm";
 
 /// Each page of the sign origin: its constant in `built.rs`, its file in `signer/pages`, and the program that it runs.
 const DOCUMENTS: [(&str, &str, &str); 4] = [
     ("FRAME", "frame.html", FRAME),
     ("SIGN_IN", "sign-in.html", PAGES),
     ("REGISTER", "register.html", PAGES),
-    ("CONFIRM", "confirm.html", PAGES),
+    ("CONFIRM", "confirm.html", CONFIRM),
 ];
 
 /// The WebAssembly features of every browser that has the APIs of the signer.
@@ -68,10 +69,15 @@ fn main() -> Result<()> {
     let icon = Asset::new("icon", "svg", "image/svg+xml", fs::read(root.join("public/favicon.svg"))?);
     let (frame_script, frame_wasm) = program(&compiled, FRAME, "frame", &out)?;
     let (pages_script, pages_wasm) = program(&compiled, PAGES, "pages", &out)?;
+    let (confirm_script, confirm_wasm) = program(&compiled, CONFIRM, "confirm", &out)?;
 
     let mut source = String::new();
     for (name, file, program) in DOCUMENTS {
-        let script = if program == FRAME { &frame_script } else { &pages_script };
+        let script = match program {
+            FRAME => &frame_script,
+            CONFIRM => &confirm_script,
+            _ => &pages_script,
+        };
         let page = fs::read_to_string(root.join("signer/pages").join(file))?
             .replace("{{css}}", &style.path)
             .replace("{{icon}}", &icon.path)
@@ -83,7 +89,7 @@ fn main() -> Result<()> {
         writeln!(source, "#[cfg(test)]\npub(super) const {name}_BROTLI: usize = {weight};")?;
         fs::write(out.join(file), page)?;
     }
-    emit(&out, source, &[frame_script, frame_wasm, pages_script, pages_wasm, style, icon])
+    emit(&out, source, &[frame_script, frame_wasm, pages_script, pages_wasm, confirm_script, confirm_wasm, style, icon])
 }
 
 /// A file that a page loads.

@@ -60,6 +60,7 @@ protocol::actions! {
         /// The purpose; may be empty.
         note: Note,
     }
+    attested |transfer| { transfer.amount.cents() >= money::ATTESTED_FROM }
     summary |transfer| Summary {
         title: "Send money",
         lines: vec![

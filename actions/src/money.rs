@@ -5,6 +5,9 @@ use core::fmt;
 use protocol::Malformed;
 use serde::{Deserialize, Serialize};
 
+/// From this amount on, in cents, a user who has a passkey signs a transfer with it.
+pub const ATTESTED_FROM: u64 = 50_000;
+
 /// An amount of money: 1 to 10^12 cents.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]

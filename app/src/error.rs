@@ -39,7 +39,7 @@ impl AppError {
                 | Client::FrameKeyLost(_)
                 | Client::Ended
                 | Client::EndedBecause(_) => 401,
-                Client::Unverified | Client::NoDeviceProof | Client::NoDeviceBinding => 403,
+                Client::Unverified | Client::NoDeviceProof | Client::NoDeviceBinding | Client::NoPasskey => 403,
                 Client::Rejected(_) => 422,
                 Client::RateLimited { .. } | Client::ConfirmationPaused { .. } => 429,
                 Client::Unavailable

@@ -22,6 +22,7 @@ pub mod focus;
 pub mod form;
 pub mod home;
 pub mod notifications;
+pub mod passkeys;
 pub mod private;
 pub mod sessions;
 
@@ -31,6 +32,7 @@ use connection_status::ConnectionStatus;
 use form::{Alert, live};
 use home::{Home, NotFound};
 use notifications::Notifications;
+use passkeys::Passkeys;
 use sessions::Sessions;
 
 /// The id of the element that contains [`app`].
@@ -51,6 +53,7 @@ pub fn app(session: Session) -> impl IntoView {
                     <Route path=path!("/") view=Home/>
                     <Route path=path!("/account") view=Account/>
                     <Route path=path!("/sessions") view=Sessions/>
+                    <Route path=path!("/passkeys") view=Passkeys/>
                     <Route path=path!("/activity") view=Activity/>
                 </Routes>
             </main>

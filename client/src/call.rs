@@ -35,13 +35,13 @@ impl Call {
         // Taken first: an interaction counts for this call or for none.
         let proof = match self.entry.level {
             Level::Interaction => self.tab.recorder.take(self.entry.name, now()),
-            Level::Signed | Level::Confirmed => None,
+            Level::Signed | Level::Confirmed | Level::Attested => None,
         };
         let needs_confirmation = match self.entry.level {
             Level::Signed => false,
             // Without evidence of an interaction the user must confirm.
             Level::Interaction => proof.is_none(),
-            Level::Confirmed => true,
+            Level::Confirmed | Level::Attested => true,
         };
         if needs_confirmation {
             // Nothing was awaited since the click: later the browser may block the window.
@@ -79,7 +79,7 @@ impl Call {
             let request = FrameRequest::Sign(Box::new(request));
             match self.entry.level {
                 Level::Signed => self.tab.sign_and_send(session, self.entry.path, request).await,
-                Level::Interaction | Level::Confirmed => match self.tab.sign(request).await {
+                Level::Interaction | Level::Confirmed | Level::Attested => match self.tab.sign(request).await {
                     Ok(signed) => self.tab.send_once(session, self.entry.path, nonce, signed).await,
                     Err(error) => self.tab.apply_reply(session, Err(error)).await,
                 },

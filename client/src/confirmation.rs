@@ -16,7 +16,7 @@ use futures::{
 use gloo_events::EventListener;
 use gloo_timers::{callback::Timeout, future::TimeoutFuture};
 use leptos::prelude::window;
-use protocol::message::{CONNECT, FromWindow, READY, SignedHeaders, ToWindow};
+use protocol::message::{AttestedHeaders, CONNECT, FromWindow, READY, ToWindow};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageChannel, MessageEvent, MessagePort, Window};
 
@@ -197,7 +197,7 @@ impl PendingConfirmation {
     pub(crate) async fn sign(
         mut self,
         request: impl Future<Output = Result<ToWindow, ClientError>>,
-    ) -> Result<SignedHeaders, ClientError> {
+    ) -> Result<AttestedHeaders, ClientError> {
         let request = match select(Box::pin(request), Box::pin(self.run())).await {
             Either::Left((request, _)) => request?,
             Either::Right((result, _)) => return result,
@@ -208,7 +208,7 @@ impl PendingConfirmation {
     }
 
     /// Waits until the confirmation is over.
-    async fn run(&mut self) -> Result<SignedHeaders, ClientError> {
+    async fn run(&mut self) -> Result<AttestedHeaders, ClientError> {
         let mut redirects = false;
         loop {
             if let Some(request) = self.request.as_ref().filter(|_| redirects) {
@@ -226,6 +226,10 @@ impl PendingConfirmation {
                     self.confirmation.session.set_confirmation(ConfirmationState::Open);
                 }
                 Either::Left((Some(Event::Message(FromWindow::Signed(headers))), _)) => {
+                    self.has_answered = true;
+                    return Ok(headers.into());
+                }
+                Either::Left((Some(Event::Message(FromWindow::Attested(headers))), _)) => {
                     self.has_answered = true;
                     return Ok(headers);
                 }

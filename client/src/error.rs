@@ -87,6 +87,9 @@ pub enum ClientError {
         /// `Retry-After`, if the server sent it.
         seconds: Option<u64>,
     },
+    /// The user must sign with a passkey, and has none that works.
+    #[error("This needs your passkey. Nothing was changed. Try again with the passkey of your account.")]
+    NoPasskey,
     /// The signature or the interaction proof was not accepted, or the request was not verified at all.
     #[error("The server did not accept this request. Reload the page, then try again.")]
     Unverified,
@@ -154,11 +157,13 @@ impl From<Problem> for ClientError {
             Code::InvalidProof | Code::UseFreshNonce | Code::StepUpRequired | Code::ForbiddenOrigin => Self::Unverified,
             Code::DeviceProofRequired => Self::NoDeviceProof,
             Code::DeviceBindingRequired => Self::NoDeviceBinding,
+            Code::PasskeyRequired => Self::NoPasskey,
             Code::RateLimited => Self::RateLimited { seconds: problem.retry_after },
             Code::Unavailable => Self::Unavailable,
             Code::Malformed => Self::Malformed,
+            Code::PasskeyRejected
             // Only the sign origin answers these, and only to its own pages.
-            Code::InvalidLogin
+            | Code::InvalidLogin
             | Code::WrongCredentials
             | Code::NameTaken
             | Code::WeakPassword
@@ -199,6 +204,7 @@ impl From<WindowRejection> for ClientError {
             WindowRejection::Paused { seconds } => Self::ConfirmationPaused { seconds },
             WindowRejection::NoKey => Self::LostKey,
             WindowRejection::SigningFailed => Self::SigningFailed,
+            WindowRejection::NoPasskey => Self::NoPasskey,
             WindowRejection::Malformed => Self::Malformed,
             WindowRejection::KeyStoreClosed => Self::StorageBlocked,
             WindowRejection::Unreachable => Self::Unreachable,

@@ -3,7 +3,7 @@
 use std::{fmt::Display, rc::Rc};
 
 use leptos::server_fn::error::FromServerFnError;
-use protocol::message::{FromWindow, SignedHeaders, ToWindow};
+use protocol::message::{AttestedHeaders, FromWindow, ToWindow};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::{
@@ -34,7 +34,8 @@ pub(crate) fn resume(tab: &Rc<Tab>, to_outcome: ToOutcome) {
     // After hydration: until then the page must look as the server rendered it.
     spawn_local(async move {
         let outcome = to_outcome(match answer {
-            FromWindow::Signed(headers) => send(&tab, request, headers).await,
+            FromWindow::Signed(headers) => send(&tab, request, headers.into()).await,
+            FromWindow::Attested(headers) => send(&tab, request, headers).await,
             FromWindow::Rejected(reason) => Err(reason.into()),
             FromWindow::Shown {} => return,
         });
@@ -45,7 +46,7 @@ pub(crate) fn resume(tab: &Rc<Tab>, to_outcome: ToOutcome) {
     });
 }
 
-async fn send(tab: &Tab, request: ToWindow, headers: SignedHeaders) -> Result<Reply, ClientError> {
+async fn send(tab: &Tab, request: ToWindow, headers: AttestedHeaders) -> Result<Reply, ClientError> {
     let ToWindow { session, path, body, nonce } = request;
     let sending = tab.send_once(session, &path, nonce, SignedRequest { body, headers });
     tab.session.show_progress(sending).await

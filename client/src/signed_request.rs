@@ -4,7 +4,7 @@ use gloo_timers::future::TimeoutFuture;
 use protocol::{
     action::{Action, Level},
     built_in::Nonces,
-    message::{Answer, FrameRequest, SignRequest, SignedHeaders},
+    message::{Answer, AttestedHeaders, FrameRequest, SignRequest},
     problem::Code,
     token::{Nonce, SessionHandle},
 };
@@ -24,7 +24,7 @@ const WAITS: [u32; 3] = [300, 700, 1_500];
 /// A request that is ready to be sent.
 pub(crate) struct SignedRequest {
     pub(crate) body: String,
-    pub(crate) headers: SignedHeaders,
+    pub(crate) headers: AttestedHeaders,
 }
 
 impl Tab {
@@ -99,8 +99,8 @@ impl Tab {
         let frame = self.frame()?;
         self.session.show_after(SLOW, Progress::NoFrame, Box::pin(frame.connected())).await?;
         match frame.request(request).await? {
-            Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers }),
-            Answer::Written { body, headers } => Ok(SignedRequest { body, headers }),
+            Answer::Signed(headers) => Ok(SignedRequest { body: own_body, headers: headers.into() }),
+            Answer::Written { body, headers } => Ok(SignedRequest { body, headers: headers.into() }),
             Answer::Agreed { .. } | Answer::Verified { .. } | Answer::Done {} => Err(ClientError::NoFrame),
         }
     }

@@ -22,7 +22,7 @@ export async function interceptNext(page: Page, path: string, act: () => Promise
   await act();
   const request = await intercepted;
   await page.unroute(pattern, handler);
-  const kept = Object.entries(request.headers()).filter(([name]) => /^(origin|content-type|x-|content-digest|signature)/.test(name));
+  const kept = Object.entries(request.headers()).filter(([name]) => /^(origin|content-type|x-|content-digest|signature|pan-)/.test(name));
   const cookie: [string, string] = ["cookie", `__Host-pan=${await sessionToken(page)}`];
   // Playwright cannot read bodies in Firefox. A read sends an empty object; with another body the signature would not hold.
   return { path, body: request.postData() ?? "{}", headers: [...kept, ["sec-fetch-site", "same-origin"], cookie] };

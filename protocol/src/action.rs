@@ -17,6 +17,10 @@ pub enum Level {
     /// Signed by the confirmation key after the user has confirmed the summary in the confirmation window: money, keys,
     /// security settings.
     Confirmed,
+    /// Confirmed, and a passkey has signed the SHA-256 of the signature base after it has verified the user: what malware
+    /// that drives the browser must not do. No message names this level: page and frame never ask the frame for it.
+    #[serde(skip)]
+    Attested,
 }
 
 /// What a thief must copy, at least, to use a session elsewhere. Ordered: a higher tier satisfies a lower one.
@@ -73,12 +77,27 @@ pub trait Action: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
     /// The summary that the confirmation window shows.
     fn summary(&self) -> Summary;
+
+    /// Whether a user who has a passkey must also sign with it, so that the request has the level [`Level::Attested`].
+    ///
+    /// It depends on the arguments only, so window and server decide alike. At the level [`Level::Attested`] a user without a
+    /// passkey is rejected; at a lower level such a user need not sign with one.
+    fn needs_passkey(&self) -> bool {
+        Self::LEVEL == Level::Attested
+    }
 }
 
 /// An [`Action`] whose type is known only at run time.
-pub trait AnyAction: Any + Send + Sync {}
+pub trait AnyAction: Any + Send + Sync {
+    /// [`Action::needs_passkey`].
+    fn needs_passkey(&self) -> bool;
+}
 
-impl<A: Action> AnyAction for A {}
+impl<A: Action> AnyAction for A {
+    fn needs_passkey(&self) -> bool {
+        Action::needs_passkey(self)
+    }
+}
 
 type Parsed = Result<Box<dyn AnyAction>, Malformed>;
 
@@ -160,7 +179,7 @@ pub fn parse<A: Action>(body: &[u8]) -> Result<A, Malformed> {
 }
 
 /// Defines each action as a type, implements [`Action`] for it, and lists them all in `ACTIONS` and
-/// `ACTION_SUMMARIES`.
+/// `ACTION_SUMMARIES`. `attested |action| { … }` before the summary implements [`Action::needs_passkey`].
 ///
 /// ```
 /// protocol::actions! {
@@ -186,6 +205,7 @@ macro_rules! actions {
     ($(
         $(#[$doc:meta])*
         $name:ident at $path:literal needs $level:ident $(from $tier:ident)? $(on $target:ident)? { $( $(#[$field_doc:meta])* $field:ident: $type:ty ),* $(,)? }
+        $(attested |$that:ident| $attested:block)?
         summary |$this:ident| $summary:expr
     )+) => {
         $(
@@ -206,6 +226,11 @@ macro_rules! actions {
                     let $this = self;
                     $summary
                 }
+
+                $(fn needs_passkey(&self) -> bool {
+                    let $that = self;
+                    $attested
+                })?
             }
         )+
 

@@ -3,6 +3,7 @@
 pub use self::{
     nonces::{Nonces, RestoreBrowser},
     outcomes::ReadOutcome,
+    passkeys::{AddPasskey, ReadPasskeys, RemovePasskey},
     push::{PushKeys, PushStream},
     sessions::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
 };
@@ -115,5 +116,47 @@ pub mod sessions {
         /// Lists recent events of the user's account.
         ReadActivity at "activity" needs Signed {}
         summary |_read| Summary::plain("Show what happened in your account", "Show")
+    }
+}
+
+/// Actions on passkeys. Served by `server`.
+pub mod passkeys {
+    use crate::{
+        action::Summary,
+        actions,
+        passkey::{PasskeyId, PasskeyName},
+    };
+
+    actions! {
+        /// Lists the user's passkeys.
+        ReadPasskeys at "passkeys" needs Signed {}
+        summary |_read| Summary::plain("Show your passkeys", "Show")
+
+        /// Adds a passkey. The confirmation window creates it.
+        AddPasskey at "add_passkey" needs Confirmed {
+            /// The user's name for it.
+            name: PasskeyName,
+        }
+        // Otherwise malware could add a key of its own and use that.
+        attested |_add| { true }
+        summary |add| Summary {
+            title: "Add a passkey",
+            lines: vec![("Name", add.name.to_string())],
+            button: "Add passkey".into(),
+        }
+
+        /// Removes a passkey.
+        RemovePasskey at "remove_passkey" needs Confirmed {
+            /// The passkey.
+            passkey: PasskeyId,
+            /// Its name, as the page has shown it.
+            name: PasskeyName,
+        }
+        attested |_remove| { true }
+        summary |remove| Summary {
+            title: "Remove a passkey",
+            lines: vec![("Name", remove.name.to_string()), ("ID", remove.passkey.to_string())],
+            button: "Remove passkey".into(),
+        }
     }
 }

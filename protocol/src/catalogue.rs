@@ -5,8 +5,13 @@ use crate::{
     built_in,
 };
 
-const BUILT_IN: [&[ActionEntry]; 4] =
-    [built_in::nonces::ACTIONS, built_in::outcomes::ACTIONS, built_in::push::ACTIONS, built_in::sessions::ACTIONS];
+const BUILT_IN: [&[ActionEntry]; 5] = [
+    built_in::nonces::ACTIONS,
+    built_in::outcomes::ACTIONS,
+    built_in::push::ACTIONS,
+    built_in::sessions::ACTIONS,
+    built_in::passkeys::ACTIONS,
+];
 
 /// Every protected action of an application: the [built-in](crate::built_in) ones and its own.
 ///
@@ -72,7 +77,11 @@ impl Summaries {
     /// The summary of an action that the [`Catalogue`]'s entry of this path has parsed. `None` for another action.
     pub fn of(self, path: &str, action: &dyn AnyAction) -> Option<Summary> {
         // The actions of push connections are never confirmed.
-        let built_in = [built_in::nonces::ACTION_SUMMARIES, built_in::sessions::ACTION_SUMMARIES];
+        let built_in = [
+            built_in::nonces::ACTION_SUMMARIES,
+            built_in::sessions::ACTION_SUMMARIES,
+            built_in::passkeys::ACTION_SUMMARIES,
+        ];
         let entry = built_in.into_iter().flatten().chain(self.own).find(|entry| entry.path == path)?;
         (entry.summary)(action)
     }

@@ -20,6 +20,7 @@
 //! | [`message`] | messages between the page, the signing frame and the confirmation window |
 //! | [`sign_origin`] | requests and responses of the sign origin, and the statements signed there |
 //! | [`return_path`] | the path to return to after signing in |
+//! | [`passkey`] | passkeys: names, credential IDs, the challenge, requests and responses |
 //! | [`push`] | push messages and their signed envelope |
 //! | [`problem`] | the public rejections (RFC 9457) |
 
@@ -33,6 +34,7 @@ pub mod json;
 pub mod key;
 pub mod message;
 pub mod outcome;
+pub mod passkey;
 pub mod problem;
 pub mod proof;
 pub mod push;

@@ -36,6 +36,10 @@ pub mod header {
     pub const SIGNATURE_INPUT: &str = "signature-input";
     /// `Signature` (RFC 9421 §4.2).
     pub const SIGNATURE: &str = "signature";
+    /// The assertion of a passkey ([`crate::passkey::header`]); at level Attested only.
+    pub const PASSKEY: &str = "pan-passkey";
+    /// The registration of a passkey ([`crate::passkey::new_passkey_header`]); with [`crate::built_in::AddPasskey`] only.
+    pub const NEW_PASSKEY: &str = "pan-new-passkey";
     /// The next nonces, separated by a comma and a space.
     pub const NONCE: &str = "pan-nonce";
 }
@@ -208,6 +212,34 @@ impl SignedHeaders {
     }
 }
 
+/// The headers of a request that the confirmation window has signed with passkeys too. The signing frame, which is downloaded by
+/// every page, knows only [`SignedHeaders`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestedHeaders {
+    /// The headers of every signed request.
+    pub signed: SignedHeaders,
+    /// [`header::PASSKEY`].
+    pub passkey: Option<String>,
+    /// [`header::NEW_PASSKEY`].
+    pub new_passkey: Option<String>,
+}
+
+impl AttestedHeaders {
+    /// The name and value of each header.
+    pub fn each(&self) -> Vec<(&'static str, &str)> {
+        let passkeys = [(header::PASSKEY, &self.passkey), (header::NEW_PASSKEY, &self.new_passkey)];
+        let passkeys = passkeys.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        self.signed.each().into_iter().chain(passkeys).collect()
+    }
+}
+
+impl From<SignedHeaders> for AttestedHeaders {
+    fn from(signed: SignedHeaders) -> Self {
+        Self { signed, passkey: None, new_passkey: None }
+    }
+}
+
 /// The first message of a push socket: the signed request of [`crate::built_in::PushStream`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -295,6 +327,8 @@ pub enum FromWindow {
     Shown {},
     /// The user confirmed: the headers to send with the request.
     Signed(SignedHeaders),
+    /// The same, with the headers of passkeys.
+    Attested(AttestedHeaders),
     /// Nothing is signed.
     Rejected(WindowRejection),
 }
@@ -316,6 +350,8 @@ pub enum WindowRejection {
     },
     /// This browser has no confirmation key for the session: the user must sign in again.
     NoKey,
+    /// The passkey did not sign: the user cancelled, or the browser or the authenticator cannot.
+    NoPasskey,
     /// The request is not a confirmed action of the catalogue.
     Malformed,
     /// The browser did not let the window open the key store.

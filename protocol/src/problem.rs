@@ -49,6 +49,10 @@ codes! {
     DeviceProofRequired = "device_proof_required", 403, "The browser must prove that it is on the session's device.";
     /// The action needs a session that is bound to a device.
     DeviceBindingRequired = "device_binding_required", 403, "This needs a session that is bound to a device.";
+    /// The user must sign this with a passkey in the confirmation window.
+    PasskeyRequired = "passkey_required", 403, "This must be confirmed with a passkey.";
+    /// The passkey cannot be added or removed; `detail` says why.
+    PasskeyRejected = "passkey_rejected", 422, "This passkey cannot be used.";
     /// Too many requests; `Retry-After` has the seconds to wait.
     RateLimited = "rate_limited", 429, "Too many requests.";
     /// The server cannot decide at the moment, for example because the store is unavailable.
@@ -105,7 +109,7 @@ pub struct Problem {
     pub r#type: String,
     /// [`Code::title`].
     pub title: String,
-    /// With [`Code::InvalidLogin`] and [`Code::WeakPassword`]: a sentence for the user.
+    /// With [`Code::InvalidLogin`], [`Code::WeakPassword`] and [`Code::PasskeyRejected`]: a sentence for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// [`Code::status`].

@@ -217,6 +217,27 @@ pub enum Security {
         /// The reason.
         why: Ended,
     },
+    /// The user's passkeys or recovery codes have changed, or were misused.
+    Passkey {
+        /// What happened.
+        change: PasskeyChange,
+        /// The name of the passkey, if it concerns one.
+        name: String,
+        /// The session that did it; `None` for a sign-in.
+        session: Option<SessionHandle>,
+    },
+}
+
+/// What happened to the user's passkeys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasskeyChange {
+    /// A passkey was added.
+    Added,
+    /// A passkey was removed.
+    Removed,
+    /// A passkey signed with a counter that had not increased: the authenticator may have been copied.
+    Copied,
 }
 
 /// The types of push messages that limits and policies distinguish.

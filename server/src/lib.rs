@@ -26,6 +26,7 @@
 //! | [`model`] | sessions and limits: types that several modules share |
 //! | [`store`] | keeps state and decides what must be atomic; one trait per noun |
 //! | `device` | binds sessions to devices (DBSC) |
+//! | [`passkeys`] | verifies, adds, lists and removes passkeys |
 //! | [`audit`] | writes the audit log |
 //! | [`push`] | pushes signed events to pages |
 //! | [`risk`] | judges interaction proofs |
@@ -46,6 +47,7 @@ pub mod model;
 mod nonces;
 pub mod origin;
 mod outcomes;
+pub mod passkeys;
 pub mod push;
 pub mod random;
 mod rate_limits;

@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use protocol::problem::{self, Code, Ended, Problem};
+use protocol::{
+    passkey::MAX_PASSKEYS,
+    problem::{self, Code, Ended, Problem},
+};
 
 use crate::{
     auth::{
@@ -15,6 +18,7 @@ use crate::{
         passwords::WeakPassword,
     },
     device::Absence,
+    passkeys::webauthn::InvalidPasskey,
     risk::Finding,
     store::{Quota, StoreError},
 };
@@ -156,6 +160,21 @@ pub enum Rejection {
     /// The password hashing queue is full.
     #[error("the password hashing queue is full")]
     Busy,
+    /// The response of the authenticator does not hold.
+    #[error(transparent)]
+    BadPasskey(#[from] InvalidPasskey),
+    /// The user has a passkey and must sign this action with it.
+    #[error("the action must be signed with a passkey")]
+    PasskeyRequired,
+    /// The user has as many passkeys as allowed.
+    #[error("you have {MAX_PASSKEYS} passkeys, the most that are possible. Remove one first")]
+    TooManyPasskeys,
+    /// The passkey is already a user's.
+    #[error("this passkey is already in use")]
+    PasskeyTaken,
+    /// The user has no passkey of this ID and name.
+    #[error("you have no such passkey. Reload the page")]
+    NoSuchPasskey,
     /// The key to bind is not a point on the curve.
     #[error("the key is not a point on the curve")]
     BadKey,
@@ -170,7 +189,10 @@ pub enum Rejection {
 impl Rejection {
     /// The name in metrics and the audit log: the variant's name in snake case.
     pub fn name(&self) -> &'static str {
-        self.into()
+        match self {
+            Self::BadPasskey(invalid) => invalid.name(),
+            rejection => rejection.into(),
+        }
     }
 
     /// The HTTP status that the client gets.
@@ -212,7 +234,10 @@ impl Rejection {
             | Self::KeyReused
             | Self::BadSignature
             | Self::ProofOfAnotherAction
+            | Self::BadPasskey(_)
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
+            Self::PasskeyRequired => (Code::PasskeyRequired, None),
+            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey => (Code::PasskeyRejected, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
             Self::NoDeviceProof(_) => (Code::DeviceProofRequired, None),
             Self::NoDeviceBinding => (Code::DeviceBindingRequired, None),
@@ -257,6 +282,9 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
+            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey => {
+                problem.detail = Some(sentence(&self.to_string()));
+            }
             Self::InvalidLogin(invalid) => problem.detail = Some(sentence(&invalid.to_string())),
             Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_RETRY_AFTER),
             Self::Limited(_, quota) => {

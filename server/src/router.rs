@@ -16,7 +16,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::{
     Functions, Server, StartError,
-    auth::{enter, sign_in},
+    auth::{enter, passkey_sign_in, sign_in},
     device,
     extract::ActionRouter,
     middleware::{
@@ -25,7 +25,7 @@ use crate::{
         security_headers,
         verification::{Protected, verify},
     },
-    nonces, outcomes, push,
+    nonces, outcomes, passkeys, push,
     sign_origin::{self, assets::Page, bind, get_page},
 };
 
@@ -35,13 +35,14 @@ impl Server {
     /// ```text
     /// request id, trace and metrics, security headers, host routing
     /// ├─ app origin
+    /// │  ├─ GET /.well-known/webauthn
     /// │  ├─ POST /enter, GET /api/jitterbug/socket, POST /device/*: check their requests themselves
     /// │  └─ verification
-    /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream
+    /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream, passkeys
     /// │     └─ the application's router
     /// └─ sign origin
     ///    ├─ verification: jitterbug/keys
-    ///    └─ pages, sign-in, binding
+    ///    └─ pages, sign-in, binding, passkeys of a session
     /// ```
     ///
     /// # Errors
@@ -57,6 +58,9 @@ impl Server {
             .action(nonces::nonces)
             .action(nonces::restore_browser)
             .action(outcomes::read_outcome)
+            .action(passkeys::list)
+            .action(passkeys::add)
+            .action(passkeys::remove)
             .action(push::stream)
             .with_state(self.clone())
             // As a fallback service, so that the middleware also covers paths that the application does not route.
@@ -65,6 +69,7 @@ impl Server {
         let app = push::router(self.clone())
             .merge(enter::router(self.clone()))
             .merge(device::router(self.clone()))
+            .route("/.well-known/webauthn", get(sign_origin::related_origins).with_state(self.clone()))
             .fallback_service(app);
 
         let push_keys =
@@ -88,6 +93,8 @@ fn sign_origin_router(server: Server) -> Router {
     Router::new()
         .route("/", get(sign_origin::frame))
         .route("/sign-in", page(Page::SignIn).post(sign_in::sign_in))
+        .route("/sign-in/passkey", post(passkey_sign_in::sign_in))
+        .route("/passkeys", post(passkeys::of_session))
         .route("/register", get(sign_origin::register_page).post(sign_in::register))
         .route("/confirm", page(Page::Confirm))
         .route("/time", get(sign_origin::time))

@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
     middleware::{security_headers, verified_request::VerifiedRequest},
     model::UserId,
+    passkeys::store::{PasskeyStore, RecordPasskeys},
     push::{self, Hub, Root},
     rejection::Rejection,
     serve::Stopping,
@@ -125,6 +126,7 @@ struct Inner {
     settings: Settings,
     stores: Stores,
     credentials: Arc<dyn CredentialStore>,
+    passkeys: Arc<dyn PasskeyStore>,
     password_attempts: PasswordAttempts,
     known_devices: KnownDevices,
     devices: Option<Devices>,
@@ -172,11 +174,14 @@ impl Server {
         let known_devices = KnownDevices::new(settings.audit.secret.subkey("pan known devices"));
         let devices = Devices::new(&settings, &stores, &clock, &settings.audit.secret.subkey("pan device cookies"));
         let hub = Hub::start(&stores, clock.clone(), &settings, root);
+        let passkeys =
+            credentials.passkey_store().unwrap_or_else(|| Arc::new(RecordPasskeys::new(stores.records.clone())));
         let (stopping, verified) = (Stopping::default(), AtomicU64::new(0));
         let inner = Arc::new(Inner {
             settings,
             stores,
             credentials,
+            passkeys,
             password_attempts: PasswordAttempts::new(),
             known_devices,
             devices,
@@ -222,6 +227,11 @@ impl Server {
     /// The users' logins and passwords.
     pub fn credentials(&self) -> &dyn CredentialStore {
         &*self.0.credentials
+    }
+
+    /// The users' passkeys.
+    pub(crate) fn passkeys(&self) -> &dyn PasskeyStore {
+        &*self.0.passkeys
     }
 
     pub(crate) fn password_attempts(&self) -> &PasswordAttempts {

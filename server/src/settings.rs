@@ -25,7 +25,7 @@ mod value;
 
 pub use audit::AuditSettings;
 pub use lifetimes::{FRESHNESS, Lifetimes};
-pub(crate) use lifetimes::{ROUNDING, millis};
+pub(crate) use lifetimes::{PASSKEY_FRESHNESS, ROUNDING, millis};
 pub use limits::Limits;
 pub(crate) use limits::per_minute;
 pub use monitoring::Monitoring;

@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use protocol::sign_origin::Time;
 
-use crate::Server;
+use crate::{Server, middleware::security_headers};
 
 pub(crate) mod assets;
 pub(crate) mod bind;
@@ -61,10 +61,17 @@ pub(crate) fn page(server: &Server, kind: Page, html: String) -> Response {
         // With "same-origin" browsers would post the form to the app origin with `Origin: null` (Fetch §3.2).
         headers.insert(header::REFERRER_POLICY, static_value("strict-origin"));
         // The confirmation window must keep its opener, to which it answers.
+        headers.insert(HeaderName::from_static("permissions-policy"), static_value(security_headers::WITH_PASSKEYS));
         let opener_policy = if kind == Page::Confirm { "unsafe-none" } else { "same-origin" };
         headers.insert(HeaderName::from_static("cross-origin-opener-policy"), static_value(opener_policy));
     }
     response
+}
+
+/// `GET /.well-known/webauthn` on the app origin, whose host is the RP ID: the sign origin may use its passkeys (`WebAuthn` §5.11).
+/// Browsers need it only if the sign origin's host is not a subdomain.
+pub(crate) async fn related_origins(State(server): State<Server>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "origins": [server.settings().origins.sign.as_str()] }))
 }
 
 /// `GET /time`.

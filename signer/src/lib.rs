@@ -1,8 +1,8 @@
 //! The WebAssembly programs of the sign origin, the only code that can use a session's keys.
 //!
-//! The crate builds two programs. The **signing frame** is a hidden page inside the application's page, reachable from
-//! there by one message port; it signs requests that need no confirmation with the frame key. The **pages** are
-//! top-level documents where users sign in, register and confirm; no other page can style, cover or shrink them, and
+//! The crate builds three programs. The **signing frame** is a hidden page inside the application's page, reachable from
+//! there by one message port; it signs requests that need no confirmation with the frame key. The **pages**, and the
+//! **confirmation window**, are top-level documents where users sign in, register and confirm; no other page can style, cover or shrink them, and
 //! the confirmation key is used nowhere else. Script injected into the application can ask the frame for signatures and
 //! open a confirmation; it cannot read a key, sign arbitrary bytes, or confirm.
 //!
@@ -46,10 +46,14 @@ pub fn start_frame() {
     run(frame::Frame::run());
 }
 
-/// Starts the sign-in, registration or confirmation page. Errors go to the browser's console, and the page shows that
-/// it has not started.
+/// Starts the sign-in or the registration page. Errors go to the browser's console, and the page shows that it has not started.
 pub fn start_pages() {
-    run(pages::run());
+    run(pages::run_entry());
+}
+
+/// Starts the confirmation window. Errors as in [`start_pages`]. A program of its own, because each page has a size limit.
+pub fn start_confirm() {
+    run(pages::run_confirm());
 }
 
 fn run(program: impl Future<Output = Result<(), JsValue>> + 'static) {

@@ -13,7 +13,10 @@ mod dom;
 mod enter;
 mod entry_form;
 mod fragment;
+mod passkey;
+mod passkey_sign_in;
 mod request;
+mod session_passkeys;
 
 use dom::Dom;
 
@@ -33,10 +36,26 @@ impl Page {
     fn app_authority(&self) -> &str {
         authority(&self.app_origin)
     }
+
+    /// The RP ID of passkeys: the host of the app origin.
+    fn rp_id(&self) -> &str {
+        self.app_authority().split(':').next().unwrap_or_default()
+    }
 }
 
-/// Runs the page named by the document's `data-page` attribute.
-pub(crate) async fn run() -> Result<(), JsValue> {
+/// Runs the sign-in or the registration page, by the document's `data-page` attribute.
+pub(crate) async fn run_entry() -> Result<(), JsValue> {
+    let page = start()?;
+    let is_registration = page.dom.page_name().as_deref() == Some("register");
+    entry_form::run(page, if is_registration { entry_form::REGISTER } else { entry_form::SIGN_IN }).await
+}
+
+/// Runs the confirmation window.
+pub(crate) async fn run_confirm() -> Result<(), JsValue> {
+    confirm::run(start()?).await
+}
+
+fn start() -> Result<Page, JsValue> {
     let dom = Dom::of_page()?;
     // Another page could cover a page inside a frame. The server's headers forbid framing too.
     if dom.window.top()?.as_ref() != Some(&dom.window) {
@@ -57,9 +76,5 @@ pub(crate) async fn run() -> Result<(), JsValue> {
         }
     })?;
     page.dom.set_ready()?;
-    match page.dom.page_name().as_deref() {
-        Some("confirm") => confirm::run(page).await,
-        Some("register") => entry_form::run(page, entry_form::REGISTER).await,
-        _ => entry_form::run(page, entry_form::SIGN_IN).await,
-    }
+    Ok(page)
 }

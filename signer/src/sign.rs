@@ -26,6 +26,11 @@ pub(crate) struct UnsignedRequest<'a> {
 impl UnsignedRequest<'_> {
     /// Signs the request at the server's time. `offset` is the server's clock minus the device's, in ms.
     pub(crate) async fn sign(self, key: &Key, offset: f64) -> Result<SignedHeaders, JsValue> {
+        Ok(self.sign_base(key, offset).await?.0)
+    }
+
+    /// [`Self::sign`], and the signature base.
+    pub(crate) async fn sign_base(self, key: &Key, offset: f64) -> Result<(SignedHeaders, String), JsValue> {
         let created = server_time(js_sys::Date::now(), offset) / 1000;
         let input = SignatureInput::new(created, self.nonce, key.public().thumbprint()).map_err(|_| JsValue::NULL)?;
         let digest = ContentDigest::of(self.body.as_bytes());
@@ -38,13 +43,15 @@ impl UnsignedRequest<'_> {
             session: self.session,
             proof: &self.proof,
         };
-        let signature = key.sign(&covered.base(&input)).await?;
-        Ok(SignedHeaders {
+        let base = covered.base(&input);
+        let signature = key.sign(&base).await?;
+        let headers = SignedHeaders {
             session: self.session.to_string(),
             proof: self.proof,
             digest: digest.to_string(),
             signature_input: input.to_string(),
             signature: signature.to_string(),
-        })
+        };
+        Ok((headers, base))
     }
 }

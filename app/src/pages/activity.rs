@@ -4,7 +4,7 @@ use client::push;
 use leptos::prelude::*;
 use leptos_router::components::A;
 
-use protocol::push::{Payload, Push, Security};
+use protocol::push::{PasskeyChange, Payload, Push, Security};
 
 use super::private::{PrivateData, PrivatePage, Time};
 use crate::session_api::{self, ActivityEntry};
@@ -91,6 +91,14 @@ fn to_entry(message: &Payload) -> Option<ActivityEntry> {
         Push::Security(Security::SignedIn { session, .. }) => ("enter", Some(*session)),
         Push::Security(Security::Theft { session, .. }) => ("theft", Some(*session)),
         Push::Security(Security::Ended { session, .. }) => ("session_ended", Some(*session)),
+        Push::Security(Security::Passkey { change, session, .. }) => (
+            match change {
+                PasskeyChange::Added => "add_passkey",
+                PasskeyChange::Removed => "remove_passkey",
+                PasskeyChange::Copied => "theft",
+            },
+            *session,
+        ),
         _ => return None,
     };
     Some(ActivityEntry {
@@ -114,10 +122,14 @@ fn describe(entry: &ActivityEntry) -> String {
         "restore_browser" => "Restored a browser",
         "session_ended" => "A session ended",
         "device_bound" => "Bound a session to its device",
+        "theft" if entry.reason.as_deref() == Some("passkey_counter") => "A passkey may have been copied",
         "theft" => "A session’s cookie was used without its key",
         "sessions" => "Viewed the sessions",
         "revoke" => "Ended a session",
         "revoke_others" => "Ended all other sessions",
+        "passkeys" => "Viewed the passkeys",
+        "add_passkey" => "Added a passkey",
+        "remove_passkey" => "Removed a passkey",
         "activity" => "Viewed the activity",
         "nonces" => "Renewed the session",
         "account" => "Viewed the account",

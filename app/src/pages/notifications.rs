@@ -5,7 +5,7 @@ use leptos::{ev, html, prelude::*};
 use leptos_router::components::A;
 use protocol::{
     problem::Ended,
-    push::{Cursor, Payload, Push, Security},
+    push::{Cursor, PasskeyChange, Payload, Push, Security},
     token::SessionHandle,
 };
 use wasm_bindgen::JsCast;
@@ -41,9 +41,24 @@ impl Notification {
                 (session, format!("Someone has a copy of the cookie of {whose}. It was used without the key {times}."))
             }
             Security::Ended { session, why } => (session, format!("A session has ended: {}.", ended(*why))),
+            // The page that has changed it shows the result, but only this list is kept.
+            Security::Passkey { change, name, session } => (session.as_ref().unwrap_or(&own), passkey(*change, name)),
         };
-        let is_alarming = matches!(event, Security::Theft { .. });
+        let is_alarming =
+            matches!(event, Security::Theft { .. } | Security::Passkey { change: PasskeyChange::Copied, .. });
         Some(Self { cursor: payload.id, session: *session, sentence, is_alarming })
+    }
+}
+
+fn passkey(change: PasskeyChange, name: &str) -> String {
+    match change {
+        PasskeyChange::Added => format!("The passkey “{name}” was added. Was this you?"),
+        PasskeyChange::Removed => format!("The passkey “{name}” was removed. Was this you?"),
+        PasskeyChange::Copied => {
+            format!(
+                "The passkey “{name}” may have been copied, and was not accepted. Remove it if you do not know why."
+            )
+        }
     }
 }
 

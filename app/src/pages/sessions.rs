@@ -69,6 +69,7 @@ pub fn Sessions() -> impl IntoView {
             <p class="muted">
                 "Each session is a browser in which you signed in, with its own keys. When you end one, compare its code in the confirmation window."
             </p>
+            <p><A href="/passkeys">"Your passkeys"</A> " sign you in without a password."</p>
             <Alert sentence=move || ender.error.get().map(|error| error.to_string())/>
             <ul class="sessions" aria-label="Sessions">
                 {move || sessions().into_iter().map(|session| view! { <SessionCard session ender/> }).collect_view()}

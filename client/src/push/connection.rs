@@ -62,7 +62,7 @@ async fn event_stream(tab: &Tab, session: SessionHandle, signed: &SignedRequest)
 }
 
 async fn socket(SignedRequest { body, headers }: SignedRequest) -> Result<Messages, ClientError> {
-    let hello = serde_json::to_string(&Hello { headers, body }).map_err(|_| ClientError::Malformed)?;
+    let hello = serde_json::to_string(&Hello { headers: headers.signed, body }).map_err(|_| ClientError::Malformed)?;
     let origin = window().location().origin().map_err(|_| ClientError::Unreachable)?;
     // http becomes ws, https becomes wss.
     let url = format!("{}{SOCKET}", origin.replacen("http", "ws", 1));

@@ -102,4 +102,15 @@ impl CredentialStore for UsersTable {
         });
         if is_new.await? { Ok(user) } else { Err(CredentialError::LoginTaken) }
     }
+
+    async fn login(&self, user: &UserId) -> Result<Option<Login>, CredentialError> {
+        let id = user.to_string();
+        let email: Option<String> = self
+            .query(move |connection| {
+                let select = "SELECT email FROM users WHERE id = ?1";
+                connection.query_row(select, params![id], |row| row.get(0)).optional()
+            })
+            .await?;
+        Ok(email.map(|email| Login::parse(&email)).transpose().map_err(StoreError::new)?)
+    }
 }

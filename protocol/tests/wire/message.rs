@@ -7,8 +7,8 @@ use protocol::{
     action::Level,
     key::{Jwk, KeyThumbprint, PublicKey},
     message::{
-        Answer, FrameRejection, FrameRequest, FromFrame, FromWindow, KeyStoreState, SignRequest, SignedHeaders,
-        ToFrame, ToWindow, WindowLink, WindowRejection,
+        Answer, AttestedHeaders, FrameRejection, FrameRequest, FromFrame, FromWindow, KeyStoreState, SignRequest,
+        SignedHeaders, ToFrame, ToWindow, WindowLink, WindowRejection,
     },
     problem::{Code, Problem},
     sign_origin::Bind,
@@ -71,7 +71,10 @@ fn window_messages_round_trip() {
     let text = || "x".to_owned();
     let headers =
         SignedHeaders { session: text(), proof: text(), digest: text(), signature_input: text(), signature: text() };
-    round_trips(&FromWindow::Signed(headers));
+    round_trips(&FromWindow::Signed(headers.clone()));
+    let attested = AttestedHeaders { passkey: Some(text()), ..headers.into() };
+    assert_eq!(attested.each().len(), 6);
+    round_trips(&FromWindow::Attested(attested));
     for rejection in [WindowRejection::Cancelled, WindowRejection::Paused { seconds: 60 }, WindowRejection::NoKey] {
         round_trips(&FromWindow::Rejected(rejection));
     }

@@ -50,4 +50,16 @@ protocol::actions! {
         ],
         button: format!("Order {} for {}", order.amount, order.to),
     }
+
+    /// An action that needs a passkey from an amount on.
+    Pay at "pay" needs Confirmed {
+        /// The amount.
+        amount: NonZeroU32,
+    }
+    attested |pay| { pay.amount.get() >= 500 }
+    summary |pay| Summary { title: "Pay", lines: vec![("Amount", pay.amount.to_string())], button: "Pay".into() }
+
+    /// An action that always needs a passkey.
+    Erase at "erase" needs Attested {}
+    summary |_erase| Summary::plain("Erase everything", "Erase")
 }

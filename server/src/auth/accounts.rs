@@ -112,6 +112,12 @@ impl CredentialStore for Accounts {
         self.create(&name, password, records.unwrap_or_default()).await?;
         Ok(UserId::from(&name))
     }
+
+    async fn login(&self, user: &UserId) -> Result<Option<Login>, CredentialError> {
+        let Ok(name) = UserName::parse(user.as_str()) else { return Ok(None) };
+        let login = Login::parse(name.as_str()).ok();
+        Ok(login.zip(self.find(&name).await?).map(|(login, _)| login))
+    }
 }
 
 fn name(login: &Login) -> Option<UserName> {

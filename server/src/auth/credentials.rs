@@ -1,10 +1,12 @@
 //! [`CredentialStore`]: who may sign in. PAN's own implementation is [`Accounts`](super::accounts::Accounts).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use protocol::user::Login;
 
 use super::passwords::{PasswordError, WeakPassword};
-use crate::{model::UserId, store::StoreError};
+use crate::{model::UserId, passkeys::store::PasskeyStore, store::StoreError};
 
 /// Keeps the users' logins and passwords. Implement it to use your own users table (`examples/own-users`).
 ///
@@ -41,6 +43,18 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// # Errors
     /// Every [`CredentialError`].
     async fn register(&self, login: &Login, password: &str) -> Result<UserId, CredentialError>;
+
+    /// The normalized login of a user, if the account exists. The server asks after a sign-in with a passkey, which names only
+    /// the user.
+    ///
+    /// # Errors
+    /// [`CredentialError::Store`].
+    async fn login(&self, user: &UserId) -> Result<Option<Login>, CredentialError>;
+
+    /// Where passkeys are kept: by default in the server's records.
+    fn passkey_store(&self) -> Option<Arc<dyn PasskeyStore>> {
+        None
+    }
 }
 
 /// The login's input on the sign-in and registration pages.

@@ -179,7 +179,7 @@ impl Attempt {
 
 /// The counter of a login's attempts: known devices have their own. It is named by a hash: users type passwords into the
 /// wrong field, and the length of a key must be bounded.
-fn counter(login: &Login, device: Option<&KnownDevice>) -> String {
+pub(super) fn counter(login: &Login, device: Option<&KnownDevice>) -> String {
     match device {
         Some(device) => format!("sign_in:device:{device}"),
         None => format!("sign_in:user:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(login.as_str()))),

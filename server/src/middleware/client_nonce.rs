@@ -28,7 +28,7 @@ pub(super) struct Issued {
 }
 
 /// Whether an action is signed with a client-generated nonce.
-pub(super) fn has_client_nonce(entry: &ActionEntry) -> bool {
+pub(crate) fn has_client_nonce(entry: &ActionEntry) -> bool {
     entry.is_in(built_in::nonces::ACTIONS)
 }
 

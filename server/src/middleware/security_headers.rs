@@ -9,21 +9,32 @@ use crate::{
 };
 
 /// Headers of every response of both origins.
-const COMMON: [(HeaderName, &str); 3] = [
+const COMMON: [(HeaderName, &str); 2] = [
     // A same-site frame may then get its own process.
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (HeaderName::from_static("permissions-policy"), DENIED_FEATURES),
 ];
 
 /// Browser features that no page of a security-critical application needs (Permissions Policy):
 /// sensors and devices, features that can hide or imitate the browser's user interface, identity providers, and
 /// advertising.
-const DENIED_FEATURES: &str = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
-    compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
-    gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
-    magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
-    screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
+macro_rules! denied_features {
+    () => {
+        "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
+        compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
+        gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
+        magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
+        screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()"
+    };
+}
+
+/// The Permissions-Policy of the app origin and of the signing frame: no page of them can use a passkey.
+const WITHOUT_PASSKEYS: &str =
+    concat!(denied_features!(), ", publickey-credentials-get=(), publickey-credentials-create=()");
+
+/// The Permissions-Policy of the sign origin's top-level pages: they, and no frame in them, can use passkeys.
+pub(crate) const WITH_PASSKEYS: &str =
+    concat!(denied_features!(), ", publickey-credentials-get=(self), publickey-credentials-create=(self)");
 
 /// The Content-Security-Policy of a response that has none: it may load nothing, and no page may frame it.
 const ALLOW_NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -36,6 +47,7 @@ pub(crate) async fn add(State(server): State<Server>, mut response: Response) ->
     for (name, value) in COMMON {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.entry(HeaderName::from_static("permissions-policy")).or_insert(HeaderValue::from_static(WITHOUT_PASSKEYS));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(ALLOW_NOTHING));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));

@@ -7,7 +7,7 @@ use super::unverified::UnverifiedRequest;
 use crate::{Server, ecdsa::verify, rejection::Rejection, store::Session};
 
 /// Verifies the signature of a request: with the confirmation key if the confirmation window recorded its proof, with
-/// the frame key otherwise.
+/// the frame key otherwise. Returns the signature base.
 ///
 /// # Errors
 /// [`Rejection::WrongSignCookie`], [`Rejection::WrongKey`], [`Rejection::BadSignature`].
@@ -17,7 +17,7 @@ pub(crate) fn check_signature(
     target: Target,
     unverified: &UnverifiedRequest,
     session: &Session,
-) -> Result<(), Rejection> {
+) -> Result<String, Rejection> {
     if unverified.sign_secret.as_ref().is_some_and(|secret| *secret != session.sign_secret) {
         return Err(Rejection::WrongSignCookie);
     }
@@ -35,5 +35,6 @@ pub(crate) fn check_signature(
         proof: &unverified.proof_text,
     }
     .base(&unverified.input);
-    verify(key.as_sec1(), base.as_bytes(), unverified.signature.as_p1363()).map_err(|_| Rejection::BadSignature)
+    verify(key.as_sec1(), base.as_bytes(), unverified.signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
+    Ok(base)
 }

@@ -5,9 +5,11 @@
 
 use http::HeaderMap;
 use protocol::{
+    Malformed,
     action::Target,
     digest::ContentDigest,
     message::header as name,
+    passkey,
     proof::{self, Proof},
     signature::{Signature, SignatureInput},
     token::{SessionHandle, SessionToken},
@@ -36,6 +38,10 @@ pub(crate) struct UnverifiedRequest {
     pub(crate) proof: Option<Proof>,
     /// The proof's header as sent, which is what was signed.
     pub(crate) proof_text: String,
+    /// The JSON text of a passkey's assertion, if any.
+    pub(crate) passkey: Option<String>,
+    /// The JSON text of a passkey's registration, and the confirmation key's signature for it, if any.
+    pub(crate) new_passkey: Option<(String, Signature)>,
 }
 
 impl UnverifiedRequest {
@@ -67,8 +73,22 @@ impl UnverifiedRequest {
             digest: parse(headers, name::DIGEST)?,
             proof: proof::from_header(proof_text).map_err(|_| Rejection::HeaderMalformed(name::PROOF))?,
             proof_text: proof_text.to_owned(),
+            passkey: optional(headers, name::PASSKEY, passkey::from_header)?,
+            new_passkey: optional(headers, name::NEW_PASSKEY, passkey::from_new_passkey_header)?,
         })
     }
+}
+
+/// An optional header with a passkey. The request's signature does not cover it.
+fn optional<T>(
+    headers: &HeaderMap,
+    name: &'static str,
+    parse: fn(&str) -> Result<T, Malformed>,
+) -> Result<Option<T>, Rejection> {
+    if !headers.contains_key(name) {
+        return Ok(None);
+    }
+    parse(text(headers, name)?).map(Some).map_err(|_| Rejection::HeaderMalformed(name))
 }
 
 /// The request's session token: the cookie that agrees with the session header; without such a header, the first cookie.

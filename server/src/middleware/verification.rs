@@ -8,7 +8,7 @@
 //! 4. the signature's freshness, the proof's action and freshness, the level: all without the store;
 //! 5. one store operation: session, nonce, rate limit;
 //! 6. the signature: by the confirmation key for a proof of the window, by the frame key otherwise;
-//! 7. the risk of a proof that the page recorded;
+//! 7. the risk of a proof that the page recorded; the passkey, if there is one or must be one;
 //! 8. a [`VerifiedRequest`] in the request's extensions, from which alone a handler learns the user.
 //!
 //! Requests with a client-generated nonce (`client_nonce.rs`) have their signature checked before step 5.
@@ -28,7 +28,7 @@ use protocol::{
     catalogue::Catalogue,
     digest::ContentDigest,
     message::{cookie, header as name},
-    proof::Recorder,
+    proof::{Proof, Recorder},
     return_path,
     token::{Nonce, SessionHandle},
 };
@@ -48,10 +48,11 @@ use crate::{
     headers::{FORM, read_body},
     model::UserId,
     outcomes,
+    passkeys::{self, Attestation},
     random::random,
     rejection::{Rejection, rate_limit_headers},
     risk::{self, History},
-    settings::{FRESHNESS, ROUNDING, millis, per_minute},
+    settings::{FRESHNESS, PASSKEY_FRESHNESS, ROUNDING, millis, per_minute},
     store::{Authorization, AuthorizeRequest, Authorized, Quota, Session},
 };
 
@@ -157,7 +158,7 @@ async fn run_verified(
     let http_request = Request::from_parts(parts, body.into());
     let mut response = match entry.level {
         Level::Signed => next.run(http_request).await,
-        Level::Interaction | Level::Confirmed => {
+        Level::Interaction | Level::Confirmed | Level::Attested => {
             outcomes::run_change(server, *request.session(), nonce, http_request, next).await
         }
     };
@@ -237,9 +238,9 @@ pub(crate) async fn verify_request(
     let body = read_body(body, server.settings().limits.body).await?;
     let (action, level) = check_offline(server, entry, unverified, &body)?;
 
-    let (session, nonces, quota) = if has_client_nonce(entry) {
+    let (session, nonces, quota, attestation) = if has_client_nonce(entry) {
         let Issued { session, nonces, quota } = client_nonce::authorize(server, entry, parts, unverified).await?;
-        (session, nonces, ("refills", quota))
+        (session, nonces, ("refills", quota), Attestation::default())
     } else {
         let authorized = authorize(server, entry, parts, unverified, &mut known.session).await;
         if let (Err(Rejection::Replayed | Rejection::NoDeviceProof(_) | Rejection::NoDeviceBinding), Some(session)) =
@@ -253,15 +254,28 @@ pub(crate) async fn verify_request(
         let (Authorized { session, quota, history }, next) = authorized?;
         let signed = check_signature(server, parts, target, unverified, &session);
         known.is_signed = Some(signed.is_ok());
-        if let Err(reason) = signed.and_then(|()| check_risk(unverified, &history)) {
-            known.session = Some(session);
-            return Err(reason);
+        let checked = async {
+            let base = signed?;
+            check_risk(unverified, &history)?;
+            server.check_passkeys(unverified, &session, &*action, &base).await
+        };
+        match checked.await {
+            Ok(attestation) => (session, vec![next], (counter_of(entry), quota), attestation),
+            Err(reason) => {
+                known.session = Some(session);
+                return Err(reason);
+            }
         }
-        (session, vec![next], (counter_of(entry), quota))
     };
 
-    let request =
-        VerifiedRequest { handle: unverified.handle, session: session.into(), entry, level, action: action.into() };
+    let request = VerifiedRequest {
+        handle: unverified.handle,
+        session: session.into(),
+        entry,
+        level: if attestation.is_attested { Level::Attested } else { level },
+        action: action.into(),
+        new_passkey: attestation.new,
+    };
     record_verified(server, &request);
     Ok(Accepted { request, nonce: *unverified.input.nonce(), body, nonces, quota })
 }
@@ -277,7 +291,7 @@ fn record_verified(server: &Server, request: &VerifiedRequest) {
     };
     match request.entry.level {
         Level::Signed => server.record_read(event),
-        Level::Interaction | Level::Confirmed => server.record(event),
+        Level::Interaction | Level::Confirmed | Level::Attested => server.record(event),
     }
 }
 
@@ -293,9 +307,10 @@ fn check_offline(
     }
     let action = entry.parse(body).map_err(|_| Rejection::BodyMalformed)?;
     let signed_ago = server.ago(unverified.input.created().saturating_mul(1000));
-    if signed_ago.unsigned_abs() > millis(FRESHNESS + ROUNDING) {
+    if !is_fresh(signed_ago, unverified) {
         return Err(Rejection::NotFresh(signed_ago));
     }
+    passkeys::check_headers(entry, unverified, unverified.proof.as_ref().map(Proof::level))?;
     let Some(proof) = &unverified.proof else {
         return if entry.level == Level::Signed { Ok((action, Level::Signed)) } else { Err(Rejection::LevelTooLow) };
     };
@@ -303,20 +318,31 @@ fn check_offline(
         return Err(Rejection::ProofOfAnotherAction);
     }
     let acted_ago = server.ago(proof.at);
-    if acted_ago.unsigned_abs() > millis(FRESHNESS + ROUNDING) {
+    if !is_fresh(acted_ago, unverified) {
         return Err(Rejection::ProofNotFresh(acted_ago));
     }
-    if proof.level() < entry.level {
+    if proof.level() < entry.level.min(Level::Confirmed) {
         return Err(Rejection::LevelTooLow);
     }
+    // Whether the passkey's signature holds is checked once the session is known.
+    if entry.level == Level::Attested && unverified.passkey.is_none() {
+        return Err(Rejection::PasskeyRequired);
+    }
     Ok((action, proof.level()))
+}
+
+/// Whether a time in a request is recent. The user may take longer to use a passkey, which signs the time.
+fn is_fresh(ago: i64, unverified: &UnverifiedRequest) -> bool {
+    let uses_passkey = unverified.passkey.is_some() || unverified.new_passkey.is_some();
+    let most = if uses_passkey && ago > 0 { PASSKEY_FRESHNESS } else { FRESHNESS };
+    ago.unsigned_abs() <= millis(most + ROUNDING)
 }
 
 /// The session's counter that counts requests of an action.
 fn counter_of(entry: &ActionEntry) -> &'static str {
     match entry.level {
         Level::Signed => "reads",
-        Level::Interaction | Level::Confirmed => "changes",
+        Level::Interaction | Level::Confirmed | Level::Attested => "changes",
     }
 }
 

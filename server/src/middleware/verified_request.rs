@@ -7,7 +7,10 @@ use protocol::{
     token::SessionHandle,
 };
 
-use crate::model::{Session, UserId};
+use crate::{
+    model::{Session, UserId},
+    passkeys::webauthn::NewCredential,
+};
 
 /// A request whose token, signature, nonce and proof are valid. Only the verification middleware makes one; it puts it
 /// into the request's extensions. Handlers take it as [`Verified`](crate::Verified).
@@ -18,6 +21,7 @@ pub struct VerifiedRequest {
     pub(super) entry: &'static ActionEntry,
     pub(super) level: Level,
     pub(super) action: Arc<dyn AnyAction>,
+    pub(super) new_passkey: Option<NewCredential>,
 }
 
 impl VerifiedRequest {
@@ -49,6 +53,11 @@ impl VerifiedRequest {
     /// The level that the request reached; at least the action's.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// The passkey that the request adds.
+    pub(crate) fn new_passkey(&self) -> Option<&NewCredential> {
+        self.new_passkey.as_ref()
     }
 
     /// The verified action with its arguments, if it is an `A`.

@@ -8,6 +8,10 @@ use super::{macros::group, sources::Sources};
 /// a delayed replay is rejected.
 pub const FRESHNESS: Duration = Duration::from_secs(5);
 
+/// The same for a request that a passkey has signed: the user may take as long to find and use it. It has a nonce of the server's,
+/// which is spent once however old the signature is.
+pub(crate) const PASSKEY_FRESHNESS: Duration = Duration::from_secs(120);
+
 /// The rounding of a signature's `created`, which is in whole seconds.
 pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 

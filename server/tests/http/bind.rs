@@ -149,7 +149,7 @@ async fn attack_9_each_level_accepts_only_its_key() {
     let by = |level, key: &SigningKey, browser: &Browser| match level {
         Level::Signed => signed_with(&app, browser, &read(), level, key),
         Level::Interaction => signed_with(&app, browser, &rename(), level, key),
-        Level::Confirmed => signed_with(&app, browser, &order(), level, key),
+        Level::Confirmed | Level::Attested => signed_with(&app, browser, &order(), level, key),
     };
     for (level, right, wrong) in [
         (Level::Signed, &frame, &confirmation),

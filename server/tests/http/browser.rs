@@ -134,7 +134,7 @@ impl Browser {
     }
 
     /// Sends a request of the sign origin's pages with its cookies.
-    async fn send_from_frame(&self, app: &TestApp, path: &str, body: Vec<u8>) -> Reply {
+    pub(crate) async fn send_from_frame(&self, app: &TestApp, path: &str, body: Vec<u8>) -> Reply {
         let cookies = [self.sign.as_str(), &self.known].join("; ");
         let request = from_frame(path).header(header::COOKIE, cookies).body(body.into());
         self.send(app, request.expect("a request")).await
@@ -242,7 +242,7 @@ impl Browser {
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header"));
         }
-        Signed { path: A::PATH.to_owned(), headers, body }
+        Signed { path: A::PATH.to_owned(), headers, body, base }
     }
 
     /// Requests nonces with a client-generated nonce, as the frame does when the page has none left.
@@ -269,7 +269,7 @@ pub(crate) fn proof_of<A: Action>(level: Level, at: u64) -> Option<Proof> {
     let by = match level {
         Level::Signed => return None,
         Level::Interaction => Recorder::App,
-        Level::Confirmed => Recorder::Signer,
+        Level::Confirmed | Level::Attested => Recorder::Signer,
     };
     let is_confirmed = by == Recorder::Signer;
     Some(Proof {
@@ -293,6 +293,8 @@ pub(crate) struct Signed {
     pub path: String,
     pub headers: HeaderMap,
     pub body: String,
+    /// What the key has signed.
+    pub base: String,
 }
 
 impl Signed {

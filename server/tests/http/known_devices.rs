@@ -133,6 +133,10 @@ impl CredentialStore for SlowUsers {
     async fn register(&self, _: &Login, _: &str) -> Result<UserId, CredentialError> {
         Err(CredentialError::Busy)
     }
+
+    async fn login(&self, _: &UserId) -> Result<Option<Login>, CredentialError> {
+        Err(CredentialError::Busy)
+    }
 }
 
 /// Many names from many networks: no limit of an address is reached, but the places for password checks are.

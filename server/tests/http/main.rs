@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
+mod authenticator;
 mod bind;
 mod browser;
 mod clocks;
@@ -18,6 +19,9 @@ mod mixed_stores;
 mod origins;
 mod outcomes;
 mod own_users;
+mod passkey_actions;
+mod passkey_sign_in;
+mod passkeys;
 mod push;
 mod push_client;
 #[path = "../support/redis_server.rs"]

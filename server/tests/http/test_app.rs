@@ -33,7 +33,7 @@ use tower::ServiceExt;
 
 use crate::{
     browser::{Browser, PASSWORD, Reply},
-    test_actions::{CATALOGUE, Order, ReadNotes, Rename},
+    test_actions::{CATALOGUE, Erase, Order, Pay, ReadNotes, Rename},
 };
 
 /// The start time of the tests' clock: Unix ms.
@@ -190,7 +190,11 @@ pub(crate) fn routes(server: Server) -> Router {
     Router::new()
         .action(async |_: State<Server>, request: Verified<ReadNotes>| request.user().to_string())
         .action(async |_: State<Server>, request: Verified<Rename>| request.user().to_string())
-        .action(async |_: State<Server>, request: Verified<Order>| request.user().to_string())
+        .action(async |_: State<Server>, request: Verified<Order>| {
+            ([("x-level", format!("{:?}", request.level()))], request.user().to_string())
+        })
+        .action(async |_: State<Server>, request: Verified<Pay>| request.user().to_string())
+        .action(async |_: State<Server>, request: Verified<Erase>| request.user().to_string())
         .action(sign_out)
         .action(sessions)
         .action(revoke)

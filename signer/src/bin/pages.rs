@@ -1,4 +1,4 @@
-//! The pages of the sign origin.
+//! The sign-in and registration pages.
 
 fn main() {
     signer::start_pages();

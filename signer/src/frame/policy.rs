@@ -41,7 +41,7 @@ impl Policy {
         // No path in the catalogue has a query, so this rejects a query too.
         let entry = self.catalogue.at(&request.path).ok_or(FrameRejection::UnknownAction)?;
         entry.parse(request.body.as_bytes()).map_err(|_| FrameRejection::UnknownArguments)?;
-        if request.level == Level::Confirmed {
+        if request.level >= Level::Confirmed {
             return Err(FrameRejection::WindowOnly);
         }
         if request.level < entry.level {

@@ -8,7 +8,7 @@ use std::{
 use actions::{CATALOGUE, SUMMARIES};
 use js_sys::{Function, Promise};
 use protocol::{
-    message::{FromWindow, SignedHeaders, WindowRejection},
+    message::{AttestedHeaders, FromWindow, WindowRejection},
     proof::{self, Kind, Proof, Recorder},
     token::Nonce,
 };
@@ -24,6 +24,7 @@ use super::{
     dom::listen,
     fragment,
     request::Request,
+    session_passkeys::SessionPasskeys,
 };
 use crate::{
     clock::{self, server_time},
@@ -109,8 +110,12 @@ fn show_rejection(view: &ConfirmView, reason: WindowRejection) {
     view.show_outcome(title, &text);
 }
 
-fn message(decided: Result<SignedHeaders, WindowRejection>) -> FromWindow {
-    decided.map_or_else(FromWindow::Rejected, FromWindow::Signed)
+fn message(decided: Result<AttestedHeaders, WindowRejection>) -> FromWindow {
+    match decided {
+        Ok(AttestedHeaders { signed, passkey: None, new_passkey: None }) => FromWindow::Signed(signed),
+        Ok(headers) => FromWindow::Attested(headers),
+        Err(reason) => FromWindow::Rejected(reason),
+    }
 }
 
 fn close(window: &Window) {
@@ -124,7 +129,7 @@ async fn decide(
     view: &Rc<ConfirmView>,
     request: Result<Request, WindowRejection>,
     shown: impl FnOnce(),
-) -> Result<SignedHeaders, WindowRejection> {
+) -> Result<AttestedHeaders, WindowRejection> {
     let request = request?;
     let closed = |_| WindowRejection::KeyStoreClosed;
     let (key, user) = {
@@ -140,6 +145,7 @@ async fn decide(
         return Err(WindowRejection::Paused { seconds });
     }
     page.clock.offset(false).await?;
+    let passkeys = if request.needs_passkey { Some(SessionPasskeys::fetch(&request).await?) } else { None };
 
     let shown_at = clock::now();
     unwanted.add(shown_at);
@@ -149,7 +155,7 @@ async fn decide(
     view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
-    view.show_signing();
+    view.show_signing(passkeys.as_ref().is_some_and(SessionPasskeys::is_used));
     let slow = Rc::clone(view);
     // If this fails, the window shows "One moment…" until the server has answered.
     let _ = page.dom.after(SLOW, move || slow.show_slow(true));
@@ -172,7 +178,12 @@ async fn decide(
         nonce,
         proof: proof::header(Some(&proof)).map_err(|_| WindowRejection::Malformed)?,
     };
-    unsigned.sign(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)
+    let (headers, base) = unsigned.sign_base(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)?;
+    let mut headers = headers.into();
+    if let Some(passkeys) = passkeys {
+        passkeys.sign(page, &key, &user, &base, &mut headers).await?;
+    }
+    Ok(headers)
 }
 
 fn unwanted(storage: &Storage, now: u64) -> Cooldown {

@@ -127,9 +127,9 @@ impl ConfirmView {
         [&self.app, &self.user, &self.lines, &self.label].map(|element| element.text_content().unwrap_or_default())
     }
 
-    /// Hides the request while it is signed.
-    pub(super) fn show_signing(&self) {
-        set_text(&self.waiting_title, "One moment…");
+    /// Hides the request while it is signed. `with_passkey`: the browser asks the user for a passkey.
+    pub(super) fn show_signing(&self, with_passkey: bool) {
+        set_text(&self.waiting_title, if with_passkey { "Use your passkey…" } else { "One moment…" });
         self.request.set_hidden(true);
         self.waiting.set_hidden(false);
     }
@@ -216,6 +216,10 @@ pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
         WindowRejection::NoKey => (
             "Sign in again",
             "This browser cannot confirm for your session any more. Close this window and sign in again.",
+        ),
+        WindowRejection::NoPasskey => (
+            "The passkey was not used",
+            "Nothing was done. Close this window and try again, with the passkey that belongs to your account.",
         ),
         WindowRejection::Malformed => (
             "This cannot be confirmed",

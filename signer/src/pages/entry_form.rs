@@ -3,7 +3,10 @@
 //! The confirmation key is generated and stored before the password is sent, so that the server opens no session that
 //! this browser cannot use.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use protocol::{
     problem::{Code, Problem},
@@ -13,7 +16,7 @@ use protocol::{
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearchParams};
+use web_sys::{AbortController, HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearchParams};
 
 use super::{
     Page,
@@ -29,17 +32,17 @@ use crate::{
 
 const STORAGE: &str = "This browser does not let this site keep keys, so you cannot sign in here. Leave private browsing, allow \
     site data for this address, close its other tabs, or use another browser. Then reload the page.";
-const NO_KEYS: &str = "This browser cannot make keys, so you cannot sign in here. Turn off extensions for this address, or use \
+pub(super) const NO_KEYS: &str = "This browser cannot make keys, so you cannot sign in here. Turn off extensions for this address, or use \
     another browser. Then reload the page.";
 const SLOWLY: &str = "There is no answer yet. Wait, or check your connection and try again.";
 const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
-const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
+pub(super) const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
 
 /// The paths of the two forms.
 pub(super) const SIGN_IN: &str = "/sign-in";
 pub(super) const REGISTER: &str = "/register";
 
-fn is_code(error: &HttpError, code: Code) -> bool {
+pub(super) fn is_code(error: &HttpError, code: Code) -> bool {
     matches!(error, HttpError::Rejected(problem) if problem.code == code)
 }
 
@@ -49,7 +52,7 @@ fn may_be_lost(error: &HttpError) -> bool {
 }
 
 /// An error message for the user, and where it is shown.
-enum FormError {
+pub(super) enum FormError {
     User(String),
     Password(String),
     Form(String),
@@ -80,15 +83,15 @@ fn problem_error(problem: Problem, login_label: &str) -> FormError {
     }
 }
 
-fn storage(_error: JsValue) -> FormError {
+pub(super) fn storage(_error: JsValue) -> FormError {
     FormError::Form(STORAGE.to_owned())
 }
 
 /// The elements and state of the form.
-struct EntryForm {
-    page: Page,
+pub(super) struct EntryForm {
+    pub(super) page: Page,
     path: &'static str,
-    return_path: String,
+    pub(super) return_path: String,
     form: HtmlFormElement,
     login_label: HtmlElement,
     user: HtmlInputElement,
@@ -101,9 +104,11 @@ struct EntryForm {
     user_error: HtmlElement,
     password_error: HtmlElement,
     /// Whether an attempt is in progress.
-    is_busy: Cell<bool>,
+    pub(super) is_busy: Cell<bool>,
     /// The key of the last attempt, which the next one reuses.
     key: Cell<Option<(RecordId, Key)>>,
+    /// Ends the suggestions of passkeys.
+    pub(super) suggestions: RefCell<Option<AbortController>>,
 }
 
 /// Runs the page whose form is posted to this path.
@@ -127,6 +132,7 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
         password_error: dom.element("password-error")?,
         is_busy: Cell::new(false),
         key: Cell::new(None),
+        suggestions: RefCell::new(None),
     });
     // The form's action and the link to the other page keep the return path.
     form.form.set_action(&[path, &search].concat());
@@ -137,10 +143,13 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
     form.listen()?;
     if KeyStore::open().await.is_err() {
         form.show(FormError::Form(STORAGE.to_owned()));
-    } else if dom.document.active_element().is_none_or(|active| active.tag_name() == "BODY") {
+        return Ok(());
+    }
+    if dom.document.active_element().is_none_or(|active| active.tag_name() == "BODY") {
         let first = if form.user.value().is_empty() { &form.user } else { &form.password };
         first.focus()?;
     }
+    form.offer_passkeys();
     Ok(())
 }
 
@@ -168,19 +177,24 @@ impl EntryForm {
 
     /// Sends the form, one attempt at a time.
     async fn send(self: Rc<Self>) {
+        self.run(self.attempt()).await;
+    }
+
+    /// Runs an attempt to sign in, unless another one is in progress, and shows its error.
+    pub(super) async fn run(self: &Rc<Self>, attempt: impl Future<Output = Result<(), FormError>>) {
         if self.is_busy.replace(true) {
             return;
         }
         self.clear();
         let _ = self.button.set_attribute("aria-disabled", "true");
         set_text(&self.status, "One moment…");
-        let waiting = Rc::clone(&self);
+        let waiting = Rc::clone(self);
         let _ = self.page.dom.after(SLOW, move || {
             if waiting.is_busy.get() {
                 set_text(&waiting.status, SLOWLY);
             }
         });
-        if let Err(error) = self.attempt().await {
+        if let Err(error) = attempt.await {
             self.is_busy.set(false);
             let _ = self.button.remove_attribute("aria-disabled");
             set_text(&self.status, "");
@@ -252,7 +266,7 @@ impl EntryForm {
         http::post(path, &json, &[]).await?.read()
     }
 
-    fn explain(&self, error: HttpError) -> FormError {
+    pub(super) fn explain(&self, error: HttpError) -> FormError {
         match (error, self.path) {
             (HttpError::NoSignature, _) => FormError::Form(NO_KEYS.to_owned()),
             (HttpError::Unreachable, REGISTER) => FormError::Form(
@@ -278,7 +292,7 @@ impl EntryForm {
     }
 
     /// Shows an error and focuses the input to correct. The input keeps its text.
-    fn show(&self, error: FormError) {
+    pub(super) fn show(&self, error: FormError) {
         let (input, place, text) = match error {
             FormError::User(text) => (Some(&self.user), &self.user_error, text),
             FormError::Password(text) => (Some(&self.password), &self.password_error, text),

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) entry: &'static ActionEntry,
     /// The summary to show, parsed from the same bytes that are signed.
     pub(super) summary: Summary,
+    /// Whether a user who has a passkey must use it.
+    pub(super) needs_passkey: bool,
 }
 
 impl Request {
@@ -43,7 +45,7 @@ impl Request {
         // When the frame has lost its key, the page has no nonce.
         let invents_nonce = entry.path == RestoreBrowser::PATH;
         if to_sign.nonce.is_none() == invents_nonce {
-            Ok(Self { to_sign, entry, summary })
+            Ok(Self { to_sign, entry, summary, needs_passkey: action.needs_passkey() })
         } else {
             Err(WindowRejection::Malformed)
         }

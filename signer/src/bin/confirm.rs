@@ -1,0 +1,5 @@
+//! The confirmation window.
+
+fn main() {
+    signer::start_confirm();
+}

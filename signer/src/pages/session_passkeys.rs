@@ -1,0 +1,114 @@
+//! Signs a confirmed request with a passkey, and creates passkeys (docs/PROTOCOL.md §12).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use protocol::{
+    action::Action as _,
+    built_in::AddPasskey,
+    message::{AttestedHeaders, WindowRejection},
+    passkey::{self as wire, PasskeyId},
+};
+use wasm_bindgen::JsValue;
+
+use super::{
+    Page,
+    passkey::{self, CREATE, GET},
+    request::Request,
+};
+use crate::{http, keys::Key};
+
+/// The passkeys of the session's user, and what a request does with them.
+pub(super) struct SessionPasskeys {
+    /// The user handle.
+    user: String,
+    /// The members of `allowCredentials` and `excludeCredentials`.
+    listed: String,
+    /// Whether one of them must sign.
+    signs: bool,
+    /// Whether a new one is created.
+    creates: bool,
+}
+
+impl SessionPasskeys {
+    /// Asks the server for the passkeys of the request's session.
+    pub(super) async fn fetch(request: &Request) -> Result<Self, WindowRejection> {
+        let body = ["\"", &request.to_sign.session.to_string(), "\""].concat();
+        let wire::SessionPasskeys { user, ids } = http::post("/passkeys", &body, &[]).await?.read()?;
+        let passkeys = Self {
+            user,
+            listed: descriptors(&ids),
+            signs: !ids.is_empty(),
+            creates: request.entry.path == AddPasskey::PATH,
+        };
+        if passkeys.is_used() && !passkey::is_supported() {
+            return Err(WindowRejection::NoPasskey);
+        }
+        Ok(passkeys)
+    }
+
+    /// Whether the browser will ask the user for a passkey.
+    pub(super) fn is_used(&self) -> bool {
+        self.signs || self.creates
+    }
+
+    /// Has passkeys sign the signature base, and adds their headers. `login` is the user's.
+    pub(super) async fn sign(
+        &self,
+        page: &Page,
+        key: &Key,
+        login: &str,
+        base: &str,
+        headers: &mut AttestedHeaders,
+    ) -> Result<(), WindowRejection> {
+        self.try_sign(page, key, login, base, headers).await.map_err(|_| WindowRejection::NoPasskey)
+    }
+
+    async fn try_sign(
+        &self,
+        page: &Page,
+        key: &Key,
+        login: &str,
+        base: &str,
+        headers: &mut AttestedHeaders,
+    ) -> Result<(), JsValue> {
+        let bytes = wire::challenge(base);
+        let challenge = Base64UrlUnpadded::encode_string(&bytes);
+        if self.signs {
+            let members = passkey::get_members(page.rp_id(), &self.listed);
+            let assertion = passkey::run(GET, &challenge, &members, None).await?;
+            headers.passkey = Some(wire::header(&assertion));
+        }
+        if self.creates {
+            let members = self.creation_members(page, login)?;
+            let registration = passkey::run(CREATE, &challenge, &members, None).await?;
+            let signature = key.sign(&wire::new_passkey_statement(&bytes, &registration)).await?;
+            headers.new_passkey = Some(wire::new_passkey_header(&registration, &signature));
+        }
+        Ok(())
+    }
+
+    fn creation_members(&self, page: &Page, login: &str) -> Result<String, JsValue> {
+        let login = serde_json::to_string(login).map_err(|_| JsValue::NULL)?;
+        Ok([
+            r#""rp":{"id":""#,
+            page.rp_id(),
+            r#"","name":""#,
+            page.app_authority(),
+            r#""},"user":{"id":""#,
+            &self.user,
+            r#"","name":"#,
+            &login,
+            r#","displayName":"#,
+            &login,
+            r#"},"pubKeyCredParams":[{"type":"public-key","alg":-7}],"attestation":"none","authenticatorSelection":{"residentKey":"required","requireResidentKey":true,"userVerification":"required"},"excludeCredentials":["#,
+            &self.listed,
+            "],",
+        ]
+        .concat())
+    }
+}
+
+/// The passkeys as members of `allowCredentials` and `excludeCredentials`.
+fn descriptors(ids: &[PasskeyId]) -> String {
+    let each = ids.iter().map(|id| [r#"{"type":"public-key","id":""#, id.as_str(), r#""}"#].concat());
+    each.collect::<Vec<_>>().join(",")
+}
