@@ -18,6 +18,7 @@ use protocol::{
 };
 use sha2::{Digest, Sha256};
 
+pub mod credential_key;
 pub mod store;
 pub mod webauthn;
 

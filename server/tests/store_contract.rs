@@ -29,6 +29,7 @@ mod contract {
     pub(crate) mod challenges;
     pub(crate) mod event_log;
     pub(crate) mod fixture;
+    pub(crate) mod passkeys;
     pub(crate) mod rate_limits;
     pub(crate) mod records;
     pub(crate) mod sessions;
@@ -53,6 +54,7 @@ use std::{
 use async_trait::async_trait;
 use protocol::token::Challenge;
 use server::{
+    passkeys::store::{PasskeyStore, RecordPasskeys},
     settings::RedisSettings,
     store::{ChallengeStore, Result, Stores, redis::RedisStore},
 };
@@ -67,6 +69,7 @@ macro_rules! contract {
             crate::contract::challenges::challenge_store!(async { crate::$stores().await.challenges });
             crate::contract::rate_limits::rate_limit_store!(async { crate::$stores().await.rate_limits });
             crate::contract::records::record_store!(async { crate::$stores().await.records });
+            crate::contract::passkeys::passkey_store!(async { crate::passkeys(crate::$stores().await) });
             crate::contract::audit_log::audit_store!(async { crate::$stores().await.audit_log });
             crate::contract::event_log::event_store!(async { crate::$stores().await.event_log });
         }
@@ -97,6 +100,11 @@ async fn redis_with_password_over_tls() -> Stores {
 async fn redis_cluster_with_password_over_tls() -> Stores {
     static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(RedisCluster::secured);
     connect(&CLUSTER.settings()).await
+}
+
+/// PAN's own [`PasskeyStore`], which keeps passkeys in a [`RecordStore`](server::store::RecordStore).
+fn passkeys(stores: Stores) -> Arc<dyn PasskeyStore> {
+    Arc::new(RecordPasskeys::new(stores.records))
 }
 
 async fn connect(settings: &RedisSettings) -> Stores {

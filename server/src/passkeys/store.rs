@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::{
-    key::PublicKey,
-    passkey::{PasskeyId, PasskeyName},
-};
+use protocol::passkey::{PasskeyId, PasskeyName};
 use serde::{Deserialize, Serialize};
 
+use super::credential_key::CredentialKey;
 use crate::{
     model::UserId,
     store::{Record, RecordKey, RecordStore, Result, StoreError, Write},
@@ -22,7 +20,7 @@ pub struct Passkey {
     /// The user's name for it.
     pub name: PasskeyName,
     /// The public key.
-    pub key: PublicKey,
+    pub key: CredentialKey,
     /// The last signature counter; 0 if the authenticator has none.
     pub counter: u32,
     /// When it was added: Unix ms.
@@ -107,10 +105,7 @@ impl PasskeyStore for RecordPasskeys {
     }
 
     async fn write(&self, user: &UserId, seen: u64, passkeys: &UserPasskeys) -> Result<bool> {
-        let (before, version) = self.read(user).await?;
-        if version != seen {
-            return Ok(false);
-        }
+        let (before, _) = self.read(user).await?;
         let value = serde_json::to_string(passkeys).map_err(StoreError::new)?;
         let mut writes = vec![Write { key: key_of(user), seen, value }];
         let added = passkeys.passkeys.iter().filter(|passkey| before.find(&passkey.id).is_none());

@@ -1,15 +1,14 @@
 //! Verifies what authenticators sign (W3C Web Authentication Level 3, §7.1 and §7.2), without I/O.
 //!
-//! It accepts one profile: ES256, user presence and user verification, no attestation, and client data of a top-level page of
-//! the sign origin. `ring` verifies the signature. docs/ARCHITECTURE.md says why this is not a crate.
+//! It accepts one profile: user presence and user verification, no attestation, and client data of a top-level page of the sign
+//! origin. docs/ARCHITECTURE.md says why this is not a crate.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use protocol::{key::PublicKey, passkey::PasskeyId};
-use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use protocol::passkey::PasskeyId;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use sha2::{Digest, Sha256};
 
-use crate::ecdsa::check_key;
+use super::credential_key::CredentialKey;
 
 /// The authenticator data up to the attested credential: hash of the RP ID, flags, counter.
 const HEADER: usize = 37;
@@ -23,11 +22,6 @@ const HAS_EXTENSIONS: u8 = 0x80;
 
 /// The AAGUID of an authenticator, in bytes.
 const AAGUID: usize = 16;
-
-/// The canonical CBOR of an ES256 key in COSE before x, between x and y: `{1: 2, 3: -7, -1: 1, -2: x, -3: y}`. CTAP 2 allows
-/// an authenticator no other encoding.
-const COSE_BEFORE_X: [u8; 10] = [0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20];
-const COSE_BEFORE_Y: [u8; 3] = [0x22, 0x58, 0x20];
 
 /// What is wrong with the response of an authenticator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -63,8 +57,8 @@ pub enum InvalidPasskey {
     /// The flags contradict each other.
     #[error("the flags of the authenticator contradict each other")]
     BadFlags,
-    /// The key is not an ES256 key.
-    #[error("the key is not an ES256 key")]
+    /// The key is malformed, or of another algorithm than ES256 and RS256.
+    #[error("the key is not one of ES256 or RS256")]
     WrongKey,
     /// The signature is invalid.
     #[error("the signature of the passkey is invalid")]
@@ -99,7 +93,7 @@ pub(crate) struct Expected<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct NewCredential {
     pub(crate) id: PasskeyId,
-    pub(crate) key: PublicKey,
+    pub(crate) key: CredentialKey,
     pub(crate) counter: u32,
 }
 
@@ -230,25 +224,12 @@ pub(crate) fn verify_registration(text: &str, expected: Expected) -> Result<NewC
     if Base64UrlUnpadded::encode_string(own_id) != id.as_str() {
         return Err(malformed);
     }
-    let (key, rest) = read_key(rest)?;
+    let (key, rest) = CredentialKey::read(rest).map_err(|_| InvalidPasskey::WrongKey)?;
     // No extension is requested, but browsers request some by themselves.
     if flags & HAS_EXTENSIONS == 0 && !rest.is_empty() {
         return Err(malformed);
     }
     Ok(NewCredential { id, key, counter })
-}
-
-/// Reads an ES256 key in COSE (RFC 9053 §2.1, CTAP 2.2 §6).
-fn read_key(bytes: &[u8]) -> Result<(PublicKey, &[u8]), InvalidPasskey> {
-    let read = || {
-        let rest = bytes.strip_prefix(&COSE_BEFORE_X)?;
-        let (x, rest) = rest.split_at_checked(32)?;
-        let (y, rest) = rest.strip_prefix(&COSE_BEFORE_Y)?.split_at_checked(32)?;
-        let key = PublicKey::from_sec1(&[&[4], x, y].concat()).ok()?;
-        check_key(&key).ok()?;
-        Some((key, rest))
-    };
-    read().ok_or(InvalidPasskey::WrongKey)
 }
 
 impl Assertion {
@@ -271,12 +252,13 @@ impl Assertion {
     ///
     /// # Errors
     /// The first rule that it breaks. [`InvalidPasskey::Counter`] only if everything else holds.
-    pub(crate) fn verify(&self, key: &PublicKey, counter: u32, expected: Expected) -> Result<u32, InvalidPasskey> {
+    pub(crate) fn verify(&self, key: &CredentialKey, counter: u32, expected: Expected) -> Result<u32, InvalidPasskey> {
         check_client_data(&self.client_data, "webauthn.get", expected)?;
         let (_, next, _) = check_authenticator_data(&self.authenticator_data, expected)?;
         let signed = [self.authenticator_data.as_slice(), Sha256::digest(&self.client_data).as_slice()].concat();
-        let verified = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.as_sec1()).verify(&signed, &self.signature);
-        verified.map_err(|_| InvalidPasskey::BadSignature)?;
+        if !key.verifies(&signed, &self.signature) {
+            return Err(InvalidPasskey::BadSignature);
+        }
         // Authenticators without a counter, such as those that synchronise passkeys, always send 0.
         if (next > 0 || counter > 0) && next <= counter { Err(InvalidPasskey::Counter) } else { Ok(next) }
     }

@@ -6,6 +6,7 @@ use protocol::{
     built_in::AddPasskey,
     passkey::{self, PasskeyId},
 };
+use rsa::{PrivateKey, pkcs1v15, signature::SignatureEncoding, traits::PublicKeyParts};
 use serde_json::json;
 use server::random::random;
 use sha2::{Digest, Sha256};
@@ -21,6 +22,47 @@ const HAS_CREDENTIAL: u8 = 0x40;
 
 fn encode(bytes: &[u8]) -> String {
     Base64UrlUnpadded::encode_string(bytes)
+}
+
+/// The key of a passkey.
+#[derive(Clone)]
+pub(crate) enum Key {
+    Es256(SigningKey),
+    Rs256(PrivateKey),
+}
+
+impl Key {
+    pub(crate) fn es256() -> Self {
+        Self::Es256(new_key())
+    }
+
+    /// Generating one takes a while without optimisation.
+    pub(crate) fn rs256() -> Self {
+        Self::Rs256(PrivateKey::new(&mut getrandom::SysRng, 2048).expect("a key"))
+    }
+
+    /// The canonical CBOR of the COSE key.
+    fn cose(&self) -> Vec<u8> {
+        match self {
+            Self::Es256(key) => {
+                let point = key.verifying_key().to_sec1_point(false);
+                let (x, y) = (&point.as_bytes()[1..33], &point.as_bytes()[33..]);
+                [&[0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 0x20], x, &[0x22, 0x58, 0x20], y].concat()
+            }
+            Self::Rs256(key) => {
+                let (n, e) = (key.n_bytes(), key.e_bytes());
+                let before_n = [0xa4, 1, 3, 3, 0x39, 1, 0, 0x20, 0x59, 1, 0];
+                [before_n.as_slice(), &n, &[0x21, 0x43], &e].concat()
+            }
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Es256(key) => Signer::<Signature>::sign(key, message).to_der().as_bytes().to_vec(),
+            Self::Rs256(key) => pkcs1v15::SigningKey::<rsa::sha2::Sha256>::new(key.clone()).sign(message).to_vec(),
+        }
+    }
 }
 
 /// What the browser and the authenticator sign.
@@ -60,7 +102,7 @@ pub(crate) type Change<'a> = &'a dyn Fn(&mut Ceremony);
 /// One passkey.
 #[derive(Clone)]
 pub(crate) struct Authenticator {
-    pub key: SigningKey,
+    pub key: Key,
     pub id: Vec<u8>,
     /// The user handle.
     pub user: Vec<u8>,
@@ -70,7 +112,7 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     pub(crate) fn new(user: &str) -> Self {
         let user = Sha256::digest(format!("pan-passkey-user\0{user}")).to_vec();
-        Self { key: new_key(), id: random::<32>().expect("randomness").to_vec(), user, counter: 0 }
+        Self { key: Key::es256(), id: random::<32>().expect("randomness").to_vec(), user, counter: 0 }
     }
 
     pub(crate) fn id(&self) -> PasskeyId {
@@ -96,17 +138,12 @@ impl Authenticator {
     pub(crate) fn create(&mut self, signed: &str, change: Change) -> String {
         let mut ceremony = self.ceremony("webauthn.create", signed);
         change(&mut ceremony);
-        let point = self.key.verifying_key().to_sec1_point(false);
-        let point = point.as_bytes();
         let credential = [
             ceremony.authenticator_data(HAS_CREDENTIAL).as_slice(),
             &[0; 16],
             &u16::try_from(self.id.len()).expect("a length").to_be_bytes(),
             &self.id,
-            &[0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 0x20],
-            &point[1..33],
-            &[0x22, 0x58, 0x20],
-            &point[33..],
+            &self.key.cose(),
         ]
         .concat();
         json!({
@@ -124,7 +161,7 @@ impl Authenticator {
         let mut ceremony = self.ceremony("webauthn.get", signed);
         change(&mut ceremony);
         let (client_data, data) = (ceremony.client_data(), ceremony.authenticator_data(0));
-        let signature: Signature = self.key.sign(&[data.as_slice(), Sha256::digest(&client_data).as_slice()].concat());
+        let signature = self.key.sign(&[data.as_slice(), Sha256::digest(&client_data).as_slice()].concat());
         json!({
             "id": encode(&self.id),
             "rawId": encode(&self.id),
@@ -132,7 +169,7 @@ impl Authenticator {
             "response": {
                 "clientDataJSON": encode(&client_data),
                 "authenticatorData": encode(&data),
-                "signature": encode(signature.to_der().as_bytes()),
+                "signature": encode(&signature),
                 "userHandle": ceremony.user.as_deref().map(encode),
             },
             "clientExtensionResults": {},

@@ -8,7 +8,7 @@ use server::audit::Outcome;
 
 use crate::{
     app,
-    authenticator::{Authenticator, Ceremony, Change, PRESENT, VERIFIED},
+    authenticator::{Authenticator, Ceremony, Change, Key, PRESENT, VERIFIED},
     owner_still_acts,
     passkeys::{events, send, with_passkey},
     read, rename,
@@ -142,7 +142,7 @@ async fn attack_30_passkey_of_another_user_is_rejected() {
     // A key of the attacker's under the owner's credential ID.
     let (_, phone) = with_passkey(&app, "bob").await;
     let mut bob = app.browser("bob").await;
-    let mut forged = Authenticator { key: crate::browser::new_key(), counter: 9, ..phone };
+    let mut forged = Authenticator { key: Key::es256(), counter: 9, ..phone };
     let request = forged.attest(bob.request(&app, &pay(500)));
     assert_eq!(send(&app, &mut bob, &request).await.code(), Code::InvalidProof);
 }

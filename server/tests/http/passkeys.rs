@@ -13,7 +13,7 @@ use server::{audit::Outcome, store::Since};
 
 use crate::{
     TestApp, app,
-    authenticator::{Authenticator, Change, PRESENT, VERIFIED, with_registration},
+    authenticator::{Authenticator, Change, Key, PRESENT, VERIFIED, with_registration},
     browser::{Browser, Reply, Signed},
 };
 
@@ -40,8 +40,11 @@ pub(crate) async fn list(app: &TestApp, browser: &mut Browser) -> OwnPasskeys {
 
 /// A browser of a user who has one passkey, "Phone".
 pub(crate) async fn with_passkey(app: &TestApp, user: &str) -> (Browser, Authenticator) {
+    with_passkey_of(app, user, Authenticator::new(user)).await
+}
+
+async fn with_passkey_of(app: &TestApp, user: &str, mut phone: Authenticator) -> (Browser, Authenticator) {
     let mut browser = app.browser(user).await;
-    let mut phone = Authenticator::new(user);
     let request = phone.register_of(&mut browser, app, "Phone");
     let reply = send(app, &mut browser, &request).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
@@ -71,6 +74,22 @@ async fn passkey_is_added_listed_and_removed() {
     assert_eq!(passkeys.iter().map(|passkey| passkey.name.as_str()).collect::<Vec<_>>(), ["Key"]);
     assert_eq!(app.logged("add_passkey", Outcome::Passed).await, 2);
     assert_eq!(app.logged("remove_passkey", Outcome::Passed).await, 1);
+}
+
+/// Windows Hello has no ES256.
+#[tokio::test]
+async fn rsa_passkey_is_added_and_signs() {
+    let app = app();
+    let key = Authenticator { key: Key::rs256(), ..Authenticator::new("ada") };
+    let (mut browser, mut key) = with_passkey_of(&app, "ada", key).await;
+    let request = browser.request(&app, &remove(&key, "Phone"));
+    let forged = key.attest_with(request.clone(), &|ceremony| ceremony.challenge = [1; 32]);
+    assert_eq!(send(&app, &mut browser, &forged).await.code(), Code::InvalidProof);
+    let request = browser.request(&app, &remove(&key, "Phone"));
+    let mut other = Authenticator { key: Key::rs256(), ..key.clone() };
+    assert_eq!(send(&app, &mut browser, &other.attest(request)).await.code(), Code::InvalidProof, "another key");
+    let request = browser.request(&app, &remove(&key, "Phone"));
+    assert_eq!(send(&app, &mut browser, &key.attest(request)).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -187,7 +206,7 @@ async fn passkey_of_another_user_is_not_added() {
     let (_, phone) = with_passkey(&app, "ada").await;
     let mut eve = app.browser("eve").await;
     // The same credential ID with a key of the attacker's.
-    let mut copy = Authenticator { key: crate::browser::new_key(), ..phone };
+    let mut copy = Authenticator { key: Key::es256(), ..phone };
     let request = copy.register_of(&mut eve, &app, "Copy");
     let reply = send(&app, &mut eve, &request).await;
     assert_eq!((reply.status, reply.code()), (StatusCode::UNPROCESSABLE_ENTITY, Code::PasskeyRejected));

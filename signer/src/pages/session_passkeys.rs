@@ -99,7 +99,7 @@ impl SessionPasskeys {
             &login,
             r#","displayName":"#,
             &login,
-            r#"},"pubKeyCredParams":[{"type":"public-key","alg":-7}],"attestation":"none","authenticatorSelection":{"residentKey":"required","requireResidentKey":true,"userVerification":"required"},"excludeCredentials":["#,
+            r#"},"pubKeyCredParams":[{"type":"public-key","alg":-7},{"type":"public-key","alg":-257}],"attestation":"none","authenticatorSelection":{"residentKey":"required","requireResidentKey":true,"userVerification":"required"},"excludeCredentials":["#,
             &self.listed,
             "],",
         ]
