@@ -2,6 +2,11 @@ import { type BrowserContext, expect, type Page, test as base } from "@playwrigh
 import { AppPage, newUserName } from "../support/app-page.ts";
 import { DeviceServers } from "../support/device-servers.ts";
 import { Mouse } from "../support/input-device.ts";
+// <demo>
+import { NodeClient } from "../support/node-client.ts";
+import { addPasskey, confirmWithPasskey } from "../support/passkeys.ts";
+import { VirtualAuthenticator } from "../support/virtual-authenticator.ts";
+// </demo>
 
 const COOKIE = "__Host-pan-device";
 const BROWSER_TIER = "Bound to this browser’s keys: a stolen cookie is useless, but a copy of all of the browser’s data is not.";
@@ -64,6 +69,48 @@ test.describe("without device binding", () => {
     await expect(thief.displayName).toHaveText(account.user);
     await thief.changeName("Thief");
   });
+
+  // <demo>
+  test("attack 28: a copied profile cannot do what needs a passkey, from the first moment on", async ({ servers }) => {
+    const friend = await NodeClient.registered(servers.server);
+    const { context, account } = await register(servers, "owner");
+    const key = await VirtualAuthenticator.pluggedInto(context);
+    await addPasskey(account, key, "Phone");
+    // The positive control.
+    await account.open("/account");
+    await account.submitTransfer({ to: friend.name, amount: "500", note: "" });
+    await confirmWithPasskey(account, key, "Send 500.00 EUR");
+    await expect(account.balance).toHaveText("500.00 EUR");
+    await context.close();
+
+    const { context: copy, thief } = await openCopy(servers, "owner");
+    const own = await VirtualAuthenticator.pluggedInto(copy);
+    await expect(thief.balance).toHaveText("500.00 EUR");
+    await thief.submitTransfer({ to: friend.name, amount: "500", note: "" });
+    const window = await thief.confirmationWindow();
+    await own.plugInto(window.page);
+    await thief.input.forPage(window.page).activate(window.button("Send 500.00 EUR"));
+    await expect(window.page.getByRole("heading", { name: "The passkey was not used" })).toBeVisible();
+    await window.page.close();
+    await expect(thief.alert).toContainText("This needs your passkey.");
+    // Nor can the thief replace the passkey.
+    await thief.open("/passkeys");
+    await thief.input.fill(thief.page.getByLabel("Name", { exact: true }), "Mine");
+    await thief.input.activate(thief.button("Add a passkey"));
+    const adding = await thief.confirmationWindow();
+    await own.plugInto(adding.page);
+    await thief.input.forPage(adding.page).activate(adding.button("Add passkey"));
+    await expect(adding.page.getByRole("heading", { name: "The passkey was not used" })).toBeVisible();
+    await adding.page.close();
+    expect(own.passkeys).toEqual([]);
+
+    // What needs no passkey is still possible.
+    await thief.open("/account");
+    await thief.submitTransfer({ to: friend.name, amount: "499.99", note: "" });
+    await thief.confirm("Send 499.99 EUR");
+    await expect(thief.balance).toHaveText("0.01 EUR");
+  });
+  // </demo>
 });
 
 test("attack 28: a copied profile of a device-bound session is rejected and reported when its cookie expires", async ({ servers }) => {
