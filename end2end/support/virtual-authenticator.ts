@@ -10,11 +10,6 @@ export interface VirtualPasskey {
   signCount: number;
 }
 
-interface Options {
-  /** Whether the user gives the right PIN or finger. */
-  isUserVerified?: boolean;
-}
-
 /**
  * A security key that is plugged into a browser (DevTools domain "WebAuthn"). Chromium keeps such keys per tab, so this plugs
  * the same one into every tab and window of a context.
@@ -24,12 +19,12 @@ export class VirtualAuthenticator {
   passkeys: VirtualPasskey[] = [];
   /** How often it has signed or created. */
   uses = 0;
+  /** Whether the user gives the right PIN or finger, in the tabs that open from now on. */
+  isUserVerified = true;
   private readonly plugged = new Map<Page, Promise<{ session: CDPSession; id: string }>>();
 
-  private constructor(private readonly options: Options) {}
-
-  static async pluggedInto(context: BrowserContext, options: Options = {}): Promise<VirtualAuthenticator> {
-    const authenticator = new VirtualAuthenticator(options);
+  static async pluggedInto(context: BrowserContext): Promise<VirtualAuthenticator> {
+    const authenticator = new VirtualAuthenticator();
     context.on("page", (page) => void authenticator.plugInto(page).catch(() => undefined));
     for (const page of context.pages()) await authenticator.plugInto(page);
     return authenticator;
@@ -54,7 +49,7 @@ export class VirtualAuthenticator {
         transport: "internal",
         hasResidentKey: true,
         hasUserVerification: true,
-        isUserVerified: this.options.isUserVerified ?? true,
+        isUserVerified: this.isUserVerified,
         automaticPresenceSimulation: true,
       },
     });

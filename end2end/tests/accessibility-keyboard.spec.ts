@@ -46,7 +46,7 @@ test("Tab reaches every control in order, each with a name, a focus ring and not
 
   for (const [where, all] of Object.entries(stops)) expect(all.filter(({ hasRing, isInView }) => !hasRing || !isInView), where).toEqual([]);
   expect(names(stops["/"]!)).toEqual(["link Skip to content", "link PAN", "link Register", "link Sign in", "link Open an account"]);
-  expect(names(stops["sign-in"]!)).toEqual(["textbox User name", "textbox Password", "button Show password", "button Sign in", "link Open an account"]);
+  expect(names(stops["sign-in"]!)).toEqual(["textbox User name", "textbox Password", "button Show password", "button Sign in", "button Sign in with a passkey", "link Open an account"]);
   expect(names(stops["account"]!)).toEqual([
     ...HEADER,
     // <demo>
@@ -54,7 +54,8 @@ test("Tab reaches every control in order, each with a name, a focus ring and not
     // </demo>
     ...["textbox Display name", "button Change name"],
   ]);
-  const [end, ...rest] = names(stops["sessions"]!).filter((name) => !HEADER.includes(name.replace(/: \d new/, ": nothing new")));
+  const [passkeys, end, ...rest] = names(stops["sessions"]!).filter((name) => !HEADER.includes(name.replace(/: \d new/, ": nothing new")));
+  expect(passkeys).toBe("link Your passkeys");
   expect(end).toMatch(/^button End session [\w-]{22}$/);
   expect(rest).toEqual(["button End all other sessions"]);
 });

@@ -6,7 +6,9 @@ import { blockWindows } from "../support/confirmation-window.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { send } from "../support/http.ts";
 import { NodeClient, originHeaders } from "../support/node-client.ts";
+import { addPasskey } from "../support/passkeys.ts";
 import { sessionToken } from "../support/session-token.ts";
+import { VirtualAuthenticator } from "../support/virtual-authenticator.ts";
 
 /** Holds the requests to `path` until the function that it returns is called. */
 async function hold(page: Page, path: string): Promise<() => void> {
@@ -98,4 +100,30 @@ test("every page and state after sign-in is accessible", async ({ account, serve
   for (let times = 0; times < 3; times++) await NodeClient.signedIn(server, account.user);
   await expect(account.alert).toContainText("oldest");
   await expectAccessible(page, "a session that has ended");
+});
+
+test("every page and state with passkeys is accessible", async ({ account, context, page }) => {
+  const key = await VirtualAuthenticator.pluggedInto(context);
+  await account.open("/passkeys");
+  await expect(page.getByText("You have no passkey yet.")).toBeVisible();
+  await expectAccessible(page, "no passkeys");
+  await account.button("Add a passkey").click();
+  await expect(page.getByLabel("Name", { exact: true })).toHaveAttribute("aria-invalid", "true");
+  await expectAccessible(page, "a passkey without a name");
+  await addPasskey(account, key, "Phone");
+  await expectAccessible(page, "a passkey that was added");
+
+  await account.button("Remove Phone").click();
+  await expectAccessible((await account.confirmationWindow()).page, "the window that removes a passkey");
+  await account.cancel();
+  key.isUserVerified = false;
+  await account.button("Remove Phone").click();
+  const window = await account.confirmationWindow();
+  await key.plugInto(window.page);
+  await account.input.forPage(window.page).activate(window.button("Remove passkey"));
+  await expect(window.page.getByRole("heading", { name: "The passkey was not used" })).toBeVisible();
+  await expectAccessible(window.page, "a passkey that was not used");
+  await window.page.close();
+  await expect(account.alert).toContainText("This needs your passkey.");
+  await expectAccessible(page, "a passkey that was not removed");
 });

@@ -45,8 +45,8 @@ test("the confirmation window shows the user which passkey is added", async ({ a
 });
 
 test("a user without a passkey, or who refuses to use it, is told what to do", async ({ account, context, page, server }) => {
-  // The authenticator does not verify the user.
-  const key = await VirtualAuthenticator.pluggedInto(context, { isUserVerified: false });
+  const key = await VirtualAuthenticator.pluggedInto(context);
+  key.isUserVerified = false;
   await account.open("/passkeys");
   await account.input.fill(page.getByLabel("Name", { exact: true }), "Phone");
   await account.input.activate(account.button("Add a passkey"));
