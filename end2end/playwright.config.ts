@@ -36,6 +36,9 @@ const firefox = {
 // These tests use no browser of Playwright.
 const WEBKIT = "webkit-*.spec.ts";
 
+// These tests start a Firefox of their own.
+const FIREFOX = "firefox-*.spec.ts";
+
 // `support/global-setup.ts` starts the servers on free ports.
 export default defineConfig<Options>({
   testDir: "tests",
@@ -52,10 +55,10 @@ export default defineConfig<Options>({
   use: { trace: process.env["CI"] ? "on-first-retry" : "retain-on-failure" },
   projects: [
     // All tests in Chromium, with two servers on one Redis.
-    { name: "redis", testIgnore: WEBKIT, use: { ...chromium, store: "redis" } },
+    { name: "redis", testIgnore: [WEBKIT, FIREFOX], use: { ...chromium, store: "redis" } },
     // The tests whose result can differ with the memory store: a whole journey, restarts, and concurrent requests. All other
     // rules of a store are tested below HTTP, for every store, by server/tests/store_contract.rs.
-    { name: "memory", testIgnore: WEBKIT, use: { ...chromium, store: "memory" }, grep: /@memory/ },
+    { name: "memory", testIgnore: [WEBKIT, FIREFOX], use: { ...chromium, store: "memory" }, grep: /@memory/ },
     // The journeys, and the attacks whose result can differ between browsers.
     { name: "firefox", testIgnore: WEBKIT, use: { ...firefox, store: "memory" }, grep: /@firefox/ },
     { name: "webkit", testMatch: WEBKIT },

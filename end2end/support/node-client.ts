@@ -125,9 +125,22 @@ export class NodeClient {
   async signInRequest(path: "/register" | "/sign-in", password = PASSWORD, more: Headers = []): Promise<RawRequest & { body: string }> {
     const challenge = await this.fetchChallenge(more);
     const jwk = await this.confirmationKey.jwk();
-    const signature = this.confirmationKey.sign(["pan-sign-in/1", this.signOriginHost(), challenge, await this.confirmationKey.thumbprint()]);
+    const signature = this.confirmationKey.sign(await this.signInStatement(challenge));
     const body = JSON.stringify({ user: this.name, password, jwk, challenge, signature });
     return { path, headers: [...signOriginHeaders(this.server), ...more], body };
+  }
+
+  /** Signs in with a passkey. `assert` returns the assertion for a WebAuthn challenge, as JSON. */
+  async signInWithPasskey(assert: (challenge: Buffer) => Promise<string>): Promise<Reply> {
+    const challenge = await this.fetchChallenge();
+    const statement = await this.signInStatement(challenge);
+    const passkey = await assert(createHash("sha256").update(statement.join("\n")).digest());
+    const body = { jwk: await this.confirmationKey.jwk(), challenge, signature: this.confirmationKey.sign(statement), passkey };
+    return send(this.server, { path: "/sign-in/passkey", headers: signOriginHeaders(this.server), body: JSON.stringify(body) });
+  }
+
+  private async signInStatement(challenge: string): Promise<string[]> {
+    return ["pan-sign-in/1", this.signOriginHost(), challenge, await this.confirmationKey.thumbprint()];
   }
 
   /** The fields of the form with a ticket that the sign-origin page posts to the app origin. */

@@ -4,10 +4,14 @@ import type { AppPage } from "./app-page.ts";
 import { waitUntilReady } from "./app-page.ts";
 import type { InterceptedRequest } from "./intercepted-request.ts";
 import type { TestServer } from "./test-server.ts";
-import type { VirtualAuthenticator } from "./virtual-authenticator.ts";
+
+/** An authenticator that tests can use in every browser. */
+interface Authenticator {
+  plugInto(page: Page): Promise<unknown>;
+}
 
 /** Adds a passkey on the passkeys page. The user must have none. */
-export async function addPasskey(account: AppPage, key: VirtualAuthenticator, name: string): Promise<void> {
+export async function addPasskey(account: AppPage, key: Authenticator, name: string): Promise<void> {
   await account.open("/passkeys");
   await account.input.fill(account.page.getByLabel("Name", { exact: true }), name);
   await account.input.activate(account.button("Add a passkey"));
@@ -16,7 +20,7 @@ export async function addPasskey(account: AppPage, key: VirtualAuthenticator, na
 }
 
 /** Confirms in the open window with a passkey. */
-export async function confirmWithPasskey(account: AppPage, key: VirtualAuthenticator, button: string | RegExp): Promise<void> {
+export async function confirmWithPasskey(account: AppPage, key: Authenticator, button: string | RegExp): Promise<void> {
   const window = await account.confirmationWindow();
   await key.plugInto(window.page);
   await window.confirm(button);
@@ -73,6 +77,18 @@ export async function createIn(page: Page | Frame, { challenge, rpId }: Attacker
     pubKeyCredParams: [{ type: "public-key", alg: -7 }],
     authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" },
   });
+}
+
+/** Tells the browser from script that the server does not know a passkey, so that it removes it. Returns the name of its error. */
+export async function removeIn(page: Page | Frame, { rpId, passkey }: { rpId: string; passkey: string }): Promise<string> {
+  return page.evaluate(async ({ rpId, credentialId }) => {
+    try {
+      await (PublicKeyCredential as unknown as { signalUnknownCredential(options: object): Promise<void> }).signalUnknownCredential({ rpId, credentialId });
+      return "";
+    } catch (error) {
+      return (error as Error).name;
+    }
+  }, { rpId, credentialId: passkey });
 }
 
 /** The challenge that a passkey must sign for a request: the SHA-256 of its signature base. */

@@ -21,6 +21,8 @@ export class VirtualAuthenticator {
   uses = 0;
   /** Whether the user gives the right PIN or finger, in the tabs that open from now on. */
   isUserVerified = true;
+  /** Whether the user touches it at once, in the tabs that open from now on. */
+  isUserPresent = true;
   private readonly plugged = new Map<Page, Promise<{ session: CDPSession; id: string }>>();
 
   static async pluggedInto(context: BrowserContext): Promise<VirtualAuthenticator> {
@@ -50,11 +52,18 @@ export class VirtualAuthenticator {
         hasResidentKey: true,
         hasUserVerification: true,
         isUserVerified: this.isUserVerified,
-        automaticPresenceSimulation: true,
+        automaticPresenceSimulation: this.isUserPresent,
       },
     });
     for (const credential of this.passkeys) await session.send("WebAuthn.addCredential", { authenticatorId: id, credential });
     return { session, id };
+  }
+
+  /** The credential IDs of the passkeys that a tab can use, in base64url. */
+  async idsIn(page: Page): Promise<string[]> {
+    const { session, id } = await this.plugInto(page);
+    const { credentials } = await session.send("WebAuthn.getCredentials", { authenticatorId: id });
+    return credentials.map(({ credentialId }) => Buffer.from(credentialId, "base64").toString("base64url"));
   }
 
   /** Stores what the key has done in one tab, for all tabs. */

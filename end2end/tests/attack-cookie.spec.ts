@@ -21,6 +21,8 @@ const VALUES: Record<string, string> = {
   KeyThumbprint: `"${"A".repeat(43)}"`,
   Nonce: `"${UNKNOWN_ID}"`,
   Note: '""',
+  PasskeyId: `"${UNKNOWN_ID}"`,
+  PasskeyName: '"Phone"',
   PublicKey: `"BA${"A".repeat(85)}"`,
   SessionHandle: `"${UNKNOWN_ID}"`,
   UserName: '"thief"',
@@ -71,7 +73,9 @@ test("attack 1: a stolen cookie reads nothing and does nothing, not even sign ou
     const at = name === "jitterbug/keys" ? "sign" : "app";
     const bare = await send(server, { path, headers: [...(at === "app" ? originHeaders(server.app) : signOriginHeaders(server)), ["cookie", cookie]], body });
     expect(bare.code, path).toBe("invalid_session");
-    const forged = await thief.call({ path, body, proof: proofOf(action), nonce: UNKNOWN_ID, sendTo: at });
+    const signed = await thief.sign({ path, body, proof: proofOf(action), nonce: UNKNOWN_ID, sendTo: at });
+    if (name === "add_passkey") signed.headers.push(["pan-new-passkey", `e30;${thief.confirmationKey.sign([])}`]);
+    const forged = await thief.send(signed);
     // Everything was right except the nonce or, where any nonce is accepted, the key.
     const expected = at === "sign" ? "invalid_session" : /^(nonces|restore_browser)$/.test(name) ? "invalid_proof" : "use_fresh_nonce";
     expect(forged.code, path).toBe(expected);

@@ -6,7 +6,7 @@ import { type InterceptedRequest, interceptNext } from "../support/intercepted-r
 // <demo>
 import { NodeClient } from "../support/node-client.ts";
 // </demo>
-import { addPasskey, assertIn, challengeOf, confirmWithPasskey, createIn, withAssertion, withHeader } from "../support/passkeys.ts";
+import { addPasskey, assertIn, challengeOf, confirmWithPasskey, createIn, removeIn, withAssertion, withHeader } from "../support/passkeys.ts";
 import type { TestServer } from "../support/test-server.ts";
 import { VirtualAuthenticator } from "../support/virtual-authenticator.ts";
 
@@ -27,8 +27,9 @@ async function signPage(context: BrowserContext, server: TestServer, key: Virtua
   return page;
 }
 
-function hostOf(server: TestServer): string {
-  return new URL(server.app).hostname;
+/** The RP ID of the passkeys. */
+function rpIdOf(server: TestServer): string {
+  return new URL(server.sign).hostname;
 }
 
 test("attack 30: a replayed assertion is rejected, whole or with another request", async ({ account, context, server }) => {
@@ -51,7 +52,7 @@ test("attack 30: an assertion for another challenge, another RP ID or without ve
   await addPasskey(account, key, "Phone");
   const attacker = await signPage(context, server, key);
   const passkey = Buffer.from(key.passkeys[0]?.credentialId ?? "", "base64").toString("base64url");
-  const rpId = hostOf(server);
+  const rpId = rpIdOf(server);
 
   let request = await interceptRemoval(account, key, "Phone");
   let json = await assertIn(attacker, { challenge: Buffer.alloc(32, 1), rpId, passkey });
@@ -59,7 +60,7 @@ test("attack 30: an assertion for another challenge, another RP ID or without ve
   expect((await send(server, withAssertion(request, json))).code, "another challenge").toBe("invalid_proof");
 
   request = await interceptRemoval(account, key, "Phone");
-  const otherRp = hostOf(server).replace(/^/, "sign.");
+  const otherRp = new URL(server.app).hostname;
   expect(await createIn(attacker, { challenge: Buffer.alloc(32), rpId: otherRp })).toContain("clientDataJSON");
   json = await assertIn(attacker, { challenge: challengeOf(server, request), rpId: otherRp });
   expect(json).toContain("clientDataJSON");
@@ -94,7 +95,7 @@ test("attack 30: a copied passkey is rejected and reported to the user", async (
 
   const request = await interceptRemoval(account, key, "Phone");
   await account.waitUntilLive();
-  const json = await assertIn(await signPage(theirs, server, copy), { challenge: challengeOf(server, request), rpId: hostOf(server) });
+  const json = await assertIn(await signPage(theirs, server, copy), { challenge: challengeOf(server, request), rpId: rpIdOf(server) });
   expect(json).toContain("clientDataJSON");
   expect((await send(server, withAssertion(request, json))).code).toBe("invalid_proof");
   await expect(account.notifications.filter({ hasText: "The passkey “Phone” may have been copied" })).toHaveCount(1);
@@ -107,7 +108,7 @@ test("attack 30: a copied passkey is rejected and reported to the user", async (
 test("attack 30: no page of the app origin and no frame can use a passkey", async ({ account, context, page, server }) => {
   const key = await VirtualAuthenticator.pluggedInto(context);
   await addPasskey(account, key, "Phone");
-  const options = { challenge: Buffer.alloc(32), rpId: hostOf(server) };
+  const options = { challenge: Buffer.alloc(32), rpId: rpIdOf(server) };
   await account.open("/account");
   await account.expectLoaded();
   const frame = page.frames().find((frame) => frame.url().startsWith(server.sign));
@@ -132,6 +133,19 @@ test("attack 30: no page of the app origin and no frame can use a passkey", asyn
   expect(await assertIn(await signPage(context, server, key), options)).toContain("clientDataJSON");
 });
 
+test("attack 30: script of the app origin cannot remove a passkey", async ({ account, context, page, server }) => {
+  const key = await VirtualAuthenticator.pluggedInto(context);
+  await addPasskey(account, key, "Phone");
+  await expect.poll(() => key.idsIn(page)).toHaveLength(1);
+  const [passkey = ""] = await key.idsIn(page);
+  for (const rpId of [rpIdOf(server), new URL(server.app).hostname]) await removeIn(page, { rpId, passkey });
+  expect(await key.idsIn(page)).toEqual([passkey]);
+  // The positive control: a page of the sign origin can.
+  const attacker = await signPage(context, server, key);
+  expect(await removeIn(attacker, { rpId: rpIdOf(server), passkey })).toBe("");
+  await expect.poll(() => key.idsIn(attacker)).toEqual([]);
+});
+
 test("attack 30: script in the page cannot replace the passkey that the user adds", async ({ account, browser, context, page, server }) => {
   const key = await VirtualAuthenticator.pluggedInto(context);
   const theirs = await browser.newContext();
@@ -144,7 +158,7 @@ test("attack 30: script in the page cannot replace the passkey that the user add
     return interceptNext(page, "/api/add_passkey", () => confirmWithPasskey(account, key, "Add passkey"));
   };
   const request = await intercept();
-  const json = await createIn(attacker, { challenge: challengeOf(server, request), rpId: hostOf(server) });
+  const json = await createIn(attacker, { challenge: challengeOf(server, request), rpId: rpIdOf(server) });
   expect(json).toContain("clientDataJSON");
   const signature = request.headers.find(([name]) => name === "pan-new-passkey")?.[1].split(";")[1];
   const forged = `${Buffer.from(json).toString("base64url")};${signature}`;

@@ -7,7 +7,7 @@ import { VirtualAuthenticator } from "../support/virtual-authenticator.ts";
 test("a passkey is added, signs in without a password, and is removed", async ({ account, context, page, server }) => {
   const key = await VirtualAuthenticator.pluggedInto(context);
   await addPasskey(account, key, "Phone");
-  expect(key.passkeys.map((passkey) => passkey.rpId)).toEqual([new URL(server.app).hostname]);
+  expect(key.passkeys.map((passkey) => passkey.rpId)).toEqual([new URL(server.sign).hostname]);
 
   await account.signOut();
   // The suggestion of the browser.
@@ -64,6 +64,31 @@ test("a user without a passkey, or who refuses to use it, is told what to do", a
   await expect(account.alert).toContainText("No passkey was used.");
   await account.submitFormQuickly(account.user);
   await expect(page).toHaveURL(`${server.app}/account`);
+});
+
+test("window and sign-in page wait for a user who takes long to use the passkey", async ({ account, context, page, server }) => {
+  const key = await VirtualAuthenticator.pluggedInto(context);
+  await addPasskey(account, key, "Phone");
+  key.isUserPresent = false;
+  /** Longer than pages wait for a server. */
+  const waitLong = async () => page.waitForTimeout(5_000);
+  await account.input.activate(account.button("Remove Phone"));
+  const window = await account.confirmationWindow();
+  await key.plugInto(window.page);
+  await account.input.forPage(window.page).activate(window.button("Remove passkey"));
+  await waitLong();
+  await expect(window.page.getByRole("heading", { name: "Use your passkey…" })).toBeVisible();
+  await window.page.close();
+  await expect(account.alert).toContainText("You cancelled.");
+
+  const signIn = await context.newPage();
+  await key.plugInto(signIn);
+  await signIn.addInitScript(() => (PublicKeyCredential.isConditionalMediationAvailable = async () => false));
+  await signIn.goto(`${server.sign}/sign-in`);
+  await waitUntilReady(signIn);
+  await signIn.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await waitLong();
+  await expect(signIn.getByText("Use your passkey…")).toBeVisible();
 });
 
 test("a browser without passkeys signs in with the password", async ({ account, context, page, server }) => {

@@ -60,8 +60,8 @@ pub(crate) fn user_handle(user: &UserId) -> [u8; 32] {
 impl Server {
     /// What a passkey's response must be for: the challenge is the SHA-256 of a signed text.
     pub(crate) fn expected(&self, signed: &str) -> Expected<'_> {
-        let origins = &self.settings().origins;
-        Expected { challenge: passkey::challenge(signed), origin: origins.sign.as_str(), rp_id: origins.app.host() }
+        let sign = &self.settings().origins.sign;
+        Expected { challenge: passkey::challenge(signed), origin: sign.as_str(), rp_id: sign.host() }
     }
 
     /// Checks the passkeys of a request whose signature is valid. `base` is what the confirmation key has signed.

@@ -35,7 +35,6 @@ impl Server {
     /// ```text
     /// request id, trace and metrics, security headers, host routing
     /// ├─ app origin
-    /// │  ├─ GET /.well-known/webauthn
     /// │  ├─ POST /enter, GET /api/jitterbug/socket, POST /device/*: check their requests themselves
     /// │  └─ verification
     /// │     ├─ nonces, restore_browser, outcome, jitterbug/stream, passkeys
@@ -69,7 +68,6 @@ impl Server {
         let app = push::router(self.clone())
             .merge(enter::router(self.clone()))
             .merge(device::router(self.clone()))
-            .route("/.well-known/webauthn", get(sign_origin::related_origins).with_state(self.clone()))
             .fallback_service(app);
 
         let push_keys =

@@ -68,12 +68,6 @@ pub(crate) fn page(server: &Server, kind: Page, html: String) -> Response {
     response
 }
 
-/// `GET /.well-known/webauthn` on the app origin, whose host is the RP ID: the sign origin may use its passkeys (`WebAuthn` §5.11).
-/// Browsers need it only if the sign origin's host is not a subdomain.
-pub(crate) async fn related_origins(State(server): State<Server>) -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "origins": [server.settings().origins.sign.as_str()] }))
-}
-
 /// `GET /time`.
 pub(crate) async fn time(State(server): State<Server>) -> Json<Time> {
     Json(Time { now: server.now() })

@@ -37,9 +37,9 @@ impl Page {
         authority(&self.app_origin)
     }
 
-    /// The RP ID of passkeys: the host of the app origin.
+    /// The RP ID of passkeys: the host of the sign origin.
     fn rp_id(&self) -> &str {
-        self.app_authority().split(':').next().unwrap_or_default()
+        self.sign_authority.split(':').next().unwrap_or_default()
     }
 }
 

@@ -127,7 +127,7 @@ impl Authenticator {
             origin: "http://sign.pan.localhost:3000".to_owned(),
             cross_origin: Some(false),
             top_origin: None,
-            rp_id: "pan.localhost".to_owned(),
+            rp_id: "sign.pan.localhost".to_owned(),
             flags: PRESENT | VERIFIED,
             counter: self.counter,
             user: Some(self.user.clone()),

@@ -57,7 +57,7 @@ async fn attack_30_damaged_assertion_is_rejected() {
         ("sibling origin", &|ceremony| ceremony.origin = "http://evil.pan.localhost:3000".to_owned()),
         ("cross-origin", &|ceremony| ceremony.cross_origin = Some(true)),
         ("top origin", &|ceremony| ceremony.top_origin = Some("http://pan.localhost:3000".to_owned())),
-        ("other RP ID", &|ceremony| ceremony.rp_id = "sign.pan.localhost".to_owned()),
+        ("other RP ID", &|ceremony| ceremony.rp_id = "pan.localhost".to_owned()),
         ("no user verification", &|ceremony| ceremony.flags = PRESENT),
         ("no user presence", &|ceremony| ceremony.flags = VERIFIED),
         ("wrong type", &|ceremony| ceremony.kind = "webauthn.create"),

@@ -155,7 +155,7 @@ async fn decide(
     view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
-    view.show_signing(passkeys.as_ref().is_some_and(SessionPasskeys::is_used));
+    view.show_signing();
     let slow = Rc::clone(view);
     // If this fails, the window shows "One moment…" until the server has answered.
     let _ = page.dom.after(SLOW, move || slow.show_slow(true));
@@ -181,6 +181,9 @@ async fn decide(
     let (headers, base) = unsigned.sign_base(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)?;
     let mut headers = headers.into();
     if let Some(passkeys) = passkeys {
+        if passkeys.is_used() {
+            view.show_passkey_prompt();
+        }
         passkeys.sign(page, &key, &user, &base, &mut headers).await?;
     }
     Ok(headers)

@@ -14,6 +14,7 @@ use web_sys::{HtmlElement, Node};
 use super::{
     arming::{Obstacle, State},
     dom::{Dom, set_text},
+    passkey,
     request::Request,
 };
 
@@ -77,8 +78,8 @@ impl ConfirmView {
     /// Shows that the window is still waiting: for the request, or for its check. A request that arrives later is still
     /// shown.
     pub(super) fn show_slow(&self, has_request: bool) {
-        // The request or its outcome is already shown.
-        if self.waiting.hidden() {
+        // The request or its outcome is already shown, or the window waits for the user.
+        if self.waiting.hidden() || self.waiting_title.text_content().as_deref() == Some(passkey::PROMPT) {
             return;
         }
         let (title, text) = if has_request {
@@ -127,10 +128,17 @@ impl ConfirmView {
         [&self.app, &self.user, &self.lines, &self.label].map(|element| element.text_content().unwrap_or_default())
     }
 
-    /// Hides the request while it is signed. `with_passkey`: the browser asks the user for a passkey.
-    pub(super) fn show_signing(&self, with_passkey: bool) {
-        set_text(&self.waiting_title, if with_passkey { "Use your passkey…" } else { "One moment…" });
+    /// Hides the request while it is signed.
+    pub(super) fn show_signing(&self) {
+        set_text(&self.waiting_title, "One moment…");
         self.request.set_hidden(true);
+        self.waiting.set_hidden(false);
+    }
+
+    /// Shows that the browser asks the user for a passkey.
+    pub(super) fn show_passkey_prompt(&self) {
+        set_text(&self.waiting_title, passkey::PROMPT);
+        self.outcome.set_hidden(true);
         self.waiting.set_hidden(false);
     }
 

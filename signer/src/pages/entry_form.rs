@@ -34,6 +34,7 @@ const STORAGE: &str = "This browser does not let this site keep keys, so you can
     site data for this address, close its other tabs, or use another browser. Then reload the page.";
 pub(super) const NO_KEYS: &str = "This browser cannot make keys, so you cannot sign in here. Turn off extensions for this address, or use \
     another browser. Then reload the page.";
+pub(super) const WAITING: &str = "One moment…";
 const SLOWLY: &str = "There is no answer yet. Wait, or check your connection and try again.";
 const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
 pub(super) const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
@@ -100,7 +101,7 @@ pub(super) struct EntryForm {
     button: HtmlElement,
     reveal: HtmlElement,
     alert: HtmlElement,
-    status: HtmlElement,
+    pub(super) status: HtmlElement,
     user_error: HtmlElement,
     password_error: HtmlElement,
     /// Whether an attempt is in progress.
@@ -187,19 +188,25 @@ impl EntryForm {
         }
         self.clear();
         let _ = self.button.set_attribute("aria-disabled", "true");
-        set_text(&self.status, "One moment…");
+        set_text(&self.status, WAITING);
         let waiting = Rc::clone(self);
         let _ = self.page.dom.after(SLOW, move || {
-            if waiting.is_busy.get() {
+            // Not while the browser waits for the user's passkey.
+            if waiting.status.text_content().as_deref() == Some(WAITING) {
                 set_text(&waiting.status, SLOWLY);
             }
         });
         if let Err(error) = attempt.await {
-            self.is_busy.set(false);
-            let _ = self.button.remove_attribute("aria-disabled");
-            set_text(&self.status, "");
-            self.show(error);
+            self.fail(error);
         }
+    }
+
+    /// Ends an attempt, and shows its error.
+    pub(super) fn fail(&self, error: FormError) {
+        self.is_busy.set(false);
+        let _ = self.button.remove_attribute("aria-disabled");
+        set_text(&self.status, "");
+        self.show(error);
     }
 
     async fn attempt(&self) -> Result<(), FormError> {

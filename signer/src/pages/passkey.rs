@@ -9,6 +9,9 @@ use web_sys::AbortSignal;
 /// How long the user may take, in ms: less than the server accepts the signature for.
 const TIMEOUT: &str = "110000";
 
+/// What a page shows while the browser asks the user for a passkey.
+pub(super) const PROMPT: &str = "Use your passkey…";
+
 /// What to do with a passkey: the names of the browser's functions.
 #[derive(Clone, Copy)]
 pub(super) struct Operation {

@@ -15,9 +15,9 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, AbortSignal};
 
 use super::{
-    dom::listen,
+    dom::{listen, set_text},
     enter,
-    entry_form::{EntryForm, FormError, NO_KEYS, REJECTED, is_code, storage},
+    entry_form::{EntryForm, FormError, NO_KEYS, REJECTED, WAITING, is_code, storage},
     passkey::{self, GET},
 };
 use crate::{
@@ -89,8 +89,8 @@ impl EntryForm {
                 Err(error) => {
                     self.suggestions.take();
                     // Otherwise the browser offers no suggestions, and the user has chosen none.
-                    if self.is_busy.replace(false) {
-                        self.show(error);
+                    if self.is_busy.get() {
+                        self.fail(error);
                     }
                     return;
                 }
@@ -109,7 +109,11 @@ impl EntryForm {
         let signature = key.sign(&statement).await.map_err(|_| form(NO_KEYS))?;
         let hash = Base64UrlUnpadded::encode_string(&wire::challenge(&statement));
         let members = passkey::get_members(self.page.rp_id(), "");
+        if suggestion.is_none() {
+            set_text(&self.status, passkey::PROMPT);
+        }
         let passkey = passkey::run(GET, &hash, &members, suggestion).await.map_err(|_| form(CANCELLED))?;
+        set_text(&self.status, WAITING);
         self.is_busy.set(true);
 
         let key_store = KeyStore::open().await.map_err(storage)?;
