@@ -31,7 +31,7 @@ use crate::{
 const MINUTE: u64 = 60_000;
 
 /// Browsers bind sessions over https only.
-fn secure(device_binding: DevicePolicy) -> Settings {
+pub(crate) fn secure(device_binding: DevicePolicy) -> Settings {
     let origin = |text| Origin::parse(text).unwrap();
     let origins =
         Origins { app: origin("https://pan.localhost:3000"), sign: origin("https://sign.pan.localhost:3000") };
@@ -45,7 +45,7 @@ fn app() -> TestApp {
 
 /// A browser's device: its key, cookies and challenge.
 #[derive(Clone)]
-struct Device {
+pub(crate) struct Device {
     key: SigningKey,
     /// The session cookie: name and value.
     session: String,
@@ -145,7 +145,7 @@ fn device_of(browser: &Browser) -> Device {
 }
 
 /// A browser with a device, whose session is bound to it. The browser's cookies include the device cookie.
-async fn bound(app: &TestApp) -> (Browser, Device) {
+pub(crate) async fn bound(app: &TestApp) -> (Browser, Device) {
     let (mut browser, offer) = entered(app, "ada").await;
     let mut device = device_of(&browser);
     let reply = app.send(device.registration(&offer)).await;

@@ -8,6 +8,7 @@ mod bind;
 mod browser;
 mod clocks;
 mod cookies;
+mod costs;
 mod device;
 mod enter;
 mod existing_axum;

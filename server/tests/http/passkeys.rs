@@ -40,12 +40,18 @@ pub(crate) async fn list(app: &TestApp, browser: &mut Browser) -> OwnPasskeys {
 
 /// A browser of a user who has one passkey, "Phone".
 pub(crate) async fn with_passkey(app: &TestApp, user: &str) -> (Browser, Authenticator) {
-    with_passkey_of(app, user, Authenticator::new(user)).await
+    with_passkey_of(app, user, Authenticator::new(user), &|_| ()).await
 }
 
-async fn with_passkey_of(app: &TestApp, user: &str, mut phone: Authenticator) -> (Browser, Authenticator) {
+pub(crate) async fn with_passkey_of(
+    app: &TestApp,
+    user: &str,
+    mut phone: Authenticator,
+    change: Change<'_>,
+) -> (Browser, Authenticator) {
     let mut browser = app.browser(user).await;
-    let request = phone.register_of(&mut browser, app, "Phone");
+    let request = browser.request(app, &add("Phone"));
+    let request = phone.register_with(&browser, request, change);
     let reply = send(app, &mut browser, &request).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     (browser, phone)
@@ -81,7 +87,7 @@ async fn passkey_is_added_listed_and_removed() {
 async fn rsa_passkey_is_added_and_signs() {
     let app = app();
     let key = Authenticator { key: Key::rs256(), ..Authenticator::new("ada") };
-    let (mut browser, mut key) = with_passkey_of(&app, "ada", key).await;
+    let (mut browser, mut key) = with_passkey_of(&app, "ada", key, &|_| ()).await;
     let request = browser.request(&app, &remove(&key, "Phone"));
     let forged = key.attest_with(request.clone(), &|ceremony| ceremony.challenge = [1; 32]);
     assert_eq!(send(&app, &mut browser, &forged).await.code(), Code::InvalidProof);
