@@ -79,16 +79,16 @@ async fn code_signs_in_and_removes_passkeys() {
 }
 
 /// Records in memory. The first `meeting` reads of passkeys wait for each other, so that requests cross.
-struct Crossing {
+pub(crate) struct Crossing {
     records: Arc<dyn RecordStore>,
-    barrier: Barrier,
-    meeting: AtomicUsize,
+    pub barrier: Barrier,
+    pub meeting: AtomicUsize,
     /// How often passkeys were read.
-    reads: AtomicUsize,
+    pub reads: AtomicUsize,
 }
 
 impl Crossing {
-    fn stores() -> (Arc<Self>, Stores) {
+    pub(crate) fn stores() -> (Arc<Self>, Stores) {
         let stores = Stores::memory();
         let (barrier, zero) = (Barrier::new(2), || AtomicUsize::new(0));
         let records = Arc::new(Self { records: stores.records.clone(), barrier, meeting: zero(), reads: zero() });

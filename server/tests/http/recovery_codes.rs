@@ -1,5 +1,7 @@
 //! Creating recovery codes (attack 30).
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use protocol::{
     built_in::CreateRecoveryCodes,
@@ -8,14 +10,18 @@ use protocol::{
     push::PasskeyChange,
     recovery::{self, CODES, CodeHash, RecoveryCode},
 };
-use server::{audit::Outcome, random::random, store::RecordKey};
+use server::{
+    audit::Outcome,
+    random::random,
+    store::{RecordKey, RecordStore, Write},
+};
 
 use crate::{
     TestApp, app,
     authenticator::Authenticator,
     browser::{Browser, Reply, Signed, new_key, sign},
     passkeys::{add, events, list, remove, send, with_passkey},
-    recovery::recover,
+    recovery::{Crossing, recover},
 };
 
 pub(crate) fn new_codes() -> Vec<RecoveryCode> {
@@ -142,6 +148,32 @@ async fn attack_30_codes_need_the_passkey() {
         StatusCode::OK,
         "the positive control"
     );
+}
+
+/// Malware makes its codes while the user adds the first passkey.
+#[tokio::test]
+async fn attack_30_codes_need_a_passkey_added_meanwhile() {
+    let (records, stores) = Crossing::stores();
+    let app = TestApp::new(stores);
+    let mut browser = app.browser("ada").await;
+    with_passkey(&app, "eve").await;
+    let value = stored(&app, "eve").await;
+    let request = browser.request(&app, &CreateRecoveryCodes {});
+    let request = with_hashes(&browser, request, &hashes(&Authenticator::new("ada"), &new_codes()));
+    records.reads.store(0, Ordering::SeqCst);
+    records.meeting.store(1, Ordering::SeqCst);
+    let adding = async {
+        while records.reads.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The request has read that there is no passkey.
+        let added = Write { key: RecordKey("passkeys:ada".to_owned()), seen: 0, value };
+        assert!(records.write(&[added]).await.unwrap());
+        records.barrier.wait().await;
+    };
+    let (reply, ()) = tokio::join!(app.send(request.build()), adding);
+    assert_eq!((reply.status, reply.code()), (StatusCode::FORBIDDEN, Code::PasskeyRequired));
+    assert_eq!(list(&app, &mut browser).await.codes, None);
 }
 
 #[tokio::test]
