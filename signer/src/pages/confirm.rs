@@ -159,14 +159,10 @@ async fn decide(
     view.show_request(&request, &user, codes).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
-    let uses_passkey = passkeys.as_ref().is_some_and(SessionPasskeys::is_used);
-    view.show_signing(uses_passkey);
-    // The user may take as long as they need to use a passkey.
-    if !uses_passkey {
-        let slow = Rc::clone(view);
-        // If this fails, the window shows "One moment…" until the server has answered.
-        let _ = page.dom.after(SLOW, move || slow.show_slow(true));
-    }
+    view.show_signing(passkeys.as_ref().is_some_and(SessionPasskeys::is_used));
+    let slow = Rc::clone(view);
+    // If this fails, the window shows "One moment…" until the server has answered.
+    let _ = page.dom.after(SLOW, move || slow.show_slow(true));
     let mut unwanted = self::unwanted(&storage, clock::now());
     unwanted.remove(shown_at);
     // If storage is full, the pause only starts sooner.

@@ -30,20 +30,20 @@ impl RecoveryCodes {
         }
         let text = self.0.iter().map(RecoveryCode::reveal).collect::<Vec<_>>().join("\n");
         let element = |id| dom.element::<HtmlElement>(id);
-        let (copied, window) = (element("copied")?, dom.window.clone());
-        let (copier, printer) = (element("copy")?, element("print")?);
-        listen(&copier, "click", move |_| {
-            let (text, copied, clipboard) = (JsValue::from_str(&text), copied.clone(), window.navigator());
+        let (result, window) = (element("copied")?, dom.window.clone());
+        let (copy_button, print_button) = (element("copy")?, element("print")?);
+        listen(&copy_button, "click", move |_| {
+            let (text, result, navigator) = (JsValue::from_str(&text), result.clone(), window.navigator());
             spawn_local(async move {
-                let said = match copy(&clipboard, &text).await {
+                let sentence = match copy(&navigator, &text).await {
                     Ok(()) => "Copied. Paste them where you keep your secrets.",
                     Err(_) => "This browser did not copy them. Select the codes and copy them, or print them.",
                 };
-                set_text(&copied, said);
+                set_text(&result, sentence);
             });
         })?;
         let window = dom.window.clone();
-        listen(&printer, "click", move |_| {
+        listen(&print_button, "click", move |_| {
             // A browser that cannot print does nothing.
             let _ = window.print();
         })
