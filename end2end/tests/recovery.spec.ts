@@ -42,7 +42,10 @@ test("a user who has lost the passkey signs in with a recovery code and adds ano
     await submitRecovery(page, server, account.user, code);
     await expect(account.alert).toContainText("User name, password or code is wrong.");
   }
-  await account.signInQuickly(account.user);
+  // The suggestion of the new passkey.
+  await page.goto(`${server.sign}/sign-in?return=/account`);
+  await expect(page).toHaveURL(`${server.app}/account`);
+  await account.expectLoaded();
   await account.open("/passkeys");
   await expect(page.getByRole("heading", { name: "New phone" })).toBeVisible();
   await account.open("/activity");
@@ -93,6 +96,29 @@ test("other sessions learn that codes were created and that one was used", async
   // The open page shows that there are no passkeys and no codes any more.
   await expect(account.page.getByText("You have no passkey yet.")).toBeVisible();
   await thief.context().close();
+});
+
+test("a user whose code was used without a response signs in with the password", async ({ account, context, page, server }) => {
+  const key = await VirtualAuthenticator.pluggedInto(context);
+  await addPasskey(account, key, "Phone");
+  const [code = ""] = await createCodes(account, key);
+  await account.signOut();
+  await page.addInitScript(() => {
+    const send = window.fetch.bind(window);
+    let isLost = false;
+    window.fetch = async (...request) => {
+      const response = await send(...request);
+      if (!response.url.endsWith("/recover") || isLost) return response;
+      isLost = true;
+      throw new TypeError("the response is lost");
+    };
+  });
+  await submitRecovery(page, server, account.user, code);
+  await expect(account.alert).toContainText("if you have just used it, sign in with your password");
+  await key.lose();
+  await account.signInQuickly(account.user);
+  await account.open("/passkeys");
+  await expect(page.getByText("You have no passkey yet.")).toBeVisible();
 });
 
 test("attack 30: no page of the app origin and no request contains a code", async ({ account, context, page, server }) => {
