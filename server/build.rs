@@ -1,5 +1,5 @@
 //! Builds the sign origin's assets and embeds them in the server: the signing frame, and the pages for sign-in,
-//! registration and confirmation.
+//! registration, recovery and confirmation.
 //!
 //! An inner cargo compiles `signer` to WebAssembly in a separate target folder. `wasm-bindgen` generates the JavaScript
 //! bindings of its programs; it is a library of the exact version that `signer` uses, so that no tool needs to be
@@ -31,10 +31,11 @@ const PAGES: &str = "signer-pages";
 const CONFIRM: &str = "signer-confirm";
 
 /// Each page of the sign origin: its constant in `built.rs`, its file in `signer/pages`, and the program that it runs.
-const DOCUMENTS: [(&str, &str, &str); 4] = [
+const DOCUMENTS: [(&str, &str, &str); 5] = [
     ("FRAME", "frame.html", FRAME),
     ("SIGN_IN", "sign-in.html", PAGES),
     ("REGISTER", "register.html", PAGES),
+    ("RECOVER", "recover.html", PAGES),
     ("CONFIRM", "confirm.html", CONFIRM),
 ];
 

@@ -205,6 +205,9 @@ impl From<WindowRejection> for ClientError {
             WindowRejection::NoKey => Self::LostKey,
             WindowRejection::SigningFailed => Self::SigningFailed,
             WindowRejection::NoPasskey => Self::NoPasskey,
+            WindowRejection::NothingToRecover => {
+                Self::Rejected("You have no passkey that recovery codes could replace. Add a passkey first.".to_owned())
+            }
             WindowRejection::Malformed => Self::Malformed,
             WindowRejection::KeyStoreClosed => Self::StorageBlocked,
             WindowRejection::Unreachable => Self::Unreachable,

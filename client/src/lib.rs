@@ -36,7 +36,7 @@
 //! |---|---|
 //! | `signed_client` | [`SignedClient`], the client of server functions: signs what the catalogue protects |
 //! | [`push`] | keeps a push connection open and delivers its messages |
-//! | [`passkeys`] | lists, adds and removes the user's passkeys |
+//! | [`passkeys`] | lists, adds and removes the user's passkeys, and creates recovery codes |
 //! | `call` | one call of a protected action: chooses the signer, signs, sends, retries |
 //! | `redirect_answer` | takes the answer when the user returns from a confirmation in the same tab |
 //! | `signed_request` | one signed request: nonce, signature, and the session's state from the response |

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 use protocol::{
     action::Action,
-    built_in::{AddPasskey, ReadPasskeys, RemovePasskey},
+    built_in::{AddPasskey, CreateRecoveryCodes, ReadPasskeys, RemovePasskey},
     passkey::OwnPasskeys,
 };
 
@@ -40,6 +40,16 @@ pub fn add(action: AddPasskey) -> LocalBoxFuture<'static, Result<(), ClientError
 #[inline(never)]
 pub fn remove(action: RemovePasskey) -> LocalBoxFuture<'static, Result<(), ClientError>> {
     Box::pin(async move { change(RemovePasskey::PATH, serde_json::to_string(&action)).await })
+}
+
+/// Replaces the user's recovery codes, once the user has confirmed the new ones. The window shows them; this page does not see
+/// them. Call it in a click.
+///
+/// # Errors
+/// Why the earlier ones stay valid.
+#[inline(never)]
+pub fn create_recovery_codes() -> LocalBoxFuture<'static, Result<(), ClientError>> {
+    Box::pin(async { change(CreateRecoveryCodes::PATH, serde_json::to_string(&CreateRecoveryCodes {})).await })
 }
 
 async fn change(path: &'static str, body: Result<String, serde_json::Error>) -> Result<(), ClientError> {

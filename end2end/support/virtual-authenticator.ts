@@ -81,6 +81,16 @@ export class VirtualAuthenticator {
     }
   }
 
+  /** The user loses the key: it has no passkeys any more. */
+  async lose(): Promise<void> {
+    this.passkeys = [];
+    for (const [page, plugged] of this.plugged) {
+      if (page.isClosed()) continue;
+      const { session, id } = await plugged;
+      await session.send("WebAuthn.clearCredentials", { authenticatorId: id });
+    }
+  }
+
   /** A second key with the same passkeys. */
   copy(): VirtualPasskey[] {
     return structuredClone(this.passkeys);

@@ -46,7 +46,7 @@ test("Tab reaches every control in order, each with a name, a focus ring and not
 
   for (const [where, all] of Object.entries(stops)) expect(all.filter(({ hasRing, isInView }) => !hasRing || !isInView), where).toEqual([]);
   expect(names(stops["/"]!)).toEqual(["link Skip to content", "link PAN", "link Register", "link Sign in", "link Open an account"]);
-  expect(names(stops["sign-in"]!)).toEqual(["textbox User name", "textbox Password", "button Show password", "button Sign in", "button Sign in with a passkey", "link Open an account"]);
+  expect(names(stops["sign-in"]!)).toEqual(["textbox User name", "textbox Password", "button Show password", "button Sign in", "button Sign in with a passkey", "link Lost your passkey?", "link Open an account"]);
   expect(names(stops["account"]!)).toEqual([
     ...HEADER,
     // <demo>

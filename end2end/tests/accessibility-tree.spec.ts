@@ -23,7 +23,7 @@ test("landmarks, headings and controls have their names in the accessibility tre
   await page.goto(`${server.sign}/sign-in`);
   await page.getByRole("button", { name: "Show password" }).click();
   const form = ["textbox User name", "textbox Password", "button Hide password"];
-  expect(await outline(page)).toEqual(["main", "heading Sign in", ...form, "button Sign in", "button Sign in with a passkey", "link Open an account"]);
+  expect(await outline(page)).toEqual(["main", "heading Sign in", ...form, "button Sign in", "button Sign in with a passkey", "link Lost your passkey?", "link Open an account"]);
 
   const client = await NodeClient.registered(server);
   await visitor.signInQuickly(client.name);

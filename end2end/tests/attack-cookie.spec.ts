@@ -29,6 +29,12 @@ const VALUES: Record<string, string> = {
   u32: "0",
 };
 
+/** What the confirmation window adds to an action: a header of this value and its signature. */
+const ADDED: Record<string, { header: string; value: string }> = {
+  add_passkey: { header: "pan-new-passkey", value: "e30" },
+  create_recovery_codes: { header: "pan-recovery-codes", value: Array.from({ length: 10 }, () => "A".repeat(43)).join() },
+};
+
 interface ProtectedAction {
   name: string;
   level: string;
@@ -74,7 +80,8 @@ test("attack 1: a stolen cookie reads nothing and does nothing, not even sign ou
     const bare = await send(server, { path, headers: [...(at === "app" ? originHeaders(server.app) : signOriginHeaders(server)), ["cookie", cookie]], body });
     expect(bare.code, path).toBe("invalid_session");
     const signed = await thief.sign({ path, body, proof: proofOf(action), nonce: UNKNOWN_ID, sendTo: at });
-    if (name === "add_passkey") signed.headers.push(["pan-new-passkey", `e30;${thief.confirmationKey.sign([])}`]);
+    const added = ADDED[name];
+    if (added) signed.headers.push([added.header, `${added.value};${thief.confirmationKey.sign([])}`]);
     const forged = await thief.send(signed);
     // Everything was right except the nonce or, where any nonce is accepted, the key.
     const expected = at === "sign" ? "invalid_session" : /^(nonces|restore_browser)$/.test(name) ? "invalid_proof" : "use_fresh_nonce";

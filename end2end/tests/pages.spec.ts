@@ -30,8 +30,8 @@ test("both origins send security headers", async ({ server }) => {
   }
 });
 
-test("the sign-in, registration and confirmation pages cannot be framed, cached or scripted", async ({ server }) => {
-  for (const path of ["/sign-in", "/register", "/confirm"]) {
+test("the sign-in, registration, recovery and confirmation pages cannot be framed, cached or scripted", async ({ server }) => {
+  for (const path of ["/sign-in", "/register", "/recover", "/confirm"]) {
     const reply = await send(server, { method: "GET", path, headers: [["host", new URL(server.sign).host]] });
     expect(reply.status, path).toBe(200);
     expect(reply.headers, path).toMatchObject({

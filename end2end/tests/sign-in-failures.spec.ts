@@ -15,7 +15,7 @@ const MISSING_WASM: Record<string, (page: Page) => Promise<unknown>> = {
 
 for (const [what, breakWasm] of Object.entries(MISSING_WASM)) {
   test(`a sign-origin page whose WebAssembly ${what} says so within five seconds`, async ({ server, page, context }) => {
-    for (const path of ["/sign-in", "/register", "/confirm"]) {
+    for (const path of ["/sign-in", "/register", "/recover", "/confirm"]) {
       const tab = await context.newPage();
       await breakWasm(tab);
       await tab.goto(server.sign + path, { waitUntil: "commit" });
@@ -35,9 +35,10 @@ for (const [what, breakWasm] of Object.entries(MISSING_WASM)) {
 test("a form submitted without script returns the form with a message", async ({ browser, server }) => {
   const context = await browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
-  for (const path of ["/sign-in", "/register"]) {
+  for (const path of ["/sign-in", "/register", "/recover"]) {
     await page.goto(server.sign + path);
     await page.getByLabel("User name").fill("ada");
+    if (path === "/recover") await page.getByLabel("Recovery code").fill("0000-0000-0000-0000");
     await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
     await page.keyboard.press("Enter");
     await expect(page.getByText("JavaScript must be allowed"), path).toBeVisible();

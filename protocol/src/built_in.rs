@@ -3,7 +3,7 @@
 pub use self::{
     nonces::{Nonces, RestoreBrowser},
     outcomes::ReadOutcome,
-    passkeys::{AddPasskey, ReadPasskeys, RemovePasskey},
+    passkeys::{AddPasskey, CreateRecoveryCodes, ReadPasskeys, RemovePasskey},
     push::{PushKeys, PushStream},
     sessions::{ReadActivity, ReadSessions, Revoke, RevokeOthers, SignOut},
 };
@@ -158,5 +158,11 @@ pub mod passkeys {
             lines: vec![("Name", remove.name.to_string()), ("ID", remove.passkey.to_string())],
             button: "Remove passkey".into(),
         }
+
+        /// Replaces the user's recovery codes. The confirmation window makes them.
+        CreateRecoveryCodes at "create_recovery_codes" needs Confirmed {}
+        // Otherwise malware could make codes of its own and remove the passkeys with one.
+        attested |_create| { true }
+        summary |_create| Summary::plain("Create recovery codes", "Activate these codes")
     }
 }

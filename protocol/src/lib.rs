@@ -21,6 +21,7 @@
 //! | [`sign_origin`] | requests and responses of the sign origin, and the statements signed there |
 //! | [`return_path`] | the path to return to after signing in |
 //! | [`passkey`] | passkeys: names, credential IDs, the challenge, requests and responses |
+//! | [`recovery`] | recovery codes: their encoding and hashes, requests and responses |
 //! | [`push`] | push messages and their signed envelope |
 //! | [`problem`] | the public rejections (RFC 9457) |
 
@@ -38,6 +39,7 @@ pub mod passkey;
 pub mod problem;
 pub mod proof;
 pub mod push;
+pub mod recovery;
 pub mod return_path;
 pub mod sign_origin;
 pub mod signature;

@@ -40,6 +40,8 @@ pub mod header {
     pub const PASSKEY: &str = "pan-passkey";
     /// The registration of a passkey ([`crate::passkey::new_passkey_header`]); with [`crate::built_in::AddPasskey`] only.
     pub const NEW_PASSKEY: &str = "pan-new-passkey";
+    /// The hashes of new recovery codes ([`crate::recovery::header()`]); with [`crate::built_in::CreateRecoveryCodes`] only.
+    pub const RECOVERY_CODES: &str = "pan-recovery-codes";
     /// The next nonces, separated by a comma and a space.
     pub const NONCE: &str = "pan-nonce";
 }
@@ -223,12 +225,18 @@ pub struct AttestedHeaders {
     pub passkey: Option<String>,
     /// [`header::NEW_PASSKEY`].
     pub new_passkey: Option<String>,
+    /// [`header::RECOVERY_CODES`].
+    pub recovery_codes: Option<String>,
 }
 
 impl AttestedHeaders {
     /// The name and value of each header.
     pub fn each(&self) -> Vec<(&'static str, &str)> {
-        let passkeys = [(header::PASSKEY, &self.passkey), (header::NEW_PASSKEY, &self.new_passkey)];
+        let passkeys = [
+            (header::PASSKEY, &self.passkey),
+            (header::NEW_PASSKEY, &self.new_passkey),
+            (header::RECOVERY_CODES, &self.recovery_codes),
+        ];
         let passkeys = passkeys.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
         self.signed.each().into_iter().chain(passkeys).collect()
     }
@@ -236,7 +244,7 @@ impl AttestedHeaders {
 
 impl From<SignedHeaders> for AttestedHeaders {
     fn from(signed: SignedHeaders) -> Self {
-        Self { signed, passkey: None, new_passkey: None }
+        Self { signed, passkey: None, new_passkey: None, recovery_codes: None }
     }
 }
 
@@ -352,6 +360,8 @@ pub enum WindowRejection {
     NoKey,
     /// The passkey did not sign: the user cancelled, or the browser or the authenticator cannot.
     NoPasskey,
+    /// The user has no passkey, which recovery codes would replace.
+    NothingToRecover,
     /// The request is not a confirmed action of the catalogue.
     Malformed,
     /// The browser did not let the window open the key store.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Malformed,
     key::Jwk,
+    recovery::OwnCodes,
     signature::Signature,
     token::{Challenge, EntryTicket},
     user::Login,
@@ -101,6 +102,8 @@ pub struct OwnPasskey {
 pub struct OwnPasskeys {
     /// The user's passkeys, the oldest first.
     pub passkeys: Vec<OwnPasskey>,
+    /// The user's recovery codes, if there are any.
+    pub codes: Option<OwnCodes>,
 }
 
 /// Response of `POST /passkeys` on the sign origin: what the confirmation window needs to use or to create a passkey.

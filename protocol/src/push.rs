@@ -228,7 +228,7 @@ pub enum Security {
     },
 }
 
-/// What happened to the user's passkeys.
+/// What happened to the user's passkeys or recovery codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PasskeyChange {
@@ -238,6 +238,10 @@ pub enum PasskeyChange {
     Removed,
     /// A passkey signed with a counter that had not increased: the authenticator may have been copied.
     Copied,
+    /// New recovery codes replaced the earlier ones.
+    CodesCreated,
+    /// A recovery code was used: all passkeys and recovery codes were removed.
+    Recovered,
 }
 
 /// The types of push messages that limits and policies distinguish.

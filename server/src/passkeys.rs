@@ -1,4 +1,5 @@
-//! Passkeys: checks them in signed requests, and adds, lists and removes them (docs/PROTOCOL.md §12).
+//! Passkeys: checks them in signed requests, and adds, lists and removes them (docs/PROTOCOL.md §12). `recovery` is for users
+//! who have lost theirs.
 
 use axum::{
     Json,
@@ -10,19 +11,22 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use http::request::Parts;
 use protocol::{
     action::{Action, ActionEntry, AnyAction, Level, Target},
-    built_in::{AddPasskey, ReadPasskeys, RemovePasskey},
+    built_in::{AddPasskey, CreateRecoveryCodes, ReadPasskeys, RemovePasskey},
     message::header as name,
     passkey::{self, MAX_PASSKEYS, OwnPasskey, OwnPasskeys, SessionPasskeys},
     push::{PasskeyChange, Push, Security},
+    recovery::{self as codes, CodeHash, OwnCodes},
+    signature::Signature,
     token::SessionHandle,
 };
 use sha2::{Digest, Sha256};
 
 pub mod credential_key;
+pub(crate) mod recovery;
 pub mod store;
 pub mod webauthn;
 
-use store::{Passkey, UserPasskeys};
+use store::{Passkey, RecoveryCodes, UserPasskeys};
 use webauthn::{Assertion, Expected, InvalidPasskey, NewCredential, verify_registration};
 
 use crate::{
@@ -50,11 +54,18 @@ pub(crate) struct Attestation {
     pub(crate) is_attested: bool,
     /// The passkey that the request adds.
     pub(crate) new: Option<NewCredential>,
+    /// The hashes of the recovery codes that the request creates.
+    pub(crate) codes: Option<Vec<CodeHash>>,
 }
 
 /// The user handle (`WebAuthn` `user.id`) of a user.
 pub(crate) fn user_handle(user: &UserId) -> [u8; 32] {
     Sha256::new().chain_update("pan-passkey-user\0").chain_update(user.as_str()).finalize().into()
+}
+
+/// The user handle as the sign origin's pages get it.
+pub(crate) fn user_handle_text(user: &UserId) -> String {
+    Base64UrlUnpadded::encode_string(&user_handle(user))
 }
 
 impl Server {
@@ -90,17 +101,25 @@ impl Server {
                 return Err(Rejection::PasskeyRequired);
             }
         }
+        let verify_statement = |statement: &str, signature: &Signature| {
+            let verified = verify(session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363());
+            verified.map_err(|_| Rejection::BadSignature)
+        };
         let new = match &unverified.new_passkey {
             Some((text, signature)) => {
-                let statement = passkey::new_passkey_statement(&expected.challenge, text);
-                let key = session.confirmation_key;
-                let verified = verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363());
-                verified.map_err(|_| Rejection::BadSignature)?;
+                verify_statement(&passkey::new_passkey_statement(&expected.challenge, text), signature)?;
                 Some(verify_registration(text, expected)?)
             }
             None => None,
         };
-        Ok(Attestation { is_attested, new })
+        let codes = match &unverified.recovery_codes {
+            Some((hashes, signature)) => {
+                verify_statement(&codes::statement(&expected.challenge, hashes), signature)?;
+                Some(hashes.clone())
+            }
+            None => None,
+        };
+        Ok(Attestation { is_attested, new, codes })
     }
 
     /// Verifies an assertion of a user's passkey, and records its counter. `session` has sent it, unless it is a sign-in.
@@ -150,7 +169,14 @@ impl Server {
         self.publish_passkey(user, session, PasskeyChange::Copied, passkey.name.as_str()).await;
     }
 
-    async fn publish_passkey(&self, user: &UserId, session: Option<SessionHandle>, change: PasskeyChange, name: &str) {
+    /// Announces a change to all sessions of the user.
+    pub(crate) async fn publish_passkey(
+        &self,
+        user: &UserId,
+        session: Option<SessionHandle>,
+        change: PasskeyChange,
+        name: &str,
+    ) {
         let event = Security::Passkey { change, name: name.to_owned(), session };
         self.publish(user, Push::Security(event)).await;
     }
@@ -177,9 +203,10 @@ pub(crate) async fn list(
     State(server): State<Server>,
     request: Verified<ReadPasskeys>,
 ) -> Result<Json<OwnPasskeys>, Rejection> {
-    let (UserPasskeys { passkeys }, _) = server.passkeys().read(request.user()).await?;
+    let (UserPasskeys { passkeys, codes }, _) = server.passkeys().read(request.user()).await?;
     let own = |Passkey { id, name, created, used, .. }| OwnPasskey { id, name, created, used };
-    Ok(Json(OwnPasskeys { passkeys: passkeys.into_iter().map(own).collect() }))
+    let codes = codes.map(|RecoveryCodes { created, hashes }| OwnCodes { unused: hashes.len(), created });
+    Ok(Json(OwnPasskeys { passkeys: passkeys.into_iter().map(own).collect(), codes }))
 }
 
 /// `POST /api/add_passkey`. The middleware has verified the new passkey.
@@ -218,6 +245,10 @@ pub(crate) async fn remove(
         let is_it = |passkey: &Passkey| passkey.id == *id && passkey.name == *name;
         let at = passkeys.passkeys.iter().position(is_it).ok_or(Rejection::NoSuchPasskey)?;
         passkeys.passkeys.remove(at);
+        if passkeys.passkeys.is_empty() {
+            // They would recover a passkey that the user adds later.
+            passkeys.codes = None;
+        }
         Ok(())
     };
     server.change_passkeys(request.user(), change).await?;
@@ -254,7 +285,7 @@ async fn try_of_session(server: &Server, parts: &Parts, body: Body) -> Result<Se
     }
     let (passkeys, _) = server.passkeys().read(&session.user).await?;
     Ok(SessionPasskeys {
-        user: Base64UrlUnpadded::encode_string(&user_handle(&session.user)),
+        user: user_handle_text(&session.user),
         ids: passkeys.passkeys.iter().map(|passkey| passkey.id.clone()).collect(),
     })
 }
@@ -275,6 +306,9 @@ pub(crate) fn check_headers(
     }
     if unverified.new_passkey.is_some() != (entry.path == AddPasskey::PATH) {
         return Err(Rejection::HeaderMalformed(name::NEW_PASSKEY));
+    }
+    if unverified.recovery_codes.is_some() != (entry.path == CreateRecoveryCodes::PATH) {
+        return Err(Rejection::HeaderMalformed(name::RECOVERY_CODES));
     }
     Ok(())
 }

@@ -175,6 +175,12 @@ pub enum Rejection {
     /// The user has no passkey of this ID and name.
     #[error("you have no such passkey. Reload the page")]
     NoSuchPasskey,
+    /// The user has no passkey, so recovery codes would replace nothing.
+    #[error("you have no passkey that recovery codes could replace. Add a passkey first")]
+    NothingToRecover,
+    /// The user has no such unused recovery code.
+    #[error("the user has no such unused recovery code")]
+    WrongCode,
     /// The key to bind is not a point on the curve.
     #[error("the key is not a point on the curve")]
     BadKey,
@@ -223,7 +229,7 @@ impl Rejection {
             Self::Replayed => (Code::NonceUsed, None),
             Self::NotPending => (Code::Malformed, Some(StatusCode::CONFLICT)),
             Self::InvalidLogin(_) => (Code::InvalidLogin, None),
-            Self::WrongCredentials => (Code::WrongCredentials, None),
+            Self::WrongCredentials | Self::WrongCode => (Code::WrongCredentials, None),
             Self::NameTaken => (Code::NameTaken, None),
             Self::WeakPassword(_) => (Code::WeakPassword, None),
             Self::TooManySessions => (Code::TooManySessions, None),
@@ -237,7 +243,9 @@ impl Rejection {
             | Self::BadPasskey(_)
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
             Self::PasskeyRequired => (Code::PasskeyRequired, None),
-            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey => (Code::PasskeyRejected, None),
+            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey | Self::NothingToRecover => {
+                (Code::PasskeyRejected, None)
+            }
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
             Self::NoDeviceProof(_) => (Code::DeviceProofRequired, None),
             Self::NoDeviceBinding => (Code::DeviceBindingRequired, None),
@@ -282,7 +290,7 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
-            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey => {
+            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey | Self::NothingToRecover => {
                 problem.detail = Some(sentence(&self.to_string()));
             }
             Self::InvalidLogin(invalid) => problem.detail = Some(sentence(&invalid.to_string())),

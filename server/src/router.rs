@@ -25,7 +25,9 @@ use crate::{
         security_headers,
         verification::{Protected, verify},
     },
-    nonces, outcomes, passkeys, push,
+    nonces, outcomes,
+    passkeys::{self, recovery},
+    push,
     sign_origin::{self, assets::Page, bind, get_page},
 };
 
@@ -60,6 +62,7 @@ impl Server {
             .action(passkeys::list)
             .action(passkeys::add)
             .action(passkeys::remove)
+            .action(recovery::create)
             .action(push::stream)
             .with_state(self.clone())
             // As a fallback service, so that the middleware also covers paths that the application does not route.
@@ -94,6 +97,7 @@ fn sign_origin_router(server: Server) -> Router {
         .route("/sign-in/passkey", post(passkey_sign_in::sign_in))
         .route("/passkeys", post(passkeys::of_session))
         .route("/register", get(sign_origin::register_page).post(sign_in::register))
+        .route("/recover", page(Page::Recover).post(sign_in::recover))
         .route("/confirm", page(Page::Confirm))
         .route("/time", get(sign_origin::time))
         .route("/challenge", post(bind::challenge))

@@ -57,9 +57,9 @@ pub(crate) async fn generate(algorithm: &str, usage: &str) -> Result<(CryptoKey,
     Ok((half("privateKey")?, public))
 }
 
-/// 16 random bytes.
-pub(crate) fn random() -> Result<[u8; 16], JsValue> {
-    let mut bytes = [0; 16];
+/// Random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], JsValue> {
+    let mut bytes = [0; N];
     crypto()?.get_random_values_with_u8_array(&mut bytes)?;
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! The top-level pages of the sign origin: sign-in, registration and the confirmation window.
+//! The top-level pages of the sign origin: sign-in, registration, recovery and the confirmation window.
 
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
@@ -15,6 +15,7 @@ mod entry_form;
 mod fragment;
 mod passkey;
 mod passkey_sign_in;
+mod recovery_codes;
 mod request;
 mod session_passkeys;
 
@@ -43,11 +44,15 @@ impl Page {
     }
 }
 
-/// Runs the sign-in or the registration page, by the document's `data-page` attribute.
+/// Runs the page for sign-in, registration or recovery, by the document's `data-page` attribute.
 pub(crate) async fn run_entry() -> Result<(), JsValue> {
     let page = start()?;
-    let is_registration = page.dom.page_name().as_deref() == Some("register");
-    entry_form::run(page, if is_registration { entry_form::REGISTER } else { entry_form::SIGN_IN }).await
+    let path = match page.dom.page_name().as_deref() {
+        Some("register") => entry_form::REGISTER,
+        Some("recover") => entry_form::RECOVER,
+        _ => entry_form::SIGN_IN,
+    };
+    entry_form::run(page, path).await
 }
 
 /// Runs the confirmation window.

@@ -95,6 +95,8 @@ fn to_entry(message: &Payload) -> Option<ActivityEntry> {
             match change {
                 PasskeyChange::Added => "add_passkey",
                 PasskeyChange::Removed => "remove_passkey",
+                PasskeyChange::CodesCreated => "create_recovery_codes",
+                PasskeyChange::Recovered => "recover",
                 PasskeyChange::Copied => "theft",
             },
             *session,
@@ -130,6 +132,8 @@ fn describe(entry: &ActivityEntry) -> String {
         "passkeys" => "Viewed the passkeys",
         "add_passkey" => "Added a passkey",
         "remove_passkey" => "Removed a passkey",
+        "create_recovery_codes" => "Created recovery codes",
+        "recover" => "Used a recovery code",
         "activity" => "Viewed the activity",
         "nonces" => "Renewed the session",
         "account" => "Viewed the account",
@@ -219,6 +223,9 @@ mod tests {
         assert_eq!((received.at, received.action.as_str()), (17, "received"));
         assert_eq!(pushed(transfer(Some(session))).unwrap().action, "transfer");
         assert_eq!(pushed(Push::Security(Security::Theft { session, times: 1 })).unwrap().action, "theft");
+        let recovered =
+            Security::Passkey { change: PasskeyChange::Recovered, name: String::new(), session: Some(session) };
+        assert_eq!(pushed(Push::Security(recovered)).unwrap().action, "recover");
         assert_eq!(pushed(Push::Heartbeat { latest: 3 }), None);
     }
 }

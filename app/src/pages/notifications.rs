@@ -23,6 +23,8 @@ struct Notification {
     session: SessionHandle,
     sentence: String,
     is_alarming: bool,
+    /// Whether it is a theft signal, of which a session has one notification.
+    is_theft: bool,
 }
 
 impl Notification {
@@ -44,9 +46,10 @@ impl Notification {
             // The page that has changed it shows the result, but only this list is kept.
             Security::Passkey { change, name, session } => (session.as_ref().unwrap_or(&own), passkey(*change, name)),
         };
-        let is_alarming =
+        let is_theft =
             matches!(event, Security::Theft { .. } | Security::Passkey { change: PasskeyChange::Copied, .. });
-        Some(Self { cursor: payload.id, session: *session, sentence, is_alarming })
+        let is_recovery = matches!(event, Security::Passkey { change: PasskeyChange::Recovered, .. });
+        Some(Self { cursor: payload.id, session: *session, sentence, is_alarming: is_theft || is_recovery, is_theft })
     }
 }
 
@@ -54,6 +57,11 @@ fn passkey(change: PasskeyChange, name: &str) -> String {
     match change {
         PasskeyChange::Added => format!("The passkey “{name}” was added. Was this you?"),
         PasskeyChange::Removed => format!("The passkey “{name}” was removed. Was this you?"),
+        PasskeyChange::CodesCreated => "New recovery codes were created. Earlier ones no longer work. Was this you?".to_owned(),
+        PasskeyChange::Recovered => {
+            "A recovery code was used to sign in, and all your passkeys were removed. If this was not you, end that session now."
+                .to_owned()
+        }
         PasskeyChange::Copied => {
             format!(
                 "The passkey “{name}” may have been copied, and was not accepted. Remove it if you do not know why."
@@ -73,7 +81,7 @@ fn ended(why: Ended) -> &'static str {
 
 /// Adds a notification at the top. A theft replaces an earlier theft of the same session.
 fn add(list: &mut Vec<Notification>, new: Notification) {
-    list.retain(|older| !(new.is_alarming && older.is_alarming && older.session == new.session));
+    list.retain(|older| !(new.is_theft && older.is_theft && older.session == new.session));
     list.insert(0, new);
     list.truncate(MAX_LISTED);
 }
@@ -230,6 +238,18 @@ mod tests {
             |session| Security::SignedIn { session, device: "Firefox on Linux".into(), network: String::new() };
         assert_eq!(notification(1, signed_in(own())), None);
         assert!(notification(1, signed_in(other())).unwrap().sentence.contains("Firefox on Linux"));
+    }
+
+    #[test]
+    fn recovery_is_announced_and_stays() {
+        let passkey = |change, session| Security::Passkey { change, name: String::new(), session };
+        let created = notification(1, passkey(PasskeyChange::CodesCreated, Some(own()))).unwrap();
+        assert!(created.sentence.contains("New recovery codes") && !created.is_alarming);
+        let recovered = notification(2, passkey(PasskeyChange::Recovered, Some(other()))).unwrap();
+        assert!(recovered.sentence.contains("all your passkeys were removed") && recovered.is_alarming);
+        let mut list = vec![recovered];
+        add(&mut list, notification(3, Security::Theft { session: other(), times: 1 }).unwrap());
+        assert_eq!(list.len(), 2);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The passkeys page: the user's passkeys, and how to add and remove one.
+//! The passkeys page: the user's passkeys, how to add and remove one, and recovery codes.
 
 use client::passkeys;
 use leptos::{ev::SubmitEvent, html::Input, prelude::*, task::spawn_local};
@@ -6,6 +6,7 @@ use protocol::{
     built_in::{AddPasskey, RemovePasskey},
     passkey::{OwnPasskey, OwnPasskeys, PasskeyName},
     push::{Push, Security},
+    recovery::OwnCodes,
 };
 
 use super::{
@@ -38,6 +39,9 @@ pub fn Passkeys() -> impl IntoView {
                     {move || own().into_iter().map(|passkey| view! { <PasskeyCard passkey remover/> }).collect_view()}
                 </ul>
             </Show>
+            <Show when=move || !own().is_empty()>
+                <Codes data/>
+            </Show>
             <AddForm data/>
         </PrivatePage>
     }
@@ -52,9 +56,11 @@ fn AddForm(data: PrivateData<OwnPasskeys>) -> impl IntoView {
         data.done.set(None);
         let name = PasskeyName::parse(value(input).trim()).map_err(|_| FormError::field(NAME, NAME_ERROR));
         let call = name.map(|name| async { Ok::<_, AppError>(passkeys::add(AddPasskey { name }).await?) });
+        let is_first = data.select(|own| own.passkeys.is_empty()).unwrap_or_default();
         form.send(call, move |()| {
             clear(input);
-            data.done.set(Some("The passkey was added.".to_owned()));
+            let next = if is_first { " Now create recovery codes, in case you lose it." } else { "" };
+            data.done.set(Some(format!("The passkey was added.{next}")));
             data.reload();
         });
     };
@@ -64,6 +70,49 @@ fn AddForm(data: PrivateData<OwnPasskeys>) -> impl IntoView {
             <Field form id=NAME label="Name" input hint="Where you keep it, such as “Phone”."/>
             <Submit form label="Add a passkey"/>
         </form>
+    }
+}
+
+/// The user's recovery codes, which only the confirmation window shows.
+#[component]
+fn Codes(data: PrivateData<OwnPasskeys>) -> impl IntoView {
+    let pending = RwSignal::new(false);
+    let error = RwSignal::new(None::<AppError>);
+    let codes = move || data.select(|own| own.codes).flatten();
+    let create = move |_| {
+        if pending.get_untracked() {
+            return;
+        }
+        pending.set(true);
+        error.set(None);
+        data.done.set(None);
+        spawn_local(async move {
+            match passkeys::create_recovery_codes().await {
+                Ok(()) => data.done.set(Some("The recovery codes work now.".to_owned())),
+                Err(failed) => error.set(Some(failed.into())),
+            }
+            pending.set(false);
+            data.reload();
+        });
+    };
+    view! {
+        <section class="card">
+            <h2>"Recovery codes"</h2>
+            <p>"With your password and one of these codes you can sign in after you have lost your passkeys."</p>
+            <p data-testid="codes">
+                {move || match codes() {
+                    Some(OwnCodes { unused, created }) => {
+                        let text = format!("You have {unused} unused codes, created ");
+                        view! { {text} <Time at=created/> ". New codes replace them." }.into_any()
+                    }
+                    None => "You have none. Create them now, in case you lose your passkeys.".into_any(),
+                }}
+            </p>
+            <Alert sentence=move || error.get().map(|error| error.to_string())/>
+            <button type="button" class="secondary" aria-disabled=move || pending.get().to_string() on:click=create>
+                "Create recovery codes"
+            </button>
+        </section>
     }
 }
 

@@ -72,8 +72,8 @@ fn window_messages_round_trip() {
     let headers =
         SignedHeaders { session: text(), proof: text(), digest: text(), signature_input: text(), signature: text() };
     round_trips(&FromWindow::Signed(headers.clone()));
-    let attested = AttestedHeaders { passkey: Some(text()), ..headers.into() };
-    assert_eq!(attested.each().len(), 6);
+    let attested = AttestedHeaders { passkey: Some(text()), recovery_codes: Some(text()), ..headers.into() };
+    assert_eq!(attested.each().len(), 7);
     round_trips(&FromWindow::Attested(attested));
     for rejection in [WindowRejection::Cancelled, WindowRejection::Paused { seconds: 60 }, WindowRejection::NoKey] {
         round_trips(&FromWindow::Rejected(rejection));

@@ -1,4 +1,5 @@
-//! Sign-in and registration on the sign origin: `POST /sign-in` and `POST /register` (docs/PROTOCOL.md §4).
+//! Sign-in, registration and recovery on the sign origin: `POST /sign-in`, `POST /register` and `POST /recover`
+//! (docs/PROTOCOL.md §4 and §12).
 //!
 //! The client proves possession of the confirmation key before the password is checked. No session is opened or ended
 //! before the password is verified. Neither the response nor its time reveals whether a user exists: rate limits count
@@ -16,6 +17,8 @@ use protocol::{
     action::Target,
     json,
     key::PublicKey,
+    push::PasskeyChange,
+    recovery::{Recover, RecoveryCode},
     sign_origin::{Password, SignIn, SignedIn, sign_in_statement},
     user::Login,
 };
@@ -47,6 +50,7 @@ const MAX_BODY: usize = 8192;
 enum Form {
     SignIn,
     Register,
+    Recover,
 }
 
 impl Form {
@@ -54,6 +58,16 @@ impl Form {
         match self {
             Self::SignIn => "sign_in",
             Self::Register => "register",
+            Self::Recover => "recover",
+        }
+    }
+
+    /// Action and reason of an opened session in the audit log.
+    fn opened(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            // The use of the code is an entry of its own.
+            Self::Recover => ("sign_in", Some("recovery_code")),
+            form => (form.action(), None),
         }
     }
 
@@ -61,6 +75,7 @@ impl Form {
         match self {
             Self::SignIn => Page::SignIn,
             Self::Register => Page::Register,
+            Self::Recover => Page::Recover,
         }
     }
 }
@@ -78,6 +93,11 @@ pub(crate) async fn register(State(server): State<Server>, request: Request) -> 
     post(&server, Form::Register, request).await
 }
 
+/// `POST /recover`.
+pub(crate) async fn recover(State(server): State<Server>, request: Request) -> Response {
+    post(&server, Form::Recover, request).await
+}
+
 async fn post(server: &Server, form: Form, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if is_form(&parts.headers) {
@@ -87,12 +107,13 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
     let opened = try_post(server, form, &parts, body, &mut user).await;
     match opened {
         Ok((Opened { handle, ticket, cookie }, device)) => {
+            let (action, reason) = form.opened();
             server.record(Event {
                 session: Some(handle),
                 user,
-                action: form.action().into(),
+                action: action.into(),
                 outcome: Outcome::Passed,
-                reason: None,
+                reason: reason.map(Into::into),
             });
             let enter = format!("{}/enter", server.settings().origins.app);
             let reply = SignedIn { ticket, enter, now: server.now() };
@@ -100,13 +121,20 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
             (AppendHeaders(cookies), Json(reply)).into_response()
         }
         Err(reason) => {
-            if matches!(reason, Rejection::WrongCredentials | Rejection::BadSignature | Rejection::BadChallenge) {
+            if is_auth_failure(&reason) {
                 server.record_auth_failure(&parts);
             }
             server.record_rejection(None, user, form.action(), &reason);
             reason.into_response()
         }
     }
+}
+
+fn is_auth_failure(reason: &Rejection) -> bool {
+    matches!(
+        reason,
+        Rejection::WrongCredentials | Rejection::WrongCode | Rejection::BadSignature | Rejection::BadChallenge
+    )
 }
 
 /// Opens a session. Returns it with the cookie of the known device. Sets `known` as soon as the login is known to be a
@@ -121,12 +149,13 @@ async fn try_post(
     check_source(server.settings(), &parts.headers, Target::Sign)?;
     let limits = server.settings().limits;
     let body = read_body(body, MAX_BODY).await?;
-    let read = read_credentials(server, &body);
-    let login = read.as_ref().ok().map(|(_, login)| login);
+    let read = read_credentials(server, form, &body);
+    let login = read.as_ref().ok().map(|read| &read.login);
     let device = login.and_then(|login| server.known_devices().of(&parts.headers, login, server.now()));
     server.count_client("sign_ins", parts, device.as_ref(), limits.sign_ins_per_minute_and_address).await?;
     // Requests that cannot be read are counted too.
-    let (SignIn { password, jwk, challenge, signature, .. }, login) = read?;
+    let Credentials { sign_in, code, login } = read?;
+    let SignIn { password, jwk, challenge, signature, .. } = sign_in;
     let key = PublicKey::from(&jwk);
     check_key(&key).map_err(|_| Rejection::BadKey)?;
     let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
@@ -134,30 +163,51 @@ async fn try_post(
     take_challenge(server, &challenge).await?;
     let attempt = Attempt { server: server.clone(), login: login.clone(), password };
     let user = match form {
-        Form::SignIn => {
+        Form::SignIn | Form::Recover => {
             let limit = per_minute(limits.sign_ins_per_minute_and_account);
             server.count("sign_ins", counter(&login, device.as_ref()), limit).await?;
-            match server.password_attempts().run(device.as_ref(), attempt.check()).await? {
-                PasswordCheck::Right(user) => user,
-                PasswordCheck::Wrong(user) => {
-                    *known = Some(user);
-                    return Err(Rejection::WrongCredentials);
-                }
-                PasswordCheck::UnknownLogin => return Err(Rejection::WrongCredentials),
+            let check = server.password_attempts().run(device.as_ref(), attempt.check()).await?;
+            if let PasswordCheck::Right(user) | PasswordCheck::Wrong(user) = &check {
+                *known = Some(user.clone());
+            }
+            match (code, check) {
+                (Some(code), check) => server.use_recovery_code(&check, &code).await?,
+                (None, PasswordCheck::Right(user)) => user,
+                (None, _) => return Err(Rejection::WrongCredentials),
             }
         }
         Form::Register => server.password_attempts().run(None, attempt.register()).await?,
     };
     *known = Some(user.clone());
-    let opened = server.open_session(&user, key, parts).await?;
-    Ok((opened, server.known_devices().remember(&parts.headers, &login, server.now())))
+    let opened = server.open_session(&user, key, parts).await;
+    if matches!(form, Form::Recover) {
+        // Also when the session cannot be opened: the passkeys are removed.
+        let session = opened.as_ref().ok().map(|opened| opened.handle);
+        server.publish_passkey(&user, session, PasskeyChange::Recovered, "").await;
+    }
+    Ok((opened?, server.known_devices().remember(&parts.headers, &login, server.now())))
 }
 
-/// The credentials of a body, and the normalized login.
-fn read_credentials(server: &Server, body: &[u8]) -> Result<(SignIn, Login), Rejection> {
-    let credentials: SignIn = json::read(body).map_err(|_| Rejection::BodyMalformed)?;
-    let login = server.credentials().normalize(&credentials.user)?;
-    Ok((credentials, login))
+/// What a body contains.
+struct Credentials {
+    sign_in: SignIn,
+    /// The recovery code, with [`Form::Recover`] only.
+    code: Option<RecoveryCode>,
+    /// The normalized login.
+    login: Login,
+}
+
+fn read_credentials(server: &Server, form: Form, body: &[u8]) -> Result<Credentials, Rejection> {
+    let (sign_in, code) = match form {
+        Form::SignIn | Form::Register => (json::read::<SignIn>(body).map_err(|_| Rejection::BodyMalformed)?, None),
+        Form::Recover => {
+            let Recover { user, password, code, jwk, challenge, signature } =
+                json::read(body).map_err(|_| Rejection::BodyMalformed)?;
+            (SignIn { user, password, jwk, challenge, signature }, Some(code))
+        }
+    };
+    let login = server.credentials().normalize(&sign_in.user)?;
+    Ok(Credentials { sign_in, code, login })
 }
 
 /// A login and its password, owned so that the attempt goes on if the client disconnects.

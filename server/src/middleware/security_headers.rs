@@ -16,15 +16,16 @@ const COMMON: [(HeaderName, &str); 2] = [
 ];
 
 /// Browser features that no page of a security-critical application needs (Permissions Policy):
-/// sensors and devices, features that can hide or imitate the browser's user interface, identity providers, and
-/// advertising.
+/// sensors and devices, reading the clipboard (which may have recovery codes), features that can hide or imitate the
+/// browser's user interface, identity providers, and advertising.
 macro_rules! denied_features {
     () => {
         "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), captured-surface-control=(), \
-        compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), \
-        gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
-        magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), picture-in-picture=(), \
-        screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()"
+        clipboard-read=(), compute-pressure=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), \
+        geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), keyboard-map=(), \
+        local-fonts=(), magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), \
+        picture-in-picture=(), screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), \
+        xr-spatial-tracking=()"
     };
 }
 

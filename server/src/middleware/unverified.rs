@@ -11,6 +11,7 @@ use protocol::{
     message::header as name,
     passkey,
     proof::{self, Proof},
+    recovery::{self, CodeHash},
     signature::{Signature, SignatureInput},
     token::{SessionHandle, SessionToken},
 };
@@ -42,6 +43,8 @@ pub(crate) struct UnverifiedRequest {
     pub(crate) passkey: Option<String>,
     /// The JSON text of a passkey's registration, and the confirmation key's signature for it, if any.
     pub(crate) new_passkey: Option<(String, Signature)>,
+    /// The hashes of new recovery codes, and the confirmation key's signature for them, if any.
+    pub(crate) recovery_codes: Option<(Vec<CodeHash>, Signature)>,
 }
 
 impl UnverifiedRequest {
@@ -75,11 +78,12 @@ impl UnverifiedRequest {
             proof_text: proof_text.to_owned(),
             passkey: optional(headers, name::PASSKEY, passkey::from_header)?,
             new_passkey: optional(headers, name::NEW_PASSKEY, passkey::from_new_passkey_header)?,
+            recovery_codes: optional(headers, name::RECOVERY_CODES, recovery::from_header)?,
         })
     }
 }
 
-/// An optional header with a passkey. The request's signature does not cover it.
+/// An optional header of §12 of the protocol. The request's signature does not cover it.
 fn optional<T>(
     headers: &HeaderMap,
     name: &'static str,

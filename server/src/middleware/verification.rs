@@ -275,6 +275,7 @@ pub(crate) async fn verify_request(
         level: if attestation.is_attested { Level::Attested } else { level },
         action: action.into(),
         new_passkey: attestation.new,
+        recovery_codes: attestation.codes,
     };
     record_verified(server, &request);
     Ok(Accepted { request, nonce: *unverified.input.nonce(), body, nonces, quota })

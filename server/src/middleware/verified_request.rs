@@ -4,6 +4,7 @@ use std::{any::Any, sync::Arc};
 
 use protocol::{
     action::{Action, ActionEntry, AnyAction, Level, Tier},
+    recovery::CodeHash,
     token::SessionHandle,
 };
 
@@ -22,6 +23,7 @@ pub struct VerifiedRequest {
     pub(super) level: Level,
     pub(super) action: Arc<dyn AnyAction>,
     pub(super) new_passkey: Option<NewCredential>,
+    pub(super) recovery_codes: Option<Vec<CodeHash>>,
 }
 
 impl VerifiedRequest {
@@ -58,6 +60,11 @@ impl VerifiedRequest {
     /// The passkey that the request adds.
     pub(crate) fn new_passkey(&self) -> Option<&NewCredential> {
         self.new_passkey.as_ref()
+    }
+
+    /// The hashes of the recovery codes that the request creates.
+    pub(crate) fn recovery_codes(&self) -> Option<&[CodeHash]> {
+        self.recovery_codes.as_deref()
     }
 
     /// The verified action with its arguments, if it is an `A`.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::passkey::{PasskeyId, PasskeyName};
+use protocol::{
+    passkey::{PasskeyId, PasskeyName},
+    recovery::CodeHash,
+};
 use serde::{Deserialize, Serialize};
 
 use super::credential_key::CredentialKey;
@@ -29,11 +32,23 @@ pub struct Passkey {
     pub used: u64,
 }
 
-/// What the server keeps of a user's passkeys.
+/// What the server keeps of a user's passkeys and recovery codes.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct UserPasskeys {
     /// The passkeys, the oldest first.
     pub passkeys: Vec<Passkey>,
+    /// The recovery codes. A user without a passkey has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes: Option<RecoveryCodes>,
+}
+
+/// A user's unused recovery codes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecoveryCodes {
+    /// When they were created: Unix ms.
+    pub created: u64,
+    /// Their hashes.
+    pub hashes: Vec<CodeHash>,
 }
 
 impl UserPasskeys {
@@ -47,13 +62,13 @@ impl UserPasskeys {
 /// in [`CredentialStore::passkey_store`](crate::auth::credentials::CredentialStore::passkey_store).
 #[async_trait]
 pub trait PasskeyStore: Send + Sync + 'static {
-    /// A user's passkeys and their version, which is 0 if nothing is stored.
+    /// A user's passkeys and recovery codes, and their version, which is 0 if nothing is stored.
     async fn read(&self, user: &UserId) -> Result<(UserPasskeys, u64)>;
 
     /// The user who has the passkey with this credential ID.
     async fn owner(&self, id: &PasskeyId) -> Result<Option<UserId>>;
 
-    /// Replaces a user's passkeys. Returns `false`, and writes nothing, when the version is no longer `seen`, or when another
+    /// Replaces a user's passkeys and recovery codes. Returns `false`, and writes nothing, when the version is no longer `seen`, or when another
     /// user has one of these passkeys.
     async fn write(&self, user: &UserId, seen: u64, passkeys: &UserPasskeys) -> Result<bool>;
 }

@@ -9,7 +9,7 @@ use server::{
     model::UserId,
     passkeys::{
         credential_key::CredentialKey,
-        store::{Passkey, PasskeyStore, UserPasskeys},
+        store::{Passkey, PasskeyStore, RecoveryCodes, UserPasskeys},
     },
 };
 
@@ -28,6 +28,7 @@ macro_rules! passkey_store {
                 removed_passkey_can_be_added_again
                 concurrent_additions_lose_none
                 passkey_that_two_users_add_has_one_owner
+                recovery_codes_are_removed_once
         }
     };
 }
@@ -53,7 +54,7 @@ fn passkey(name: &str) -> Passkey {
 }
 
 fn of(passkeys: &[&Passkey]) -> UserPasskeys {
-    UserPasskeys { passkeys: passkeys.iter().copied().cloned().collect() }
+    UserPasskeys { passkeys: passkeys.iter().copied().cloned().collect(), codes: None }
 }
 
 async fn read(store: &Store, user: &UserId) -> (UserPasskeys, u64) {
@@ -138,7 +139,7 @@ pub(crate) async fn concurrent_additions_lose_none(store: Store) {
         }
     })
     .await;
-    let (UserPasskeys { passkeys }, version) = read(&store, &ada).await;
+    let (UserPasskeys { passkeys, .. }, version) = read(&store, &ada).await;
     assert_eq!((passkeys.len(), version), (8, 8));
     for passkey in passkeys {
         assert_eq!(owner(&store, &passkey).await.as_ref(), Some(&ada));
@@ -156,4 +157,20 @@ pub(crate) async fn passkey_that_two_users_add_has_one_owner(store: Store) {
     assert_eq!(count(&written, |is_written| *is_written), 1);
     let first = written.iter().position(|is_written| *is_written).expect("one was written");
     assert_eq!(owner(&store, &phone).await.as_ref(), Some(&users[first]));
+}
+
+pub(crate) async fn recovery_codes_are_removed_once(store: Store) {
+    let (ada, phone) = (user(), passkey("Phone"));
+    let codes = RecoveryCodes { created: *T0, hashes: vec!["A".repeat(43).parse().expect("a hash")] };
+    let with_codes = UserPasskeys { codes: Some(codes), ..of(&[&phone]) };
+    assert!(store.write(&ada, 0, &with_codes).await.expect("the store answers"));
+    assert_eq!(read(&store, &ada).await, (with_codes, 1));
+    let removed = concurrently(8, |_| {
+        let (store, ada) = (store.clone(), ada.clone());
+        async move { write_over(&store, &ada, 1, &[]).await }
+    })
+    .await;
+    assert_eq!(count(&removed, |is_removed| *is_removed), 1);
+    assert_eq!(read(&store, &ada).await, (UserPasskeys::default(), 2));
+    assert_eq!(owner(&store, &phone).await, None);
 }

@@ -25,6 +25,8 @@ mod passkey_sign_in;
 mod passkeys;
 mod push;
 mod push_client;
+mod recovery;
+mod recovery_codes;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod requests;

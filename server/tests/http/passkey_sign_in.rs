@@ -145,7 +145,7 @@ async fn pages_name_who_may_use_passkeys() {
         app.send(request.unwrap()).await
     };
     let policy = |reply: &Reply| reply.headers["permissions-policy"].to_str().unwrap().to_owned();
-    for path in ["/sign-in", "/register", "/confirm"] {
+    for path in ["/sign-in", "/register", "/recover", "/confirm"] {
         let policy = policy(&get("sign.pan.localhost:3000", path).await);
         assert!(policy.contains("publickey-credentials-get=(self), publickey-credentials-create=(self)"), "{path}");
         assert!(policy.contains("camera=()"), "{path}");

@@ -61,7 +61,7 @@ pub(crate) async fn with_passkey_of(
 async fn passkey_is_added_listed_and_removed() {
     let app = app();
     let (mut browser, mut phone) = with_passkey(&app, "ada").await;
-    let OwnPasskeys { passkeys } = list(&app, &mut browser).await;
+    let OwnPasskeys { passkeys, .. } = list(&app, &mut browser).await;
     assert_eq!((passkeys.len(), passkeys[0].name.as_str()), (1, "Phone"));
     assert_eq!((&passkeys[0].id, passkeys[0].created, passkeys[0].used), (&phone.id(), app.now(), app.now()));
 
@@ -70,13 +70,13 @@ async fn passkey_is_added_listed_and_removed() {
     app.wait(1_000);
     let request = phone.attest(key.register_of(&mut browser, &app, "Key"));
     assert_eq!(send(&app, &mut browser, &request).await.status, StatusCode::OK);
-    let OwnPasskeys { passkeys } = list(&app, &mut browser).await;
+    let OwnPasskeys { passkeys, .. } = list(&app, &mut browser).await;
     assert_eq!(passkeys.iter().map(|passkey| passkey.name.as_str()).collect::<Vec<_>>(), ["Phone", "Key"]);
     assert_eq!(passkeys[0].used, app.now());
 
     let request = key.attest(browser.request(&app, &remove(&phone, "Phone")));
     assert_eq!(send(&app, &mut browser, &request).await.status, StatusCode::OK);
-    let OwnPasskeys { passkeys } = list(&app, &mut browser).await;
+    let OwnPasskeys { passkeys, .. } = list(&app, &mut browser).await;
     assert_eq!(passkeys.iter().map(|passkey| passkey.name.as_str()).collect::<Vec<_>>(), ["Key"]);
     assert_eq!(app.logged("add_passkey", Outcome::Passed).await, 2);
     assert_eq!(app.logged("remove_passkey", Outcome::Passed).await, 1);

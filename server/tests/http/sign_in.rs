@@ -25,7 +25,7 @@ use crate::{
 /// A manipulation of a valid body.
 type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
 
-const PAGES: [&str; 3] = ["/sign-in", "/register", "/confirm"];
+const PAGES: [&str; 4] = ["/sign-in", "/register", "/recover", "/confirm"];
 
 async fn get(app: &TestApp, path: &str) -> Reply {
     let request = Request::get(path).header(header::HOST, "sign.pan.localhost:3000").body(Body::empty());
@@ -64,7 +64,7 @@ async fn attack_24_only_sign_origin_takes_passwords() {
     app.browser("ada").await;
     let browser = Browser::new();
     let good = serde_json::to_string(&browser.credentials(browser.challenge(&app).await, "ada", PASSWORD)).unwrap();
-    for path in ["/sign-in", "/register"] {
+    for path in ["/sign-in", "/register", "/recover"] {
         let reply = app.send(from_app(path).body(good.clone().into()).unwrap()).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "the app origin has no such path");
         for (name, value) in [

@@ -92,9 +92,10 @@ pub(super) async fn run(page: Page) -> Result<(), JsValue> {
     })?;
     let decided = decide(&page, &view, request, || port.send(&FromWindow::Shown {})).await;
     is_decided.set(true);
-    let closes = matches!(decided, Ok(_) | Err(WindowRejection::Cancelled));
+    let has_codes = matches!(&decided, Ok(headers) if headers.recovery_codes.is_some());
+    let closes = !has_codes && matches!(decided, Ok(_) | Err(WindowRejection::Cancelled));
     match decided {
-        Ok(_) => view.show_outcome("Confirmed", "You can close this window."),
+        Ok(_) => view.show_confirmed(has_codes),
         Err(reason) => show_rejection(&view, reason),
     }
     port.send(&message(decided));
@@ -112,7 +113,9 @@ fn show_rejection(view: &ConfirmView, reason: WindowRejection) {
 
 fn message(decided: Result<AttestedHeaders, WindowRejection>) -> FromWindow {
     match decided {
-        Ok(AttestedHeaders { signed, passkey: None, new_passkey: None }) => FromWindow::Signed(signed),
+        Ok(AttestedHeaders { signed, passkey: None, new_passkey: None, recovery_codes: None }) => {
+            FromWindow::Signed(signed)
+        }
         Ok(headers) => FromWindow::Attested(headers),
         Err(reason) => FromWindow::Rejected(reason),
     }
@@ -152,7 +155,8 @@ async fn decide(
     storage.set_item(COOLDOWN, &unwanted.to_text()).map_err(closed)?;
     // If these steps fail, the user has not seen the request.
     let watch = Watch::start(page, view, request.entry.name).map_err(|_| WindowRejection::Malformed)?;
-    view.show_request(&request, &user).map_err(|_| WindowRejection::Malformed)?;
+    let codes = passkeys.as_ref().and_then(SessionPasskeys::codes);
+    view.show_request(&request, &user, codes).map_err(|_| WindowRejection::Malformed)?;
     shown();
     let mut proof = watch.decision().await?;
     view.show_signing();

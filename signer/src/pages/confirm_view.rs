@@ -15,6 +15,7 @@ use super::{
     arming::{Obstacle, State},
     dom::{Dom, set_text},
     passkey,
+    recovery_codes::RecoveryCodes,
     request::Request,
 };
 
@@ -32,6 +33,8 @@ pub(super) struct ConfirmView {
     title: HtmlElement,
     lines: HtmlElement,
     status: HtmlElement,
+    codes: HtmlElement,
+    code_list: HtmlElement,
     actions: HtmlElement,
     label: HtmlElement,
     /// The button that confirms.
@@ -43,8 +46,8 @@ pub(super) struct ConfirmView {
     outcome_text: HtmlElement,
     /// The button that closes the window after the outcome.
     pub(super) close: HtmlElement,
-    /// What was written of the request: the application's host, the user, the lines and the button's label.
-    written: OnceCell<[String; 4]>,
+    /// What was written of the request: the application's host, the user, the lines, the recovery codes and the button's label.
+    written: OnceCell<[String; 5]>,
     /// The state that is shown, and whether a press came too early.
     state: Cell<Option<(State, bool)>>,
 }
@@ -62,6 +65,8 @@ impl ConfirmView {
             title: dom.element("title")?,
             lines: dom.element("lines")?,
             status: dom.element("status")?,
+            codes: dom.element("codes")?,
+            code_list: dom.element("code-list")?,
             actions: dom.element("actions")?,
             label: dom.element("label")?,
             confirm: dom.element("confirm")?,
@@ -97,7 +102,12 @@ impl ConfirmView {
     }
 
     /// Shows a request. Called once; the request does not change afterwards.
-    pub(super) fn show_request(&self, request: &Request, user: &str) -> Result<(), JsValue> {
+    pub(super) fn show_request(
+        &self,
+        request: &Request,
+        user: &str,
+        codes: Option<&RecoveryCodes>,
+    ) -> Result<(), JsValue> {
         set_text(&self.title, &visible(request.summary.title));
         set_text(&self.label, &visible(&request.summary.button));
         set_text(&self.user, &visible(user));
@@ -110,6 +120,10 @@ impl ConfirmView {
             self.dom.append(&line, "dt", &visible(name))?;
             let shown = self.dom.append(&line, "dd", "")?;
             self.dom.append(&shown, "bdi", &visible(value))?;
+        }
+        if let Some(codes) = codes {
+            codes.show(&self.dom, &self.code_list)?;
+            self.codes.set_hidden(false);
         }
         // Empty until here.
         drop(self.written.set(self.texts()));
@@ -124,8 +138,9 @@ impl ConfirmView {
         self.written.get() == Some(&self.texts())
     }
 
-    fn texts(&self) -> [String; 4] {
-        [&self.app, &self.user, &self.lines, &self.label].map(|element| element.text_content().unwrap_or_default())
+    fn texts(&self) -> [String; 5] {
+        [&self.app, &self.user, &self.lines, &self.code_list, &self.label]
+            .map(|element| element.text_content().unwrap_or_default())
     }
 
     /// Hides the request while it is signed.
@@ -173,6 +188,18 @@ impl ConfirmView {
         let _ = self.confirm.set_attribute("aria-disabled", if state == State::Armed { "false" } else { "true" });
         let _ = self.request.set_attribute("data-state", name);
         set_text(&self.status, &text);
+    }
+
+    /// Shows that the request is confirmed. The recovery codes stay for a user who has not saved them yet.
+    pub(super) fn show_confirmed(&self, with_codes: bool) {
+        let text = if with_codes {
+            // Fails only if the page has no such elements.
+            let _ = self.outcome.insert_before(&self.codes, Some(&self.close));
+            "The codes work as soon as the page that opened this window says so. Close it when you have saved them."
+        } else {
+            "You can close this window."
+        };
+        self.show_outcome("Confirmed", text);
     }
 
     /// Shows a heading, a text and a button that closes the window, in place of the request.
@@ -228,6 +255,10 @@ pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
         WindowRejection::NoPasskey => (
             "The passkey was not used",
             "Nothing was done. Close this window and try again, with the passkey that belongs to your account.",
+        ),
+        WindowRejection::NothingToRecover => (
+            "Add a passkey first",
+            "Recovery codes are for users who have lost their passkeys, and you have none. You can close this window.",
         ),
         WindowRejection::Malformed => (
             "This cannot be confirmed",

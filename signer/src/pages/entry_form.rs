@@ -1,4 +1,4 @@
-//! The sign-in and registration form.
+//! The form of the pages for sign-in, registration and recovery.
 //!
 //! The confirmation key is generated and stored before the password is sent, so that the server opens no session that
 //! this browser cannot use.
@@ -10,6 +10,7 @@ use std::{
 
 use protocol::{
     problem::{Code, Problem},
+    recovery::{Recover, RecoveryCode},
     return_path,
     sign_origin::{Challenged, Password, SignIn, SignedIn, sign_in_statement},
     user::Login,
@@ -39,9 +40,12 @@ const SLOWLY: &str = "There is no answer yet. Wait, or check your connection and
 const UNREACHABLE: &str = "The server cannot be reached. Check your connection, then try again.";
 pub(super) const REJECTED: &str = "The server did not accept this. Reload the page, then try again.";
 
-/// The paths of the two forms.
+/// The paths of the forms.
 pub(super) const SIGN_IN: &str = "/sign-in";
 pub(super) const REGISTER: &str = "/register";
+pub(super) const RECOVER: &str = "/recover";
+
+const CODE: &str = "A recovery code has 16 letters and digits. Check for missing ones.";
 
 pub(super) fn is_code(error: &HttpError, code: Code) -> bool {
     matches!(error, HttpError::Rejected(problem) if problem.code == code)
@@ -56,6 +60,7 @@ fn may_be_lost(error: &HttpError) -> bool {
 pub(super) enum FormError {
     User(String),
     Password(String),
+    Code(String),
     Form(String),
 }
 
@@ -88,6 +93,15 @@ pub(super) fn storage(_error: JsValue) -> FormError {
     FormError::Form(STORAGE.to_owned())
 }
 
+/// What the user has typed.
+#[derive(Clone)]
+struct Typed {
+    user: Login,
+    password: Password,
+    /// On the page for recovery only.
+    code: Option<RecoveryCode>,
+}
+
 /// The elements and state of the form.
 pub(super) struct EntryForm {
     pub(super) page: Page,
@@ -104,6 +118,8 @@ pub(super) struct EntryForm {
     pub(super) status: HtmlElement,
     user_error: HtmlElement,
     password_error: HtmlElement,
+    /// The input for a recovery code and its error, on the page for recovery.
+    code: Option<(HtmlInputElement, HtmlElement)>,
     /// Whether an attempt is in progress.
     pub(super) is_busy: Cell<bool>,
     /// The key of the last attempt, which the next one reuses.
@@ -131,15 +147,18 @@ pub(super) async fn run(page: Page, path: &'static str) -> Result<(), JsValue> {
         status: dom.element("status")?,
         user_error: dom.element("user-error")?,
         password_error: dom.element("password-error")?,
+        code: dom.element("code").and_then(|code| Ok((code, dom.element("code-error")?))).ok(),
         is_busy: Cell::new(false),
         key: Cell::new(None),
         suggestions: RefCell::new(None),
     });
-    // The form's action and the link to the other page keep the return path.
+    // The form's action and the links to the other pages keep the return path.
     form.form.set_action(&[path, &search].concat());
-    let other = dom.element::<HtmlElement>("other")?;
-    let href = other.get_attribute("href").unwrap_or_default();
-    other.set_attribute("href", &[href, search].concat())?;
+    for link in ["other", "lost"] {
+        let Ok(link) = dom.element::<HtmlElement>(link) else { continue };
+        let href = link.get_attribute("href").unwrap_or_default();
+        link.set_attribute("href", &[&href, search.as_str()].concat())?;
+    }
     form.form.set_no_validate(true);
     form.listen()?;
     if KeyStore::open().await.is_err() {
@@ -216,10 +235,17 @@ impl EntryForm {
         if password.reveal().is_empty() {
             return Err(FormError::Password("Enter your password.".to_owned()));
         }
+        let code = match &self.code {
+            Some((code, _)) => {
+                Some(RecoveryCode::from_typed(&code.value()).map_err(|_| FormError::Code(CODE.to_owned()))?)
+            }
+            None => None,
+        };
 
         let key_store = KeyStore::open().await.map_err(storage)?;
         let (id, key) = self.stored_key(&key_store, user.as_str()).await?;
-        let response = self.request_session(&key, &user, &password).await;
+        let typed = Typed { user, password, code };
+        let response = self.request_session(&key, &typed).await;
         let response = match response {
             Ok(response) => response,
             Err(error) => {
@@ -228,7 +254,7 @@ impl EntryForm {
             }
         };
         let session = response.ticket.token().handle();
-        key_store.keep_confirmation_key(Some(id), Some(&session), &key, user.as_str()).await.map_err(storage)?;
+        key_store.keep_confirmation_key(Some(id), Some(&session), &key, typed.user.as_str()).await.map_err(storage)?;
         let entered = enter::submit(&self.page, &response, &key, &self.return_path).await;
         entered.map_err(|_| FormError::Form(REJECTED.to_owned()))
     }
@@ -246,30 +272,34 @@ impl EntryForm {
 
     /// Requests a session with this confirmation key. Tries again if the response may have been lost: a browser resends a
     /// request by itself, and the server rejects the challenge the second time. No session is displaced until one is entered.
-    async fn request_session(&self, key: &Key, user: &Login, password: &Password) -> Result<SignedIn, HttpError> {
-        let first = self.post(self.path, key, user, password).await;
+    async fn request_session(&self, key: &Key, typed: &Typed) -> Result<SignedIn, HttpError> {
+        let first = self.post(self.path, key, typed).await;
         if !first.as_ref().is_err_and(may_be_lost) {
             return first;
         }
         if self.path == REGISTER {
             // The account may have been opened.
-            let signed_in = self.post(SIGN_IN, key, user, password).await;
+            let signed_in = self.post(SIGN_IN, key, typed).await;
             if !signed_in.as_ref().is_err_and(|error| is_code(error, Code::WrongCredentials)) {
                 return signed_in;
             }
         }
-        self.post(self.path, key, user, password).await
+        self.post(self.path, key, typed).await
     }
 
-    async fn post(&self, path: &str, key: &Key, user: &Login, password: &Password) -> Result<SignedIn, HttpError> {
+    async fn post(&self, path: &str, key: &Key, typed: &Typed) -> Result<SignedIn, HttpError> {
         let exchange = http::post("/challenge", "{}", &[]).await?;
         let Challenged { challenge, now } = exchange.read()?;
         self.page.clock.update(now, &exchange);
         let statement = sign_in_statement(&self.page.sign_authority, &challenge, &key.public().thumbprint());
         let signature = key.sign(&statement).await.map_err(|_| HttpError::NoSignature)?;
-        let (user, password) = (user.clone(), password.clone());
-        let request = SignIn { user, password, jwk: key.public().to_jwk(), challenge, signature };
-        let json = serde_json::to_string(&request).map_err(|_| HttpError::Unreachable)?;
+        let Typed { user, password, code } = typed.clone();
+        let jwk = key.public().to_jwk();
+        let json = match code {
+            Some(code) => serde_json::to_string(&Recover { user, password, code, jwk, challenge, signature }),
+            None => serde_json::to_string(&SignIn { user, password, jwk, challenge, signature }),
+        };
+        let json = json.map_err(|_| HttpError::Unreachable)?;
         http::post(path, &json, &[]).await?.read()
     }
 
@@ -279,6 +309,13 @@ impl EntryForm {
             (HttpError::Unreachable, REGISTER) => FormError::Form(
                 "No answer came from the server. Your account may have been opened: try to sign in with it before you try again."
                     .to_owned(),
+            ),
+            (HttpError::Unreachable, RECOVER) => FormError::Form(
+                "No answer came from the server. The code may have been used: try to sign in with your password before you try again."
+                    .to_owned(),
+            ),
+            (HttpError::Rejected(problem), RECOVER) if problem.code == Code::WrongCredentials => FormError::Form(
+                [&self.login_label(), ", password or code is wrong. Check all three. A code works once: if you have just used it, sign in with your password."].concat(),
             ),
             (HttpError::Unreachable, _) => FormError::Form(UNREACHABLE.to_owned()),
             (HttpError::Rejected(problem), _) => problem_error(*problem, &self.login_label()),
@@ -290,20 +327,22 @@ impl EntryForm {
     }
 
     fn clear(&self) {
-        for text in [&self.alert, &self.user_error, &self.password_error] {
+        let (code, code_error) = self.code.as_ref().map(|(code, error)| (code, error)).unzip();
+        for text in [&self.alert, &self.user_error, &self.password_error].into_iter().chain(code_error) {
             set_text(text, "");
         }
-        for input in [&self.user, &self.password] {
+        for input in [&self.user, &self.password].into_iter().chain(code) {
             let _ = input.remove_attribute("aria-invalid");
         }
     }
 
     /// Shows an error and focuses the input to correct. The input keeps its text.
     pub(super) fn show(&self, error: FormError) {
-        let (input, place, text) = match error {
-            FormError::User(text) => (Some(&self.user), &self.user_error, text),
-            FormError::Password(text) => (Some(&self.password), &self.password_error, text),
-            FormError::Form(text) => (None, &self.alert, text),
+        let (input, place, text) = match (error, &self.code) {
+            (FormError::User(text), _) => (Some(&self.user), &self.user_error, text),
+            (FormError::Password(text), _) => (Some(&self.password), &self.password_error, text),
+            (FormError::Code(text), Some((code, error))) => (Some(code), error, text),
+            (FormError::Form(text) | FormError::Code(text), _) => (None, &self.alert, text),
         };
         set_text(place, &text);
         if let Some(input) = input {

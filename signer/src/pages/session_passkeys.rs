@@ -1,17 +1,19 @@
-//! Signs a confirmed request with a passkey, and creates passkeys (docs/PROTOCOL.md §12).
+//! Signs a confirmed request with a passkey, and creates passkeys and recovery codes (docs/PROTOCOL.md §12).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use protocol::{
     action::Action as _,
-    built_in::AddPasskey,
+    built_in::{AddPasskey, CreateRecoveryCodes},
     message::{AttestedHeaders, WindowRejection},
     passkey::{self as wire, PasskeyId},
+    recovery,
 };
 use wasm_bindgen::JsValue;
 
 use super::{
     Page,
     passkey::{self, CREATE, GET},
+    recovery_codes::RecoveryCodes,
     request::Request,
 };
 use crate::{http, keys::Key};
@@ -26,6 +28,8 @@ pub(super) struct SessionPasskeys {
     signs: bool,
     /// Whether a new one is created.
     creates: bool,
+    /// New recovery codes.
+    codes: Option<RecoveryCodes>,
 }
 
 impl SessionPasskeys {
@@ -33,11 +37,17 @@ impl SessionPasskeys {
     pub(super) async fn fetch(request: &Request) -> Result<Self, WindowRejection> {
         let body = ["\"", &request.to_sign.session.to_string(), "\""].concat();
         let wire::SessionPasskeys { user, ids } = http::post("/passkeys", &body, &[]).await?.read()?;
+        let codes = match request.entry.path == CreateRecoveryCodes::PATH {
+            true if ids.is_empty() => return Err(WindowRejection::NothingToRecover),
+            true => Some(RecoveryCodes::generate().map_err(|_| WindowRejection::SigningFailed)?),
+            false => None,
+        };
         let passkeys = Self {
             user,
             listed: descriptors(&ids),
             signs: !ids.is_empty(),
             creates: request.entry.path == AddPasskey::PATH,
+            codes,
         };
         if passkeys.is_used() && !passkey::is_supported() {
             return Err(WindowRejection::NoPasskey);
@@ -48,6 +58,11 @@ impl SessionPasskeys {
     /// Whether the browser will ask the user for a passkey.
     pub(super) fn is_used(&self) -> bool {
         self.signs || self.creates
+    }
+
+    /// The new recovery codes, which the user must see.
+    pub(super) fn codes(&self) -> Option<&RecoveryCodes> {
+        self.codes.as_ref()
     }
 
     /// Has passkeys sign the signature base, and adds their headers. `login` is the user's.
@@ -82,6 +97,11 @@ impl SessionPasskeys {
             let registration = passkey::run(CREATE, &challenge, &members, None).await?;
             let signature = key.sign(&wire::new_passkey_statement(&bytes, &registration)).await?;
             headers.new_passkey = Some(wire::new_passkey_header(&registration, &signature));
+        }
+        if let Some(codes) = &self.codes {
+            let hashes = codes.hashes(&self.user);
+            let signature = key.sign(&recovery::statement(&bytes, &hashes)).await?;
+            headers.recovery_codes = Some(recovery::header(&hashes, &signature));
         }
         Ok(())
     }
