@@ -28,7 +28,7 @@ pub fn Passkeys() -> impl IntoView {
     view! {
         <PrivatePage title="Your passkeys" data>
             <p class="muted">
-                "A passkey signs you in without a password, and confirms what matters most. It stays in your device or security key: no page and no program can copy it."
+                "A passkey signs you in without a password, and confirms what matters most. It stays in your device, security key or password manager: no page can copy it."
             </p>
             <Alert sentence=move || remover.error.get().map(|error| error.to_string())/>
             <Show
