@@ -23,6 +23,7 @@ use protocol::{
     user::Login,
 };
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 
 use super::{
     credentials::{CredentialError, PasswordCheck},
@@ -93,9 +94,10 @@ pub(crate) async fn register(State(server): State<Server>, request: Request) -> 
     post(&server, Form::Register, request).await
 }
 
-/// `POST /recover`.
+/// `POST /recover`. It goes on if the client disconnects: a recovery is always recorded and announced.
 pub(crate) async fn recover(State(server): State<Server>, request: Request) -> Response {
-    post(&server, Form::Recover, request).await
+    let recovery = async move { post(&server, Form::Recover, request).await };
+    tokio::spawn(recovery.in_current_span()).await.unwrap_or_else(|_| Rejection::Unverified.into_response())
 }
 
 async fn post(server: &Server, form: Form, request: Request) -> Response {

@@ -68,8 +68,8 @@ pub trait PasskeyStore: Send + Sync + 'static {
     /// The user who has the passkey with this credential ID.
     async fn owner(&self, id: &PasskeyId) -> Result<Option<UserId>>;
 
-    /// Replaces a user's passkeys and recovery codes. Returns `false`, and writes nothing, when the version is no longer `seen`, or when another
-    /// user has one of these passkeys.
+    /// Replaces a user's passkeys and recovery codes. Returns `false`, and writes nothing, when the version is no longer `seen`,
+    /// or when another user has one of these passkeys.
     async fn write(&self, user: &UserId, seen: u64, passkeys: &UserPasskeys) -> Result<bool>;
 }
 

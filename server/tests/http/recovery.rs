@@ -1,8 +1,11 @@
 //! Sign-in with a recovery code, which removes the user's passkeys (attack 30).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -85,13 +88,16 @@ pub(crate) struct Crossing {
     pub meeting: AtomicUsize,
     /// How often passkeys were read.
     pub reads: AtomicUsize,
+    /// The next `held` writes return after another party has come to the barrier.
+    held: AtomicUsize,
 }
 
 impl Crossing {
     pub(crate) fn stores() -> (Arc<Self>, Stores) {
         let stores = Stores::memory();
         let (barrier, zero) = (Barrier::new(2), || AtomicUsize::new(0));
-        let records = Arc::new(Self { records: stores.records.clone(), barrier, meeting: zero(), reads: zero() });
+        let records =
+            Arc::new(Self { records: stores.records.clone(), barrier, meeting: zero(), reads: zero(), held: zero() });
         (records.clone(), Stores { records, ..stores })
     }
 }
@@ -111,7 +117,12 @@ impl RecordStore for Crossing {
     }
 
     async fn write(&self, writes: &[Write]) -> Result<bool, StoreError> {
-        self.records.write(writes).await
+        let written = self.records.write(writes).await;
+        let left = |left: usize| left.checked_sub(1);
+        if self.held.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
+            self.barrier.wait().await;
+        }
+        written
     }
 }
 
@@ -243,6 +254,31 @@ async fn recovery_is_announced_and_audited() {
     assert_eq!(logged(AuditLog::Security, "recover").await, [reason("passkeys_removed")]);
     assert_eq!(logged(AuditLog::Security, "sign_in").await, [(Some(browser.handle), "recovery_code".to_owned())]);
     assert_eq!(logged(AuditLog::Traffic, "recover").await, [reason("wrong_code"), reason("wrong_credentials")]);
+}
+
+/// An attacker who disconnects must not keep the owner from learning of it.
+#[tokio::test]
+async fn attack_30_disconnected_recovery_is_announced() {
+    let (records, stores) = Crossing::stores();
+    let app = TestApp::new(stores);
+    let (mut owner, _, codes) = with_codes(&app, "ada").await;
+    records.held.store(1, Ordering::SeqCst);
+    let client = app.clone();
+    let request = tokio::spawn(async move { recover(&client, &mut Browser::new(), "ada", &codes[0]).await.status });
+    while records.held.load(Ordering::SeqCst) > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    let announced = async {
+        records.barrier.wait().await;
+        while events(&app).await.pop().is_none_or(|(change, ..)| change != PasskeyChange::Recovered) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), announced).await.expect("the recovery goes on");
+    assert_eq!(list(&app, &mut owner).await.passkeys, []);
+    assert_eq!(app.logged("recover", Outcome::Passed).await, 1);
 }
 
 /// The passkeys are removed although no session is opened, so the owner must learn of it.
