@@ -18,6 +18,7 @@ mod passkey_sign_in;
 mod recovery_codes;
 mod request;
 mod session_passkeys;
+mod watch;
 
 use dom::Dom;
 
