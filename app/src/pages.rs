@@ -17,6 +17,7 @@ use crate::{error::AppError, session_api};
 
 pub mod account;
 pub mod activity;
+pub mod changes;
 pub mod connection_status;
 pub mod focus;
 pub mod form;

@@ -1,7 +1,7 @@
 //! The passkeys page: the user's passkeys, how to add and remove one, and recovery codes.
 
 use client::passkeys;
-use leptos::{ev::SubmitEvent, html::Input, prelude::*, task::spawn_local};
+use leptos::{ev::SubmitEvent, html::Input, prelude::*};
 use protocol::{
     built_in::{AddPasskey, RemovePasskey},
     passkey::{OwnPasskey, OwnPasskeys, PasskeyName},
@@ -10,6 +10,7 @@ use protocol::{
 };
 
 use super::{
+    changes::{Change, ChangeButton, Changes},
     form::{Alert, Field, Form, FormError, Submit, clear, value},
     private::{PrivateData, PrivatePage, Time},
 };
@@ -24,19 +25,19 @@ pub fn Passkeys() -> impl IntoView {
     let data = PrivateData::load(|| Box::pin(async { Ok(passkeys::list().await?) }))
         .reload_on(|push| matches!(push, Push::Security(Security::Passkey { .. })));
     let own = move || data.select(|own: &OwnPasskeys| own.passkeys.clone()).unwrap_or_default();
-    let remover = PasskeyRemover { data, pending: RwSignal::new(false), error: RwSignal::new(None) };
+    let changes = Changes::of(data);
     view! {
         <PrivatePage title="Your passkeys" data>
             <p class="muted">
                 "A passkey signs you in without a password, and confirms what matters most. It stays in your device, security key or password manager: no page can copy it."
             </p>
-            <Alert sentence=move || remover.error.get().map(|error| error.to_string())/>
+            <Alert sentence=move || changes.error()/>
             <Show
                 when=move || !own().is_empty()
                 fallback=|| view! { <p>"You have no passkey yet."</p> }
             >
                 <ul class="sessions" aria-label="Passkeys">
-                    {move || own().into_iter().map(|passkey| view! { <PasskeyCard passkey remover/> }).collect_view()}
+                    {move || own().into_iter().map(|passkey| view! { <PasskeyCard passkey changes/> }).collect_view()}
                 </ul>
             </Show>
             <Show when=move || !own().is_empty()>
@@ -76,24 +77,13 @@ fn AddForm(data: PrivateData<OwnPasskeys>) -> impl IntoView {
 /// The user's recovery codes, which only the confirmation window shows.
 #[component]
 fn Codes(data: PrivateData<OwnPasskeys>) -> impl IntoView {
-    let pending = RwSignal::new(false);
-    let error = RwSignal::new(None::<AppError>);
+    let changes = Changes::of(data);
     let codes = move || data.select(|own| own.codes).flatten();
-    let create = move |_| {
-        if pending.get_untracked() {
-            return;
-        }
-        pending.set(true);
-        error.set(None);
-        data.done.set(None);
-        spawn_local(async move {
-            match passkeys::create_recovery_codes().await {
-                Ok(()) => data.done.set(Some("The recovery codes work now.".to_owned())),
-                Err(failed) => error.set(Some(failed.into())),
-            }
-            pending.set(false);
-            data.reload();
-        });
+    let create = || -> Change {
+        Box::pin(async {
+            passkeys::create_recovery_codes().await?;
+            Ok("The recovery codes work now.".to_owned())
+        })
     };
     view! {
         <section class="card">
@@ -108,59 +98,30 @@ fn Codes(data: PrivateData<OwnPasskeys>) -> impl IntoView {
                     None => "You have none. Create them now, in case you lose your passkeys.".into_any(),
                 }}
             </p>
-            <Alert sentence=move || error.get().map(|error| error.to_string())/>
-            <button type="button" class="secondary" aria-disabled=move || pending.get().to_string() on:click=create>
-                "Create recovery codes"
-            </button>
+            <Alert sentence=move || changes.error()/>
+            <ChangeButton changes label="Create recovery codes" change=Box::new(create)/>
         </section>
     }
 }
 
-/// Removes passkeys, one call at a time.
-#[derive(Clone, Copy)]
-struct PasskeyRemover {
-    data: PrivateData<OwnPasskeys>,
-    pending: RwSignal<bool>,
-    error: RwSignal<Option<AppError>>,
-}
-
-impl PasskeyRemover {
-    fn remove(self, passkey: OwnPasskey) {
-        if self.pending.get_untracked() {
-            return;
-        }
-        self.pending.set(true);
-        self.error.set(None);
-        self.data.done.set(None);
-        spawn_local(async move {
-            match passkeys::remove(RemovePasskey { passkey: passkey.id, name: passkey.name }).await {
-                Ok(()) => self.data.done.set(Some("The passkey was removed.".to_owned())),
-                Err(error) => self.error.set(Some(error.into())),
-            }
-            self.pending.set(false);
-            self.data.reload();
-        });
-    }
-}
-
 #[component]
-fn PasskeyCard(passkey: OwnPasskey, remover: PasskeyRemover) -> impl IntoView {
-    let (name, removed) = (passkey.name.to_string(), passkey.clone());
+fn PasskeyCard(passkey: OwnPasskey, changes: Changes) -> impl IntoView {
+    let OwnPasskey { id, name, created, used } = passkey;
+    let (title, button) = (name.to_string(), format!("Remove {name}"));
+    let remove = move || -> Change {
+        let removed = RemovePasskey { passkey: id.clone(), name: name.clone() };
+        Box::pin(async {
+            passkeys::remove(removed).await?;
+            Ok("The passkey was removed.".to_owned())
+        })
+    };
     view! {
         <li class="card session">
             <div class="session-header">
-                <h2 translate="no">{name.clone()}</h2>
-                <button
-                    type="button"
-                    class="secondary"
-                    aria-label=format!("Remove {name}")
-                    aria-disabled=move || remover.pending.get().to_string()
-                    on:click=move |_| remover.remove(removed.clone())
-                >
-                    "Remove"
-                </button>
+                <h2 translate="no">{title}</h2>
+                <ChangeButton changes label="Remove" name=button change=Box::new(remove)/>
             </div>
-            <p>"Added " <Time at=passkey.created/> ", last used " <Time at=passkey.used/> "."</p>
+            <p>"Added " <Time at=created/> ", last used " <Time at=used/> "."</p>
         </li>
     }
 }

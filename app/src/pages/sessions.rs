@@ -1,59 +1,23 @@
 //! The sessions page: where the user is signed in, and how to end a session.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use leptos_router::components::A;
-use protocol::{action::Tier, built_in::Revoke, key::KeyThumbprint, push::Push, token::SessionHandle};
+use protocol::{action::Tier, built_in::Revoke, key::KeyThumbprint, push::Push};
 
 use super::{
+    changes::{Change, ChangeButton, Changes},
     form::Alert,
     private::{PrivateData, PrivatePage, Time},
 };
-use crate::{
-    error::AppError,
-    session_api::{self, OwnSession},
-};
+use crate::session_api::{self, OwnSession};
 
-/// Ends sessions, one call at a time.
-#[derive(Clone, Copy)]
-struct SessionEnder {
-    data: PrivateData<Vec<OwnSession>>,
-    pending: RwSignal<bool>,
-    error: RwSignal<Option<AppError>>,
-}
-
-impl SessionEnder {
-    /// Makes a call that ends sessions, then shows the remaining ones.
-    fn run(self, call: impl Future<Output = Result<String, AppError>> + 'static) {
-        if self.pending.get_untracked() {
-            return;
-        }
-        self.pending.set(true);
-        self.error.set(None);
-        self.data.done.set(None);
-        spawn_local(async move {
-            match call.await {
-                Ok(done) => self.data.done.set(Some(done)),
-                Err(error) => self.error.set(Some(error)),
-            }
-            self.pending.set(false);
-            self.data.reload();
-        });
-    }
-
-    fn end(self, session: SessionHandle) {
-        self.run(
-            async move { session_api::revoke(Revoke { session }).await.map(|()| "The session has ended.".to_owned()) },
-        );
-    }
-
-    fn end_others(self) {
-        self.run(async {
-            session_api::revoke_others().await.map(|ended| match ended {
-                1 => "One other session has ended.".to_owned(),
-                many => format!("{many} other sessions have ended."),
-            })
-        });
-    }
+fn end_others() -> Change {
+    Box::pin(async {
+        Ok(match session_api::revoke_others().await? {
+            1 => "One other session has ended.".to_owned(),
+            many => format!("{many} other sessions have ended."),
+        })
+    })
 }
 
 /// The page.
@@ -61,7 +25,7 @@ impl SessionEnder {
 pub fn Sessions() -> impl IntoView {
     let data =
         PrivateData::load(|| Box::pin(session_api::sessions())).reload_on(|push| matches!(push, Push::Security(_)));
-    let ender = SessionEnder { data, pending: RwSignal::new(false), error: RwSignal::new(None) };
+    let changes = Changes::of(data);
     let sessions = move || data.select(Clone::clone).unwrap_or_default();
     let has_others = move || data.select(|sessions| sessions.len() > 1).unwrap_or_default();
     view! {
@@ -70,42 +34,31 @@ pub fn Sessions() -> impl IntoView {
                 "Each session is a browser in which you signed in, with its own keys. When you end one, compare its code in the confirmation window."
             </p>
             <p><A href="/passkeys">"Your passkeys"</A> " sign you in without a password."</p>
-            <Alert sentence=move || ender.error.get().map(|error| error.to_string())/>
+            <Alert sentence=move || changes.error()/>
             <ul class="sessions" aria-label="Sessions">
-                {move || sessions().into_iter().map(|session| view! { <SessionCard session ender/> }).collect_view()}
+                {move || sessions().into_iter().map(|session| view! { <SessionCard session changes/> }).collect_view()}
             </ul>
             <Show when=has_others>
-                <button
-                    type="button"
-                    class="primary"
-                    aria-disabled=move || ender.pending.get().to_string()
-                    on:click=move |_| ender.end_others()
-                >
-                    "End all other sessions"
-                </button>
+                <ChangeButton changes label="End all other sessions" class="primary" change=Box::new(end_others)/>
             </Show>
         </PrivatePage>
     }
 }
 
 #[component]
-fn SessionCard(session: OwnSession, ender: SessionEnder) -> impl IntoView {
+fn SessionCard(session: OwnSession, changes: Changes) -> impl IntoView {
     let OwnSession { handle, is_this, device, network, created, seen, confirmation_key, frame_key, tier, theft } =
         session;
     let frame_key = frame_key.map_or_else(|| "none yet".to_owned(), abbreviate);
     let from = (!network.is_empty()).then(|| format!(" from {network}"));
     let end_button = (!is_this).then(|| {
-        view! {
-            <button
-                type="button"
-                class="secondary"
-                aria-label=format!("End session {handle}")
-                aria-disabled=move || ender.pending.get().to_string()
-                on:click=move |_| ender.end(handle)
-            >
-                "End"
-            </button>
-        }
+        let end = move || -> Change {
+            Box::pin(async move {
+                session_api::revoke(Revoke { session: handle }).await?;
+                Ok("The session has ended.".to_owned())
+            })
+        };
+        view! { <ChangeButton changes label="End" name=format!("End session {handle}") change=Box::new(end)/> }
     });
     view! {
         <li class="card session" id=handle.to_string() class:compromised=theft.is_some()>
