@@ -205,6 +205,10 @@ impl From<WindowRejection> for ClientError {
             WindowRejection::NoKey => Self::LostKey,
             WindowRejection::SigningFailed => Self::SigningFailed,
             WindowRejection::NoPasskey => Self::NoPasskey,
+            WindowRejection::SignInRequired => Self::Rejected(
+                "You must sign in again to add your first passkey. Sign out, sign in, and add it within five minutes."
+                    .to_owned(),
+            ),
             WindowRejection::NothingToRecover => {
                 Self::Rejected("You have no passkey that recovery codes could replace. Add a passkey first.".to_owned())
             }

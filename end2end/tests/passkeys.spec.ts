@@ -66,6 +66,20 @@ test("a user without a passkey, or who refuses to use it, is told what to do", a
   await expect(page).toHaveURL(`${server.app}/account`);
 });
 
+test("a user who has not just signed in creates no first passkey", async ({ account, context, page, server }) => {
+  const key = await VirtualAuthenticator.pluggedInto(context);
+  await context.route(`${server.sign}/passkeys`, (route) => route.fulfill({ json: { user: "A".repeat(43), ids: [], recent: false } }));
+  await account.open("/passkeys");
+  await account.input.fill(page.getByLabel("Name", { exact: true }), "Phone");
+  const opened = context.waitForEvent("page");
+  await account.input.activate(account.button("Add a passkey"));
+  const window = await opened;
+  await expect(window.getByRole("heading", { name: "Sign in again first" })).toBeVisible();
+  await window.close();
+  await expect(account.alert).toContainText("You must sign in again to add your first passkey.");
+  expect(key.uses, "the authenticator keeps no passkey that the server does not know").toBe(0);
+});
+
 test("window and sign-in page wait for a user who takes long to use the passkey", async ({ account, context, page, server }) => {
   const key = await VirtualAuthenticator.pluggedInto(context);
   await addPasskey(account, key, "Phone");
@@ -113,7 +127,7 @@ test("the sign-in page offers passkeys as suggestions and renews their challenge
       return new Promise((_, reject) => options?.signal?.addEventListener("abort", () => reject(new DOMException("", "AbortError"))));
     };
     PublicKeyCredential.isConditionalMediationAvailable = async () => true;
-    // 45 s pass in 450 ms.
+    // 100 s pass in a second.
     const wait = window.setTimeout.bind(window);
     window.setTimeout = ((act: TimerHandler, ms = 0) => wait(act, ms >= 40_000 ? ms / 100 : ms)) as typeof window.setTimeout;
   });

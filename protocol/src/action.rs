@@ -232,6 +232,13 @@ macro_rules! actions {
                     $attested
                 })?
             }
+        $(
+            // The confirmation window alone asks for passkeys.
+            const _: () = assert!(
+                matches!($crate::action::Level::$level, $crate::action::Level::Confirmed | $crate::action::Level::Attested),
+                concat!("the level of ", stringify!($that), " is below Confirmed")
+            );
+        )?
         )+
 
         /// Every action, in the order of this file.

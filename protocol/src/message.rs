@@ -360,6 +360,8 @@ pub enum WindowRejection {
     NoKey,
     /// The passkey did not sign: the user cancelled, or the browser or the authenticator cannot.
     NoPasskey,
+    /// The user must sign in again to add the first passkey.
+    SignInRequired,
     /// The user has no passkey, which recovery codes would replace.
     NothingToRecover,
     /// The request is not a confirmed action of the catalogue.

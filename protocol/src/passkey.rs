@@ -113,6 +113,8 @@ pub struct SessionPasskeys {
     pub user: String,
     /// The credential IDs of the user's passkeys.
     pub ids: Vec<PasskeyId>,
+    /// Whether the user has signed in recently enough to add the first passkey.
+    pub recent: bool,
 }
 
 /// Body of `POST /sign-in/passkey`.

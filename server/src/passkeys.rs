@@ -44,6 +44,10 @@ use crate::{
 /// How often a change is tried again when another request has changed the user's passkeys meanwhile.
 const TRIES: usize = 4;
 
+/// How long after a sign-in a session can add the user's first passkey, in ms. Otherwise whoever has a session for a moment
+/// could turn it into a lasting way to sign in, and lock the user out.
+const RECENT_SIGN_IN: u64 = 5 * 60_000;
+
 /// The largest body of `POST /passkeys`, in bytes.
 const MAX_BODY: usize = 64;
 
@@ -100,6 +104,11 @@ impl Server {
             if !passkeys.passkeys.is_empty() {
                 return Err(Rejection::PasskeyRequired);
             }
+            // For a session from before a recovery, a passkey was needed.
+            let is_first = unverified.new_passkey.is_some();
+            if passkeys.recovered > session.created || is_first && !self.is_recent(session) {
+                return Err(Rejection::SignInRequired);
+            }
         }
         let verify_statement = |statement: &str, signature: &Signature| {
             let verified = verify(session.confirmation_key.as_sec1(), statement.as_bytes(), signature.as_p1363());
@@ -120,6 +129,11 @@ impl Server {
             None => None,
         };
         Ok(Attestation { is_attested, new, codes })
+    }
+
+    /// Whether the user has just signed in.
+    fn is_recent(&self, session: &Session) -> bool {
+        self.now().saturating_sub(session.created) <= RECENT_SIGN_IN
     }
 
     /// Verifies an assertion of a user's passkey, and records its counter. `session` has sent it, unless it is a sign-in.
@@ -203,7 +217,7 @@ pub(crate) async fn list(
     State(server): State<Server>,
     request: Verified<ReadPasskeys>,
 ) -> Result<Json<OwnPasskeys>, Rejection> {
-    let (UserPasskeys { passkeys, codes }, _) = server.passkeys().read(request.user()).await?;
+    let (UserPasskeys { passkeys, codes, .. }, _) = server.passkeys().read(request.user()).await?;
     let own = |Passkey { id, name, created, used, .. }| OwnPasskey { id, name, created, used };
     let codes = codes.map(|RecoveryCodes { created, hashes }| OwnCodes { unused: hashes.len(), created });
     Ok(Json(OwnPasskeys { passkeys: passkeys.into_iter().map(own).collect(), codes }))
@@ -240,7 +254,12 @@ pub(crate) async fn remove(
     request: Verified<RemovePasskey>,
 ) -> Result<Json<()>, Rejection> {
     let RemovePasskey { passkey: id, name } = request.action();
+    let is_attested = request.level() == Level::Attested;
     let change = |passkeys: &mut UserPasskeys| {
+        // Another request may have added the first one meanwhile.
+        if !passkeys.passkeys.is_empty() && !is_attested {
+            return Err(Rejection::PasskeyRequired);
+        }
         // The page has named it, and the user has confirmed that name.
         let is_it = |passkey: &Passkey| passkey.id == *id && passkey.name == *name;
         let at = passkeys.passkeys.iter().position(is_it).ok_or(Rejection::NoSuchPasskey)?;
@@ -287,6 +306,7 @@ async fn try_of_session(server: &Server, parts: &Parts, body: Body) -> Result<Se
     Ok(SessionPasskeys {
         user: user_handle_text(&session.user),
         ids: passkeys.passkeys.iter().map(|passkey| passkey.id.clone()).collect(),
+        recent: server.is_recent(&session) && passkeys.recovered <= session.created,
     })
 }
 

@@ -175,6 +175,10 @@ pub enum Rejection {
     /// The user has no passkey of this ID and name.
     #[error("you have no such passkey. Reload the page")]
     NoSuchPasskey,
+    /// The session is not recent enough to add the first passkey, or from before the user's passkeys were removed with a recovery
+    /// code.
+    #[error("you must sign in again for this. Sign out, sign in, and do it within five minutes")]
+    SignInRequired,
     /// The user has no passkey, so recovery codes would replace nothing.
     #[error("you have no passkey that recovery codes could replace. Add a passkey first")]
     NothingToRecover,
@@ -243,9 +247,11 @@ impl Rejection {
             | Self::BadPasskey(_)
             | Self::ProofNotFresh(_) => (Code::InvalidProof, None),
             Self::PasskeyRequired => (Code::PasskeyRequired, None),
-            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey | Self::NothingToRecover => {
-                (Code::PasskeyRejected, None)
-            }
+            Self::TooManyPasskeys
+            | Self::PasskeyTaken
+            | Self::NoSuchPasskey
+            | Self::SignInRequired
+            | Self::NothingToRecover => (Code::PasskeyRejected, None),
             Self::LevelTooLow | Self::Suspicious(_) => (Code::StepUpRequired, None),
             Self::NoDeviceProof(_) => (Code::DeviceProofRequired, None),
             Self::NoDeviceBinding => (Code::DeviceBindingRequired, None),
@@ -290,7 +296,11 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
-            Self::TooManyPasskeys | Self::PasskeyTaken | Self::NoSuchPasskey | Self::NothingToRecover => {
+            Self::TooManyPasskeys
+            | Self::PasskeyTaken
+            | Self::NoSuchPasskey
+            | Self::SignInRequired
+            | Self::NothingToRecover => {
                 problem.detail = Some(sentence(&self.to_string()));
             }
             Self::InvalidLogin(invalid) => problem.detail = Some(sentence(&invalid.to_string())),

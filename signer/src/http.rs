@@ -38,8 +38,11 @@ impl From<HttpError> for FrameRejection {
 }
 
 impl From<HttpError> for WindowRejection {
-    fn from(_error: HttpError) -> Self {
-        Self::Unreachable
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Rejected(problem) if problem.code == Code::InvalidSession => Self::NoKey,
+            _ => Self::Unreachable,
+        }
     }
 }
 

@@ -44,8 +44,9 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Every [`CredentialError`].
     async fn register(&self, login: &Login, password: &str) -> Result<UserId, CredentialError>;
 
-    /// The normalized login of a user, if the account exists. The server asks after a sign-in with a passkey, which names only
-    /// the user.
+    /// The normalized login of a user, if the account exists and may sign in. The server asks at a sign-in with a passkey,
+    /// which names only the user and does not call [`Self::check`]: return `None` for a suspended account. An ID must never
+    /// become another user's, who would have the passkeys of the first.
     ///
     /// # Errors
     /// [`CredentialError::Store`].

@@ -93,9 +93,9 @@ async fn try_sign_in(
     // The time tells whether there is such a passkey. Its ID cannot be guessed.
     let user = server.passkeys().owner(&assertion.id).await?.ok_or(InvalidPasskey::Unknown)?;
     let login = server.credentials().login(&user).await?.ok_or(InvalidPasskey::Unknown)?;
-    let device = server.known_devices().of(&parts.headers, &login, server.now());
+    // Not counted with the account's passwords, which anyone can send: nobody reaches this by guessing.
     let limit = per_minute(limits.sign_ins_per_minute_and_account);
-    server.count("sign_ins", counter(&login, device.as_ref()), limit).await?;
+    server.count("sign_ins", format!("passkey_{}", counter(&login, None)), limit).await?;
     // A discoverable passkey names its user (WebAuthn §7.2 step 6).
     if assertion.user.is_none() {
         return Err(InvalidPasskey::WrongUser.into());

@@ -59,17 +59,20 @@ impl Server {
             PasswordCheck::UnknownLogin => (UserId::parse("unknown").map_err(|_| Rejection::Unverified)?, false),
         };
         for _ in 0..TRIES {
-            let (passkeys, version) = self.passkeys().read(&user).await?;
+            let read = self.passkeys().read(&user).await;
             let hash = code.hash(&user_handle_text(&user));
-            let is_found = passkeys.codes.is_some_and(|codes| codes.hashes.contains(&hash));
+            // A store of users may reject the ID of an unknown one.
             if !is_right {
                 return Err(Rejection::WrongCredentials);
             }
+            let (passkeys, version) = read?;
+            let is_found = passkeys.codes.is_some_and(|codes| codes.hashes.contains(&hash));
             if !is_found {
                 return Err(Rejection::WrongCode);
             }
+            let recovered = UserPasskeys { recovered: self.now(), ..UserPasskeys::default() };
             // Of several requests with the same version one succeeds, so a code works once.
-            if self.passkeys().write(&user, version, &UserPasskeys::default()).await? {
+            if self.passkeys().write(&user, version, &recovered).await? {
                 self.record(Event {
                     session: None,
                     user: Some(user.clone()),

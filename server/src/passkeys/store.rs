@@ -40,6 +40,10 @@ pub struct UserPasskeys {
     /// The recovery codes. A user without a passkey has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<RecoveryCodes>,
+    /// When the user last used a recovery code: Unix ms, 0 if never. Sessions from before must sign in again to do what needed
+    /// a passkey.
+    #[serde(default)]
+    pub recovered: u64,
 }
 
 /// A user's unused recovery codes.

@@ -31,8 +31,8 @@ use crate::{
 /// The largest body, in bytes.
 const MAX_BODY: usize = 2048;
 
-/// How long a challenge is valid, in ms.
-const CHALLENGE_LIFE: u64 = 60_000;
+/// How long a challenge is valid, in ms: a user may take 110 s to use a passkey.
+const CHALLENGE_LIFE: u64 = 120_000;
 
 /// `POST /challenge`: issues a fresh challenge to sign, which is not tied to a session.
 pub(crate) async fn challenge(State(server): State<Server>, request: Request) -> Response {

@@ -54,7 +54,7 @@ fn passkey(name: &str) -> Passkey {
 }
 
 fn of(passkeys: &[&Passkey]) -> UserPasskeys {
-    UserPasskeys { passkeys: passkeys.iter().copied().cloned().collect(), codes: None }
+    UserPasskeys { passkeys: passkeys.iter().copied().cloned().collect(), ..UserPasskeys::default() }
 }
 
 async fn read(store: &Store, user: &UserId) -> (UserPasskeys, u64) {

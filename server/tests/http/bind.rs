@@ -64,7 +64,7 @@ async fn bind_request_is_accepted_once() {
     assert_eq!(browser.send_bind(&app, &statement).await.status, StatusCode::OK);
     assert_eq!(browser.send_bind(&app, &statement).await.code(), Code::UseFreshNonce, "replayed");
     let late = browser.statement(browser.challenge(&app).await);
-    app.wait(60_000);
+    app.wait(120_000);
     assert_eq!(browser.send_bind(&app, late).await.code(), Code::UseFreshNonce, "too late");
 }
 

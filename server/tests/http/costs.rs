@@ -1,7 +1,7 @@
 //! Measures what tiers and levels cost in the server, as ratios taken in one run:
 //! `cargo test --release -p server --test http costs -- --ignored --nocapture`.
 
-use std::{num::NonZeroU32, time::Instant};
+use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
 use server::{
@@ -14,10 +14,10 @@ use crate::{
     authenticator::{Authenticator, Ceremony},
     browser::{Browser, Signed},
     device::{bound, secure},
+    passkey_actions::pay,
     passkeys::with_passkey_of,
     read,
     redis_server::RedisServer,
-    test_actions::Pay,
 };
 
 const ROUNDS: usize = 400;
@@ -36,10 +36,6 @@ async fn measure(app: &TestApp, browser: &mut Browser, request: &Signed) -> (f64
 
 fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum()
-}
-
-fn pay(amount: u32) -> Pay {
-    Pay { amount: NonZeroU32::new(amount).expect("an amount") }
 }
 
 fn of_secure_origin(ceremony: &mut Ceremony) {

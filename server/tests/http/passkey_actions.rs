@@ -10,12 +10,12 @@ use crate::{
     app,
     authenticator::{Authenticator, Ceremony, Change, Key, PRESENT, VERIFIED},
     owner_still_acts,
-    passkeys::{events, send, with_passkey},
+    passkeys::{events, list, send, with_passkey},
     read, rename,
     test_actions::{Erase, Pay},
 };
 
-fn pay(amount: u32) -> Pay {
+pub(crate) fn pay(amount: u32) -> Pay {
     Pay { amount: NonZeroU32::new(amount).unwrap() }
 }
 
@@ -31,6 +31,24 @@ async fn passkey_is_needed_from_the_amount_on() {
     let request = phone.attest(ada.request(&app, &pay(500)));
     assert_eq!(send(&app, &mut ada, &request).await.status, StatusCode::OK);
     assert_eq!(bob.call(&app, &pay(500)).await.status, StatusCode::OK, "a user without a passkey confirms");
+}
+
+/// Whoever has a session for a moment could otherwise sign in for ever, and lock the user out.
+#[tokio::test]
+async fn attack_30_first_passkey_needs_recent_sign_in() {
+    let app = app();
+    let mut thief = app.browser("ada").await;
+    app.wait(5 * 60_000 + 1);
+    thief.issue_nonces(&app).await;
+    let request = Authenticator::new("ada").register_of(&mut thief, &app, "Mine");
+    assert_eq!(send(&app, &mut thief, &request).await.code(), Code::PasskeyRejected);
+    let (mut owner, mut phone) = with_passkey(&app, "ada").await;
+    assert_eq!(list(&app, &mut owner).await.passkeys.len(), 1);
+    // Further ones need a passkey, and no recent sign-in.
+    app.wait(5 * 60_000 + 1);
+    owner.issue_nonces(&app).await;
+    let request = phone.attest(Authenticator::new("ada").register_of(&mut owner, &app, "Key"));
+    assert_eq!(send(&app, &mut owner, &request).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -132,9 +132,9 @@ async fn passkey_sign_ins_are_limited_per_account() {
     }
     assert_eq!(codes[..10], [Code::WrongCredentials; 10]);
     assert_eq!(codes[10], Code::RateLimited);
-    // Passwords of the account are counted by the same limit.
+    // Passwords of the account are counted apart: anyone can send wrong ones.
     let reply = Browser::new().post(&app, "/sign-in", "ada", PASSWORD).await;
-    assert_eq!(reply.code(), Code::RateLimited);
+    assert_eq!(reply.status, StatusCode::OK);
 }
 
 #[tokio::test]

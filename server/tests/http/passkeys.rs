@@ -284,13 +284,15 @@ async fn window_learns_credential_ids_with_own_cookie() {
         browser.send_from_frame(&app, "/passkeys", format!("\"{handle}\"").into_bytes()).await
     };
     let reply = ask(&browser, browser.handle.to_string()).await;
-    let SessionPasskeys { user, ids } = reply.json();
-    assert_eq!(ids, [phone.id()]);
+    let SessionPasskeys { user, ids, recent } = reply.json();
+    assert_eq!((ids, recent), (vec![phone.id()], true));
     assert!(!user.contains("ada"), "the user handle names nobody");
     let eve = app.browser("eve").await;
     assert_eq!(ask(&eve, browser.handle.to_string()).await.code(), Code::InvalidSession);
     let request = crate::browser::from_app("/passkeys").body(axum::body::Body::from("{}")).unwrap();
     assert_ne!(app.send(request).await.status, StatusCode::OK, "not on the app origin");
+    app.wait(5 * 60_000 + 1);
+    assert!(!ask(&browser, browser.handle.to_string()).await.json::<SessionPasskeys>().recent);
 }
 
 #[tokio::test]

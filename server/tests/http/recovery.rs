@@ -29,6 +29,7 @@ use crate::{
     authenticator::Authenticator,
     browser::{Browser, PASSWORD, Reply, from_app, from_frame},
     owner_still_acts,
+    passkey_actions::pay,
     passkeys::{events, list, send, with_passkey},
     recovery_codes::{new_codes, with_codes},
 };
@@ -79,6 +80,28 @@ async fn code_signs_in_and_removes_passkeys() {
         assert_eq!(recover(&app, &mut Browser::new(), "ada", code).await.code(), Code::WrongCredentials);
     }
     assert_eq!(list(&app, &mut browser).await.passkeys.len(), 1);
+}
+
+/// A session that a thief has from before gains nothing because the passkeys are gone.
+#[tokio::test]
+async fn attack_30_recovery_gives_older_sessions_nothing() {
+    let app = app();
+    let (mut thief, _, codes) = with_codes(&app, "ada").await;
+    app.wait(1_000);
+    let mut owner = Browser::new();
+    assert_eq!(recover(&app, &mut owner, "ada", &codes[0]).await.status, StatusCode::OK);
+    assert_eq!(owner.enter(&app).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(owner.bind(&app).await.status, StatusCode::OK);
+    thief.issue_nonces(&app).await;
+    assert_eq!(thief.call(&app, &pay(500)).await.code(), Code::PasskeyRejected);
+    thief.issue_nonces(&app).await;
+    let request = Authenticator::new("ada").register_of(&mut thief, &app, "Mine");
+    assert_eq!(send(&app, &mut thief, &request).await.code(), Code::PasskeyRejected);
+    // The positive controls.
+    assert_eq!(thief.call(&app, &pay(499)).await.status, StatusCode::OK);
+    assert_eq!(owner.call(&app, &pay(500)).await.status, StatusCode::OK);
+    let request = Authenticator::new("ada").register_of(&mut owner, &app, "New phone");
+    assert_eq!(send(&app, &mut owner, &request).await.status, StatusCode::OK);
 }
 
 /// Records in memory. The first `meeting` reads of passkeys wait for each other, so that requests cross.

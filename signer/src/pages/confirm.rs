@@ -16,10 +16,10 @@ use super::{
     confirm_view::{ConfirmView, rejection},
     cooldown::Cooldown,
     dom::listen,
-    fragment,
+    fragment, passkey,
     request::Request,
     session_passkeys::SessionPasskeys,
-    watch::Watch,
+    watch::{self, Watch},
 };
 use crate::{
     clock::{self, server_time},
@@ -139,7 +139,9 @@ async fn decide(
     unwanted.add(shown_at);
     storage.set_item(COOLDOWN, &unwanted.to_text()).map_err(closed)?;
     // If these steps fail, the user has not seen the request.
-    let watch = Watch::start(page, view, request.entry.name).map_err(|_| WindowRejection::Malformed)?;
+    let is_passkey_used = passkeys.as_ref().is_some_and(SessionPasskeys::is_used);
+    let timeout = if is_passkey_used { watch::TIMEOUT - passkey::TIMEOUT } else { watch::TIMEOUT };
+    let watch = Watch::start(page, view, request.entry.name, timeout).map_err(|_| WindowRejection::Malformed)?;
     let codes = passkeys.as_ref().and_then(SessionPasskeys::codes);
     view.show_request(&request, &user, codes).map_err(|_| WindowRejection::Malformed)?;
     shown();

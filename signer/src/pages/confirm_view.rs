@@ -256,6 +256,10 @@ pub(super) fn rejection(rejection: WindowRejection) -> (&'static str, String) {
             "The passkey was not used",
             "Nothing was done. Close this window and try again, with the passkey that belongs to your account.",
         ),
+        WindowRejection::SignInRequired => (
+            "Sign in again first",
+            "Nothing was done. Close this window, sign out, sign in, and add your first passkey within five minutes.",
+        ),
         WindowRejection::NothingToRecover => (
             "Add a passkey first",
             "Recovery codes are for users who have lost their passkeys, and you have none. You can close this window.",

@@ -7,7 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortSignal;
 
 /// How long the user may take, in ms: less than the server accepts the signature for.
-const TIMEOUT: &str = "110000";
+pub(super) const TIMEOUT: u32 = 110_000;
 
 /// What a page shows while the browser asks the user for a passkey.
 pub(super) const PROMPT: &str = "Use your passkey…";
@@ -40,7 +40,7 @@ pub(super) async fn is_conditional_supported() -> bool {
     is_supported() && asked.await.is_ok_and(|answer: JsValue| answer.is_truthy())
 }
 
-/// Has the browser use or create a passkey. `members` are those of the options' JSON beside the common ones, each with a comma
+/// Has the browser use or create a passkey, within `timeout` ms. `members` are those of the options' JSON beside the common ones, each with a comma
 /// at its end. Returns the JSON text of the response.
 ///
 /// # Errors
@@ -49,9 +49,10 @@ pub(super) async fn run(
     operation: Operation,
     challenge: &str,
     members: &str,
+    timeout: u32,
     waits: Option<&AbortSignal>,
 ) -> Result<String, JsValue> {
-    let json = ["{", members, r#""timeout":"#, TIMEOUT, r#","challenge":""#, challenge, r#""}"#].concat();
+    let json = ["{", members, r#""timeout":"#, &timeout.to_string(), r#","challenge":""#, challenge, r#""}"#].concat();
     let class = class();
     let parsed = function(&class, operation.parse)?.call1(&class, &JSON::parse(&json)?)?;
     let options = Object::new();

@@ -3,7 +3,7 @@
 //! The passkey signs the statement that names the new confirmation key, so the key is generated first. It is stored before the
 //! assertion is sent, like at a sign-in with a password.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use protocol::{
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// When the suggestions get a new challenge, in ms: before the server forgets the old one.
-const RENEW: i32 = 45_000;
+const RENEW: i32 = 100_000;
 
 /// How often a page does that. After that the button is left.
 const RENEWALS: u32 = 20;
@@ -35,6 +35,14 @@ const RENEWALS: u32 = 20;
 const CANCELLED: &str = "No passkey was used. Try again, or sign in with your password.";
 const UNKNOWN: &str = "This passkey is not one of an account here. Use another one, or sign in with your password.";
 const LATE: &str = "That took too long. Try again.";
+
+/// A passkey that the browser offers among its suggestions.
+struct Suggestion {
+    /// Ends the offer.
+    signal: AbortSignal,
+    /// Whether the user has chosen it.
+    is_chosen: Cell<bool>,
+}
 
 impl EntryForm {
     /// Offers passkeys, if the page and the browser can.
@@ -75,31 +83,23 @@ impl EntryForm {
                 return;
             }
             self.suggestions.replace(Some(control.clone()));
-            let (expired, signal) = (control.clone(), control.signal());
-            let _ = self.page.dom.after(RENEW, move || expired.abort());
-            let result = self.sign_in_with_passkey(Some(&signal)).await;
-            match result {
-                Ok(()) => return,
-                // Renewed, or stopped by another attempt.
-                Err(_) if signal.aborted() => {
-                    if self.suggestions.borrow().is_none() {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    self.suggestions.take();
-                    // Otherwise the browser offers no suggestions, and the user has chosen none.
-                    if self.is_busy.get() {
-                        self.fail(error);
-                    }
+            let suggestion = Suggestion { signal: control.signal(), is_chosen: Cell::new(false) };
+            let _ = self.page.dom.after(RENEW, move || control.abort());
+            match self.sign_in_with_passkey(Some(&suggestion)).await {
+                Err(error) if suggestion.is_chosen.get() => {
+                    self.fail(error);
                     return;
                 }
+                // Renewed.
+                Err(_) if suggestion.signal.aborted() && self.suggestions.borrow().is_some() => {}
+                // Done, stopped by another attempt, or the browser offers no suggestions.
+                Ok(()) | Err(_) => return,
             }
         }
     }
 
-    /// Signs in with a passkey. `suggestion`: the browser offers it among the suggestions until the signal.
-    async fn sign_in_with_passkey(&self, suggestion: Option<&AbortSignal>) -> Result<(), FormError> {
+    /// Signs in with a passkey, which the browser asks for or offers among its suggestions.
+    async fn sign_in_with_passkey(&self, suggestion: Option<&Suggestion>) -> Result<(), FormError> {
         let form = |text: &str| FormError::Form(text.to_owned());
         let key = Key::generate().await.map_err(|_| form(NO_KEYS))?;
         let exchange = http::post("/challenge", "{}", &[]).await.map_err(|error| self.explain(error))?;
@@ -112,9 +112,16 @@ impl EntryForm {
         if suggestion.is_none() {
             set_text(&self.status, passkey::PROMPT);
         }
-        let passkey = passkey::run(GET, &hash, &members, suggestion).await.map_err(|_| form(CANCELLED))?;
+        let passkey =
+            passkey::run(GET, &hash, &members, passkey::TIMEOUT, suggestion.map(|suggestion| &suggestion.signal))
+                .await
+                .map_err(|_| form(CANCELLED))?;
         set_text(&self.status, WAITING);
         self.is_busy.set(true);
+        if let Some(suggestion) = suggestion {
+            suggestion.is_chosen.set(true);
+            self.suggestions.take();
+        }
 
         let key_store = KeyStore::open().await.map_err(storage)?;
         let id = key_store.keep_confirmation_key(None, None, &key, "").await.map_err(storage)?;

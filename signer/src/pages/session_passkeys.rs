@@ -36,19 +36,17 @@ impl SessionPasskeys {
     /// Asks the server for the passkeys of the request's session.
     pub(super) async fn fetch(request: &Request) -> Result<Self, WindowRejection> {
         let body = ["\"", &request.to_sign.session.to_string(), "\""].concat();
-        let wire::SessionPasskeys { user, ids } = http::post("/passkeys", &body, &[]).await?.read()?;
+        let wire::SessionPasskeys { user, ids, recent } = http::post("/passkeys", &body, &[]).await?.read()?;
+        let creates = request.entry.path == AddPasskey::PATH;
+        if creates && ids.is_empty() && !recent {
+            return Err(WindowRejection::SignInRequired);
+        }
         let codes = match request.entry.path == CreateRecoveryCodes::PATH {
             true if ids.is_empty() => return Err(WindowRejection::NothingToRecover),
             true => Some(RecoveryCodes::generate().map_err(|_| WindowRejection::SigningFailed)?),
             false => None,
         };
-        let passkeys = Self {
-            user,
-            listed: descriptors(&ids),
-            signs: !ids.is_empty(),
-            creates: request.entry.path == AddPasskey::PATH,
-            codes,
-        };
+        let passkeys = Self { user, listed: descriptors(&ids), signs: !ids.is_empty(), creates, codes };
         if passkeys.is_used() && !passkey::is_supported() {
             return Err(WindowRejection::NoPasskey);
         }
@@ -87,14 +85,16 @@ impl SessionPasskeys {
     ) -> Result<(), JsValue> {
         let bytes = wire::challenge(base);
         let challenge = Base64UrlUnpadded::encode_string(&bytes);
+        // The server accepts both signatures for as long as one.
+        let timeout = if self.signs && self.creates { passkey::TIMEOUT / 2 } else { passkey::TIMEOUT };
         if self.signs {
             let members = passkey::get_members(page.rp_id(), &self.listed);
-            let assertion = passkey::run(GET, &challenge, &members, None).await?;
+            let assertion = passkey::run(GET, &challenge, &members, timeout, None).await?;
             headers.passkey = Some(wire::header(&assertion));
         }
         if self.creates {
             let members = self.creation_members(page, login)?;
-            let registration = passkey::run(CREATE, &challenge, &members, None).await?;
+            let registration = passkey::run(CREATE, &challenge, &members, timeout, None).await?;
             let signature = key.sign(&wire::new_passkey_statement(&bytes, &registration)).await?;
             headers.new_passkey = Some(wire::new_passkey_header(&registration, &signature));
         }

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{clock, moment::steady};
 
-/// How long the user may take, in ms: less than the lifetime of a nonce.
-const TIMEOUT: f64 = 240_000.0;
+/// How long the user may take, in ms: with the age of a nonce less than its lifetime.
+pub(super) const TIMEOUT: u32 = 240_000;
 
 /// The interval between observations of the window, in ms.
 const TICK: i32 = 50;
@@ -41,6 +41,8 @@ pub(super) struct Watch {
     view: Rc<ConfirmView>,
     window: Window,
     action: &'static str,
+    /// How long the user may take, in ms.
+    timeout: f64,
     began: f64,
     arming: RefCell<Arming>,
     /// Whether the content has been scrolled to its end.
@@ -55,11 +57,17 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(page: &Page, view: &Rc<ConfirmView>, action: &'static str) -> Result<Rc<Self>, JsValue> {
+    pub(super) fn start(
+        page: &Page,
+        view: &Rc<ConfirmView>,
+        action: &'static str,
+        timeout: u32,
+    ) -> Result<Rc<Self>, JsValue> {
         let watch = Rc::new(Self {
             view: Rc::clone(view),
             window: page.dom.window.clone(),
             action,
+            timeout: f64::from(timeout),
             began: steady(),
             arming: RefCell::new(Arming::new(steady())),
             is_read: Cell::new(false),
@@ -102,7 +110,7 @@ impl Watch {
             return;
         }
         let now = steady();
-        if now - self.began >= TIMEOUT {
+        if now - self.began >= self.timeout {
             self.decide(Err(WindowRejection::TimedOut));
             return;
         }
