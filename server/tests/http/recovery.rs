@@ -149,6 +149,35 @@ impl RecordStore for Crossing {
     }
 }
 
+/// Records in memory that fail for the passkeys of an unknown user, as a table of users does whose IDs have a type.
+struct Typed(Arc<dyn RecordStore>);
+
+#[async_trait]
+impl RecordStore for Typed {
+    async fn read(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>, StoreError> {
+        if keys.iter().any(|key| key.0 == "passkeys:unknown") {
+            return Err(StoreError::new(std::io::Error::other("not an ID")));
+        }
+        self.0.read(keys).await
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<bool, StoreError> {
+        self.0.write(writes).await
+    }
+}
+
+#[tokio::test]
+async fn attack_30_store_that_rejects_ids_is_no_oracle() {
+    let stores = Stores::memory();
+    let app = TestApp::new(Stores { records: Arc::new(Typed(stores.records.clone())), ..stores });
+    let (_, _, codes) = with_codes(&app, "ada").await;
+    for user in ["ada", "nobody"] {
+        let reply = recover_with(&app, &mut Browser::new(), user, "wrong password", &codes[0]).await;
+        assert_eq!(reply.code(), Code::WrongCredentials, "{user}");
+    }
+    assert_eq!(recover(&app, &mut Browser::new(), "ada", &codes[0]).await.status, StatusCode::OK);
+}
+
 /// Two servers with one store.
 #[tokio::test]
 async fn attack_30_code_works_once_in_parallel() {
