@@ -48,6 +48,8 @@ test("attack 30: a replayed assertion is rejected, whole or with another request
 });
 
 test("attack 30: an assertion for another challenge, another RP ID or without verifying the user is rejected", async ({ account, context, server }) => {
+  // Five confirmations with a mouse.
+  test.setTimeout(120_000);
   const key = await VirtualAuthenticator.pluggedInto(context);
   await addPasskey(account, key, "Phone");
   const attacker = await signPage(context, server, key);
