@@ -172,13 +172,19 @@ test("attack 30: script in the page cannot replace the passkey that the user add
 });
 
 // <demo>
-test("attack 30: malware that drives the browser cannot send 500 EUR without the passkey", async ({ account, context, page, server }) => {
+/** The account page of a user who has a passkey, and a recipient. */
+async function prepareTransfer(account: AppPage, server: TestServer): Promise<{ friend: NodeClient; key: VirtualAuthenticator }> {
   const friend = await NodeClient.registered(server);
-  const key = await VirtualAuthenticator.pluggedInto(context);
+  const key = await VirtualAuthenticator.pluggedInto(account.page.context());
   await addPasskey(account, key, "Phone");
-  await page.route("**/api/outcome", (route) => route.abort());
+  await account.page.route("**/api/outcome", (route) => route.abort());
   await account.open("/account");
   await account.expectLoaded();
+  return { friend, key };
+}
+
+test("attack 30: malware that drives the browser cannot send 500 EUR without the passkey", async ({ account, server }) => {
+  const { friend, key } = await prepareTransfer(account, server);
   // It clicks through the window, but the user does not touch the key.
   await account.submitTransfer({ to: friend.name, amount: "500", note: "" });
   const window = await account.confirmationWindow();
@@ -191,16 +197,10 @@ test("attack 30: malware that drives the browser cannot send 500 EUR without the
   await expect(window.page.getByRole("heading", { name: "The passkey was not used" })).toBeVisible();
   await window.page.close();
   await expect(account.alert).toContainText("This needs your passkey.");
-
 });
 
-test("attack 30: a transfer of 500 EUR without the passkey's signature is rejected", async ({ account, context, page, server }) => {
-  const friend = await NodeClient.registered(server);
-  const key = await VirtualAuthenticator.pluggedInto(context);
-  await addPasskey(account, key, "Phone");
-  await page.route("**/api/outcome", (route) => route.abort());
-  await account.open("/account");
-  await account.expectLoaded();
+test("attack 30: a transfer of 500 EUR without the passkey's signature is rejected", async ({ account, page, server }) => {
+  const { friend, key } = await prepareTransfer(account, server);
   // The passkey's signature is taken out of the request.
   await account.submitTransfer({ to: friend.name, amount: "500", note: "" });
   const request = await interceptNext(page, "/api/transfer", () => confirmWithPasskey(account, key, "Send 500.00 EUR"));

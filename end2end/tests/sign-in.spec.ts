@@ -140,7 +140,7 @@ test("a browser that cannot store keys says so before a password is sent", async
   await open(page, account.origin, "/sign-in");
   await other.submitForm(account.user, "Sign in");
   await expect(other.alert).toContainText("does not let this site keep keys");
-  // The suggestions of passkeys ask for a challenge, which contains nothing of the user.
+  // The suggestions of passkeys ask for a challenge, which contains no data of the user.
   expect(sent.filter((path) => path !== "/challenge")).toEqual([]);
 });
 

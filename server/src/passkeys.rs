@@ -44,8 +44,8 @@ use crate::{
 /// How often a change is tried again when another request has changed the user's passkeys meanwhile.
 const TRIES: usize = 4;
 
-/// How long after a sign-in a session can add the user's first passkey, in ms. Otherwise whoever has a session for a moment
-/// could turn it into a lasting way to sign in, and lock the user out.
+/// How long after a sign-in a session can add the user's first passkey, in ms. Otherwise a thief who has a session for minutes
+/// could add a passkey, sign in with it at any time, and lock the user out.
 const RECENT_SIGN_IN: u64 = 5 * 60_000;
 
 /// The largest body of `POST /passkeys`, in bytes.
@@ -196,13 +196,21 @@ impl Server {
     }
 
     /// Changes a user's passkeys. Tries again if another request has changed them meanwhile.
+    ///
+    /// # Errors
+    /// [`Rejection::PasskeyRequired`] unless a passkey has signed the request (`is_attested`): another request may have added the
+    /// first one since the request was verified.
     async fn change_passkeys(
         &self,
         user: &UserId,
+        is_attested: bool,
         change: impl Fn(&mut UserPasskeys) -> Result<(), Rejection>,
     ) -> Result<(), Rejection> {
         for _ in 0..TRIES {
             let (mut passkeys, version) = self.passkeys().read(user).await?;
+            if !passkeys.passkeys.is_empty() && !is_attested {
+                return Err(Rejection::PasskeyRequired);
+            }
             change(&mut passkeys)?;
             if self.passkeys().write(user, version, &passkeys).await? {
                 return Ok(());
@@ -230,20 +238,15 @@ pub(crate) async fn add(State(server): State<Server>, request: Verified<AddPassk
         return Err(Rejection::PasskeyTaken);
     }
     let (user, now, name) = (request.user(), server.now(), &request.action().name);
-    let is_attested = request.level() == Level::Attested;
     let passkey = Passkey { id, name: name.clone(), key, counter, created: now, used: now };
     let change = |passkeys: &mut UserPasskeys| {
-        // Another request may have added the first one meanwhile.
-        if !passkeys.passkeys.is_empty() && !is_attested {
-            return Err(Rejection::PasskeyRequired);
-        }
         if passkeys.passkeys.len() >= MAX_PASSKEYS {
             return Err(Rejection::TooManyPasskeys);
         }
         passkeys.passkeys.push(passkey.clone());
         Ok(())
     };
-    server.change_passkeys(user, change).await?;
+    server.change_passkeys(user, request.level() == Level::Attested, change).await?;
     server.publish_passkey(user, Some(*request.session()), PasskeyChange::Added, name.as_str()).await;
     Ok(Json(()))
 }
@@ -254,12 +257,7 @@ pub(crate) async fn remove(
     request: Verified<RemovePasskey>,
 ) -> Result<Json<()>, Rejection> {
     let RemovePasskey { passkey: id, name } = request.action();
-    let is_attested = request.level() == Level::Attested;
     let change = |passkeys: &mut UserPasskeys| {
-        // Another request may have added the first one meanwhile.
-        if !passkeys.passkeys.is_empty() && !is_attested {
-            return Err(Rejection::PasskeyRequired);
-        }
         // The page has named it, and the user has confirmed that name.
         let is_it = |passkey: &Passkey| passkey.id == *id && passkey.name == *name;
         let at = passkeys.passkeys.iter().position(is_it).ok_or(Rejection::NoSuchPasskey)?;
@@ -270,7 +268,7 @@ pub(crate) async fn remove(
         }
         Ok(())
     };
-    server.change_passkeys(request.user(), change).await?;
+    server.change_passkeys(request.user(), request.level() == Level::Attested, change).await?;
     server.publish_passkey(request.user(), Some(*request.session()), PasskeyChange::Removed, name.as_str()).await;
     Ok(Json(()))
 }

@@ -296,13 +296,7 @@ impl IntoResponse for Rejection {
         match &self {
             Self::NoSession(ended) => problem.ended = *ended,
             Self::WeakPassword(weak) => problem.detail = Some(sentence(&weak.to_string())),
-            Self::TooManyPasskeys
-            | Self::PasskeyTaken
-            | Self::NoSuchPasskey
-            | Self::SignInRequired
-            | Self::NothingToRecover => {
-                problem.detail = Some(sentence(&self.to_string()));
-            }
+            rejected if problem.code == Code::PasskeyRejected => problem.detail = Some(sentence(&rejected.to_string())),
             Self::InvalidLogin(invalid) => problem.detail = Some(sentence(&invalid.to_string())),
             Self::TooManyConnections => problem.retry_after = Some(CONNECTIONS_RETRY_AFTER),
             Self::Limited(_, quota) => {

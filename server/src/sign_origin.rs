@@ -60,8 +60,8 @@ pub(crate) fn page(server: &Server, kind: Page, html: String) -> Response {
         headers.insert(header::X_FRAME_OPTIONS, static_value("DENY"));
         // With "same-origin" browsers would post the form to the app origin with `Origin: null` (Fetch §3.2).
         headers.insert(header::REFERRER_POLICY, static_value("strict-origin"));
-        // The confirmation window must keep its opener, to which it answers.
         headers.insert(HeaderName::from_static("permissions-policy"), static_value(security_headers::WITH_PASSKEYS));
+        // The confirmation window must keep its opener, to which it answers.
         let opener_policy = if kind == Page::Confirm { "unsafe-none" } else { "same-origin" };
         headers.insert(HeaderName::from_static("cross-origin-opener-policy"), static_value(opener_policy));
     }

@@ -4,26 +4,22 @@
 //! in that key and no other. An unknown passkey and a wrong signature get the same response.
 
 use axum::{
-    Json,
     body::Body,
     extract::{Request, State},
-    response::{AppendHeaders, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, request::Parts};
 use protocol::{
     action::Target,
     json,
-    key::PublicKey,
     passkey::{PasskeySignIn, PasskeySignedIn},
-    sign_origin::sign_in_statement,
     user::Login,
 };
 
-use super::sign_in::counter;
+use super::sign_in::{check_possession, counter, is_auth_failure, respond};
 use crate::{
     Server,
     audit::{Event, Outcome},
-    ecdsa::{check_key, verify},
     headers::read_body,
     middleware::source_check::check_source,
     model::UserId,
@@ -31,7 +27,6 @@ use crate::{
     rejection::Rejection,
     sessions::Opened,
     settings::per_minute,
-    sign_origin::take_challenge,
 };
 
 /// The largest body, in bytes.
@@ -47,11 +42,10 @@ pub(crate) async fn sign_in(State(server): State<Server>, request: Request) -> R
             server.record(Event { session: Some(handle), user, action: "sign_in".into(), outcome, reason });
             let enter = format!("{}/enter", server.settings().origins.app);
             let reply = PasskeySignedIn { user: login, ticket, enter, now: server.now() };
-            let cookies = [Some(cookie), device].into_iter().flatten().map(|cookie| (header::SET_COOKIE, cookie));
-            (AppendHeaders(cookies), Json(reply)).into_response()
+            respond(cookie, device, reply)
         }
         Err(reason) => {
-            if matches!(reason, Rejection::BadPasskey(_) | Rejection::BadSignature | Rejection::BadChallenge) {
+            if is_auth_failure(&reason) {
                 server.record_auth_failure(&parts);
             }
             server.record_rejection(None, user, "sign_in", &reason);
@@ -84,16 +78,12 @@ async fn try_sign_in(
     let body = read_body(body, MAX_BODY).await?;
     let PasskeySignIn { jwk, challenge, signature, passkey } =
         json::read(&body).map_err(|_| Rejection::BodyMalformed)?;
-    let key = PublicKey::from(&jwk);
-    check_key(&key).map_err(|_| Rejection::BadKey)?;
-    let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
-    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
-    take_challenge(server, &challenge).await?;
+    let (key, statement) = check_possession(server, &jwk, &challenge, &signature).await?;
     let (assertion, expected) = (Assertion::parse(&passkey)?, server.expected(&statement));
     // The time tells whether there is such a passkey. Its ID cannot be guessed.
     let user = server.passkeys().owner(&assertion.id).await?.ok_or(InvalidPasskey::Unknown)?;
     let login = server.credentials().login(&user).await?.ok_or(InvalidPasskey::Unknown)?;
-    // Not counted with the account's passwords, which anyone can send: nobody reaches this by guessing.
+    // Counted apart from passwords, which anyone can send: an attacker cannot guess the ID of a passkey.
     let limit = per_minute(limits.sign_ins_per_minute_and_account);
     server.count("sign_ins", format!("passkey_{}", counter(&login, None)), limit).await?;
     // A discoverable passkey names its user (WebAuthn §7.2 step 6).

@@ -16,12 +16,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use protocol::{
     action::Target,
     json,
-    key::PublicKey,
+    key::{Jwk, PublicKey},
     push::PasskeyChange,
     recovery::{Recover, RecoveryCode},
     sign_origin::{Password, SignIn, SignedIn, sign_in_statement},
+    signature::Signature,
+    token::Challenge,
     user::Login,
 };
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::Instrument as _;
 
@@ -119,8 +122,7 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
             });
             let enter = format!("{}/enter", server.settings().origins.app);
             let reply = SignedIn { ticket, enter, now: server.now() };
-            let cookies = [Some(cookie), device].into_iter().flatten().map(|cookie| (header::SET_COOKIE, cookie));
-            (AppendHeaders(cookies), Json(reply)).into_response()
+            respond(cookie, device, reply)
         }
         Err(reason) => {
             if is_auth_failure(&reason) {
@@ -132,11 +134,38 @@ async fn post(server: &Server, form: Form, request: Request) -> Response {
     }
 }
 
-fn is_auth_failure(reason: &Rejection) -> bool {
+/// Whether a rejection counts as a failed sign-in of its client.
+pub(super) fn is_auth_failure(reason: &Rejection) -> bool {
     matches!(
         reason,
-        Rejection::WrongCredentials | Rejection::WrongCode | Rejection::BadSignature | Rejection::BadChallenge
+        Rejection::WrongCredentials
+            | Rejection::WrongCode
+            | Rejection::BadPasskey(_)
+            | Rejection::BadSignature
+            | Rejection::BadChallenge
     )
+}
+
+/// The response that opens a session, with the cookies of the session and of the known device.
+pub(super) fn respond(session: HeaderValue, device: Option<HeaderValue>, reply: impl Serialize) -> Response {
+    let cookies = [Some(session), device].into_iter().flatten().map(|cookie| (header::SET_COOKIE, cookie));
+    (AppendHeaders(cookies), Json(reply)).into_response()
+}
+
+/// Checks that the client has the private half of a confirmation key, and spends its challenge. Returns the key and the
+/// statement that it has signed.
+pub(super) async fn check_possession(
+    server: &Server,
+    jwk: &Jwk,
+    challenge: &Challenge,
+    signature: &Signature,
+) -> Result<(PublicKey, String), Rejection> {
+    let key = PublicKey::from(jwk);
+    check_key(&key).map_err(|_| Rejection::BadKey)?;
+    let statement = sign_in_statement(server.settings().origins.sign.authority(), challenge, &key.thumbprint());
+    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
+    take_challenge(server, challenge).await?;
+    Ok((key, statement))
 }
 
 /// Opens a session. Returns it with the cookie of the known device. Sets `known` as soon as the login is known to be a
@@ -158,11 +187,7 @@ async fn try_post(
     // Requests that cannot be read are counted too.
     let Credentials { sign_in, code, login } = read?;
     let SignIn { password, jwk, challenge, signature, .. } = sign_in;
-    let key = PublicKey::from(&jwk);
-    check_key(&key).map_err(|_| Rejection::BadKey)?;
-    let statement = sign_in_statement(server.settings().origins.sign.authority(), &challenge, &key.thumbprint());
-    verify(key.as_sec1(), statement.as_bytes(), signature.as_p1363()).map_err(|_| Rejection::BadSignature)?;
-    take_challenge(server, &challenge).await?;
+    let (key, _) = check_possession(server, &jwk, &challenge, &signature).await?;
     let attempt = Attempt { server: server.clone(), login: login.clone(), password };
     let user = match form {
         Form::SignIn | Form::Recover => {

@@ -24,19 +24,14 @@ pub(crate) async fn create(
 ) -> Result<Json<()>, Rejection> {
     let hashes = request.recovery_codes().ok_or(Rejection::Unverified)?.to_vec();
     let codes = RecoveryCodes { created: server.now(), hashes };
-    let is_attested = request.level() == Level::Attested;
     let change = |passkeys: &mut UserPasskeys| {
         if passkeys.passkeys.is_empty() {
             return Err(Rejection::NothingToRecover);
         }
-        // Another request may have added the first one meanwhile.
-        if !is_attested {
-            return Err(Rejection::PasskeyRequired);
-        }
         passkeys.codes = Some(codes.clone());
         Ok(())
     };
-    server.change_passkeys(request.user(), change).await?;
+    server.change_passkeys(request.user(), request.level() == Level::Attested, change).await?;
     server.publish_passkey(request.user(), Some(*request.session()), PasskeyChange::CodesCreated, "").await;
     Ok(Json(()))
 }

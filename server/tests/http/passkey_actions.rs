@@ -33,7 +33,7 @@ async fn passkey_is_needed_from_the_amount_on() {
     assert_eq!(bob.call(&app, &pay(500)).await.status, StatusCode::OK, "a user without a passkey confirms");
 }
 
-/// Whoever has a session for a moment could otherwise sign in for ever, and lock the user out.
+/// Otherwise a thief who has a session for minutes could sign in at any time, and lock the user out.
 #[tokio::test]
 async fn attack_30_first_passkey_needs_recent_sign_in() {
     let app = app();

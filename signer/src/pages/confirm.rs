@@ -138,9 +138,9 @@ async fn decide(
     let shown_at = clock::now();
     unwanted.add(shown_at);
     storage.set_item(COOLDOWN, &unwanted.to_text()).map_err(closed)?;
-    // If these steps fail, the user has not seen the request.
     let is_passkey_used = passkeys.as_ref().is_some_and(SessionPasskeys::is_used);
     let timeout = if is_passkey_used { watch::TIMEOUT - passkey::TIMEOUT } else { watch::TIMEOUT };
+    // If these steps fail, the user has not seen the request.
     let watch = Watch::start(page, view, request.entry.name, timeout).map_err(|_| WindowRejection::Malformed)?;
     let codes = passkeys.as_ref().and_then(SessionPasskeys::codes);
     view.show_request(&request, &user, codes).map_err(|_| WindowRejection::Malformed)?;
@@ -172,10 +172,11 @@ async fn decide(
     let (headers, base) = unsigned.sign_base(&key, offset).await.map_err(|_| WindowRejection::SigningFailed)?;
     let mut headers = headers.into();
     if let Some(passkeys) = passkeys {
-        if passkeys.is_used() {
+        if is_passkey_used {
             view.show_passkey_prompt();
         }
-        passkeys.sign(page, &key, &user, &base, &mut headers).await?;
+        let signed = passkeys.sign(page, &key, &user, &base, &mut headers).await;
+        signed.map_err(|_| WindowRejection::NoPasskey)?;
     }
     Ok(headers)
 }

@@ -71,17 +71,6 @@ impl SessionPasskeys {
         login: &str,
         base: &str,
         headers: &mut AttestedHeaders,
-    ) -> Result<(), WindowRejection> {
-        self.try_sign(page, key, login, base, headers).await.map_err(|_| WindowRejection::NoPasskey)
-    }
-
-    async fn try_sign(
-        &self,
-        page: &Page,
-        key: &Key,
-        login: &str,
-        base: &str,
-        headers: &mut AttestedHeaders,
     ) -> Result<(), JsValue> {
         let bytes = wire::challenge(base);
         let challenge = Base64UrlUnpadded::encode_string(&bytes);
